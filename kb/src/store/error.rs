@@ -1,0 +1,71 @@
+//! Why a store could not do what it was asked.
+
+use crate::schema::SchemaError;
+
+/// Why a store could not do what it was asked. Nothing was half-written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A URL that names no store.
+    #[error("{url:?} is not the URL of a base; use sled:///path/to/folder or memory:")]
+    BadUrl {
+        /// The URL as given.
+        url: String,
+    },
+    /// The base is open elsewhere.
+    #[error("the base at {path} is in use by another process; stop that process, or ask its server instead")]
+    InUse {
+        /// The base's folder.
+        path: String,
+    },
+    /// A record that does not fit; nothing of its batch was kept.
+    #[error("{record} {index}: {source}")]
+    Refused {
+        /// `space`, `task` or `trial`.
+        record: &'static str,
+        /// Its position in the batch.
+        index: usize,
+        /// Why.
+        source: SchemaError,
+    },
+    /// Text that is not a cursor.
+    #[error("{cursor:?} is not a cursor; use the one that the page before gave")]
+    BadCursor {
+        /// The text as given.
+        cursor: String,
+    },
+    /// A record whose bytes are damaged.
+    #[error("the record at {key} is damaged: {reason}")]
+    Corrupt {
+        /// The key, in readable form.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A base written by a newer Heirloom.
+    #[error("the base has format {found}, this Heirloom reads up to {known}; use a newer one")]
+    NewerFormat {
+        /// The format found.
+        found: u32,
+        /// The newest format known.
+        known: u32,
+    },
+    /// What the embedded database reports.
+    #[error("the database at {path} failed")]
+    Database {
+        /// The base's folder.
+        path: String,
+        /// What it reported.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What the file system reports.
+    #[error("cannot {act} {path}")]
+    Io {
+        /// `open`, `sync`, `write`.
+        act: &'static str,
+        /// The file.
+        path: String,
+        /// What it reported.
+        source: std::io::Error,
+    },
+}

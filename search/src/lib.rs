@@ -1,0 +1,3 @@
+//! Search spaces, networks, recommendations, studies and trainers.
+
+pub mod net;

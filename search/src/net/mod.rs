@@ -1,0 +1,5 @@
+//! Networks: the graph a trainer builds, the shapes that flow through it and what it costs.
+
+mod net_graph;
+
+pub use net_graph::{GraphOp, NetError, NetGraph, NetNode, Op, PoolKind, Shape};

@@ -1,0 +1,1 @@
+//! Whole routes through Heirloom live in `it/`; this library is empty.
