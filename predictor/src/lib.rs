@@ -1,1 +1,49 @@
-//! Under construction.
+//! Surrogates that learn across tasks which architectures do well.
+//!
+//! [`TrainingTable`] turns a history into numbers, [`TaskModels`] fits one [`RegressionForest`] a past task, and
+//! [`TransferModel`] joins their opinions with a new task's own trials. Scores are normalised to Gaussian ranks
+//! ([`gaussian_ranks`]): 0 is a task's median architecture, +1 beats 84 % of them.
+//!
+//! ```
+//! use heirloom_kb::{Domain, Goal, Split, Task, Trial};
+//! use heirloom_predictor::{ForestParams, TaskModels, TrainingTable, TransferModel, Views};
+//!
+//! let space = serde_json::from_str(
+//!     r#"{"id":"toy/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":8}}]}"#)?;
+//! let task = Task::new("past", Domain::Tabular, "accuracy", Goal::Maximize);
+//! let trials: Vec<Trial> = (1..=8_i64)
+//!     .map(|depth| {
+//!         let architecture = [("depth", depth)].into_iter().collect();
+//!         Trial::new("past", "toy/1", architecture, Split::Validation, "accuracy", 0.1 * depth as f64)
+//!     })
+//!     .collect();
+//! let table = TrainingTable::new(&space, &[task], &trials)?;
+//! let past = TaskModels::fit(&table, &ForestParams::default())?;
+//! let views = Views { x: table.x().clone(), by_task: past.evaluate(table.x().view())? };
+//! let expected = TransferModel::new(&past.models().iter().collect::<Vec<_>>(), 1).prior(&views);
+//! assert!(expected.mean[7] > expected.mean[0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod acquisition;
+mod encoder;
+mod error;
+mod forest;
+mod gaussian_process;
+mod ranks;
+mod surrogate;
+mod table;
+mod task_models;
+mod transfer;
+
+pub use acquisition::expected_improvement;
+pub use encoder::{Encoder, Feature};
+pub use error::PredictError;
+pub use forest::{ForestParams, ForestValidParams, RegressionForest};
+pub use gaussian_process::GaussianProcess;
+pub use ranks::{expected_ranks, gaussian_ranks, percentile};
+pub use surrogate::{Prediction, Surrogate};
+pub use table::{TaskScores, TrainingTable};
+pub use task_models::{TaskModel, TaskModels};
+pub use transfer::{TransferModel, Views, task_shares};

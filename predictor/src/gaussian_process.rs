@@ -1,0 +1,126 @@
+//! A Gaussian process over a given kernel matrix.
+
+use faer::linalg::solvers::{DenseSolveCore, Solve};
+use faer::{Mat, Side};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
+
+use crate::PredictError;
+
+/// A zero-mean Gaussian process, conditioned on `n` observations. The caller makes the kernels; this solves.
+///
+/// *Source*: Rasmussen & Williams, "Gaussian Processes for Machine Learning", 2006, algorithm 2.1.
+#[derive(Clone, Debug)]
+pub struct GaussianProcess {
+    /// `K^-1 y`, `(n,)`.
+    weights: Array1<f64>,
+    /// `K^-1`, `(n, n)`.
+    inverse: Array2<f64>,
+    log_marginal: f64,
+}
+
+impl GaussianProcess {
+    /// Conditions on observations `y` whose covariance, noise included, is `k`. Jitter is added to the diagonal
+    /// where rounding asks for it.
+    ///
+    /// # Shapes
+    /// `k` is `(n, n)`, `y` is `(n,)`.
+    ///
+    /// # Errors
+    /// [`PredictError::NotPositiveDefinite`] when even a jitter of 1 % of the diagonal does not help.
+    pub fn new(k: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Result<Self, PredictError> {
+        let n = y.len();
+        let scale = k.diag().iter().sum::<f64>() / n.max(1) as f64;
+        for jitter in [0.0, 1e-8, 1e-6, 1e-4, 1e-2] {
+            let matrix = Mat::from_fn(n, n, |i, j| k[[i, j]] + if i == j { jitter * scale } else { 0.0 });
+            if let Ok(cholesky) = matrix.llt(Side::Lower) {
+                let rhs = Mat::from_fn(n, 1, |i, _| y[i]);
+                let solved = cholesky.solve(&rhs);
+                let weights = Array1::from_shape_fn(n, |i| solved[(i, 0)]);
+                let inverse = cholesky.inverse();
+                let half_log_det: f64 = (0..n).map(|i| cholesky.L()[(i, i)].ln()).sum();
+                let log_marginal =
+                    -0.5 * y.dot(&weights) - half_log_det - 0.5 * n as f64 * std::f64::consts::TAU.ln();
+                let inverse = Array2::from_shape_fn((n, n), |(i, j)| inverse[(i, j)]);
+                return Ok(GaussianProcess { weights, inverse, log_marginal });
+            }
+        }
+        Err(PredictError::NotPositiveDefinite { n })
+    }
+
+    /// The log density of the observations under the kernel.
+    #[must_use]
+    pub fn log_marginal(&self) -> f64 {
+        self.log_marginal
+    }
+
+    /// Posterior mean and variance of the noiseless function.
+    ///
+    /// # Shapes
+    /// `cross` is the kernel between `m` points and the `n` observations, `(m, n)`; `prior` the points' prior
+    /// variances, `(m,)`. Both answers are `(m,)`.
+    #[must_use]
+    pub fn predict(
+        &self,
+        cross: ArrayView2<'_, f64>,
+        prior: ArrayView1<'_, f64>,
+    ) -> (Array1<f64>, Array1<f64>) {
+        let mean = cross.dot(&self.weights);
+        let solved = cross.dot(&self.inverse);
+        let mut variance = prior.to_owned();
+        Zip::from(&mut variance)
+            .and(cross.axis_iter(Axis(0)))
+            .and(solved.axis_iter(Axis(0)))
+            .for_each(|variance, cross, solved| *variance = (*variance - cross.dot(&solved)).max(1e-9));
+        (mean, variance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    fn rbf(a: f64, b: f64) -> f64 {
+        (-(a - b).powi(2) / 2.0).exp()
+    }
+
+    /// scikit-learn 1.9: GaussianProcessRegressor(RBF(1.0, "fixed"), alpha=0.1, optimizer=None)
+    /// .fit([[0.], [1.], [3.]], [0.5, -0.2, 1.0]); .predict([[0.5], [2.]], return_std=True) and
+    /// .log_marginal_likelihood_value_.
+    #[test]
+    fn agrees_with_scikit_learn() {
+        let x = [0.0, 1.0, 3.0];
+        let k = Array2::from_shape_fn((3, 3), |(i, j)| rbf(x[i], x[j]) + if i == j { 0.1 } else { 0.0 });
+        let process = GaussianProcess::new(k.view(), array![0.5, -0.2, 1.0].view()).unwrap();
+        let at = [0.5, 2.0];
+        let cross = Array2::from_shape_fn((2, 3), |(i, j)| rbf(at[i], x[j]));
+        let (mean, variance) = process.predict(cross.view(), array![1.0, 1.0].view());
+        for (got, want) in mean.iter().zip(SKLEARN_MEAN) {
+            assert!((got - want).abs() < 1e-8, "{got} {want}");
+        }
+        for (got, want) in variance.iter().zip(SKLEARN_STD) {
+            assert!((got.sqrt() - want).abs() < 1e-8, "{got} {want}");
+        }
+        assert!((process.log_marginal() - SKLEARN_LOG_MARGINAL).abs() < 1e-8, "{}", process.log_marginal());
+    }
+
+    const SKLEARN_MEAN: [f64; 2] = [0.123_428_929_221_911_11, 0.245_037_141_112_011_66];
+    const SKLEARN_STD: [f64; 2] = [0.293_823_870_955_824_63, 0.606_131_415_939_723_9];
+    const SKLEARN_LOG_MARGINAL: f64 = -3.506_118_273_808_339_4;
+
+    #[test]
+    fn equal_points_without_noise_get_jitter() {
+        let k = array![[1.0, 1.0], [1.0, 1.0]];
+        let process = GaussianProcess::new(k.view(), array![1.0, 1.0].view()).unwrap();
+        let (mean, _) = process.predict(array![[1.0, 1.0]].view(), array![1.0].view());
+        assert!((mean[0] - 1.0).abs() < 1e-3, "{mean}");
+    }
+
+    #[test]
+    fn a_matrix_that_is_no_kernel_is_refused() {
+        let k = array![[1.0, 5.0], [5.0, 1.0]];
+        let error = GaussianProcess::new(k.view(), array![1.0, 1.0].view()).unwrap_err();
+        assert_eq!(error.to_string(), "the kernel matrix of 2 trials is not positive definite");
+    }
+}
