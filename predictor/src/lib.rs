@@ -17,10 +17,10 @@
 //!         Trial::new("past", "toy/1", architecture, Split::Validation, "accuracy", 0.1 * depth as f64)
 //!     })
 //!     .collect();
-//! let table = TrainingTable::new(&space, &[task], &trials)?;
-//! let past = TaskModels::fit(&table, &ForestParams::default())?;
-//! let views = Views { x: table.x().clone(), by_task: past.evaluate(table.x().view())? };
-//! let expected = TransferModel::new(&past.models().iter().collect::<Vec<_>>(), 1).prior(&views);
+//! let table = TrainingTable::new(&space, &[task], &trials, Clone::clone)?;
+//! let past = TaskModels::fit(&table, &ForestParams::default(), &[])?;
+//! let views = Views { x: table.x().to_shared(), by_task: past.evaluate(table.x().view())? };
+//! let expected = TransferModel::new(past.models(), 1).prior(&views);
 //! assert!(expected.mean[7] > expected.mean[0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -51,23 +51,35 @@ pub fn percentile(z: f64) -> f64 {
 #[must_use]
 pub fn expected_ranks(scores: &[Option<f64>], mean: &[f64], std: &[f64]) -> Vec<f64> {
     let n = scores.len() as f64;
-    mean_ranks(scores).into_iter().map(|rank| mixture_quantile((rank + 0.5) / n, mean, std)).collect()
+    let cdf = mixture_cdf(mean, std);
+    mean_ranks(scores).into_iter().map(|rank| quantile(&cdf, (rank + 0.5) / n)).collect()
 }
 
-/// The `p`-quantile of an equal mixture of normals, by bisection.
-fn mixture_quantile(p: f64, mean: &[f64], std: &[f64]) -> f64 {
+/// Normalised scores lie within these bounds.
+const WIDEST: f64 = 8.0;
+/// Points at which a mixture's distribution function is tabled, 0.025 apart.
+const POINTS: usize = 641;
+
+/// The distribution function of an equal mixture of normals, tabled from `-WIDEST` to `WIDEST`.
+fn mixture_cdf(mean: &[f64], std: &[f64]) -> Vec<f64> {
     let normal = Normal::standard();
-    let cdf = |z: f64| {
+    let at = |z: f64| {
         let total: f64 = mean.iter().zip(std).map(|(m, s)| normal.cdf((z - m) / s.max(1e-9))).sum();
         total / mean.len() as f64
     };
-    // Normalised scores lie within +-6 and deviations are of order 1: the mixture is within these bounds.
-    let (mut lo, mut hi) = (-40.0, 40.0);
-    for _ in 0..50 {
-        let middle = (lo + hi) / 2.0;
-        if cdf(middle) < p { lo = middle } else { hi = middle }
-    }
-    (lo + hi) / 2.0
+    (0..POINTS).map(|point| at(z_of(point as f64))).collect()
+}
+
+fn z_of(point: f64) -> f64 {
+    WIDEST * (2.0 * point / (POINTS - 1) as f64 - 1.0)
+}
+
+/// The `p`-quantile of a tabled distribution function, linear between its points.
+fn quantile(cdf: &[f64], p: f64) -> f64 {
+    let above = cdf.partition_point(|value| *value < p).clamp(1, POINTS - 1);
+    let (lo, hi) = (cdf[above - 1], cdf[above]);
+    let share = if hi > lo { ((p - lo) / (hi - lo)).clamp(0.0, 1.0) } else { 0.5 };
+    z_of((above - 1) as f64 + share)
 }
 
 #[cfg(test)]
@@ -106,7 +118,7 @@ mod tests {
     #[test]
     fn one_trial_is_as_good_as_expected() {
         let got = expected_ranks(&[Some(0.9)], &[1.5], &[0.4]);
-        assert!((got[0] - 1.5).abs() < 1e-9, "{got:?}");
+        assert!((got[0] - 1.5).abs() < 1e-3, "{got:?}");
     }
 
     proptest! {

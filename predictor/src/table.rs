@@ -39,34 +39,38 @@ pub struct TrainingTable {
 }
 
 impl TrainingTable {
-    /// The table of the trials of one space.
+    /// The table of the trials of one space. `canonical` maps isomorphic architectures to one.
     ///
     /// # Errors
     /// [`PredictError::OtherSpace`] or [`PredictError::Architecture`] for a trial of another space.
-    pub fn new(space: &SearchSpace, tasks: &[Task], trials: &[Trial]) -> Result<Self, PredictError> {
+    pub fn new(
+        space: &SearchSpace,
+        tasks: &[Task],
+        trials: &[Trial],
+        canonical: impl Fn(&Architecture) -> Architecture,
+    ) -> Result<Self, PredictError> {
         if let Some(other) = trials.iter().find(|trial| trial.space != *space.id()) {
             let (expected, found) = (space.id().clone(), other.space.clone());
             return Err(PredictError::OtherSpace { expected, found });
         }
         let encoder = Encoder::new(space);
         let keys: Vec<Vec<u64>> = trials.par_iter().map(|trial| encoder.key(&trial.architecture)).collect();
-        let mut rows: HashMap<Vec<u64>, usize> = HashMap::new();
-        let mut architectures = Vec::new();
+        let mut distinct = Distinct::default();
         let mut by_task: BTreeMap<&Name, Vec<(usize, &Trial)>> = BTreeMap::new();
         let metrics: HashMap<&Name, &Task> = tasks.iter().map(|task| (&task.id, task)).collect();
         for (key, trial) in keys.into_iter().zip(trials) {
             if metrics.get(&trial.task).is_none_or(|task| !counts(trial, task)) {
                 continue;
             }
-            let row = *rows.entry(key).or_insert_with(|| {
-                architectures.push(trial.architecture.clone());
-                architectures.len() - 1
+            let row = distinct.row(key, || {
+                let architecture = canonical(&trial.architecture);
+                (encoder.key(&architecture), architecture)
             });
             by_task.entry(&trial.task).or_default().push((row, trial));
         }
         let tasks = by_task.into_par_iter().map(|(id, of_task)| task_scores(metrics[id], &of_task)).collect();
-        let x = encoder.encode(&architectures)?;
-        Ok(TrainingTable { encoder, architectures, x, tasks, rows })
+        let x = encoder.encode(&distinct.architectures)?;
+        Ok(TrainingTable { encoder, architectures: distinct.architectures, x, tasks, rows: distinct.rows })
     }
 
     /// How architectures become rows.
@@ -93,10 +97,34 @@ impl TrainingTable {
         &self.tasks
     }
 
-    /// The row of an architecture that was measured on any task.
+    /// The row of a canonical architecture that was measured on any task.
     #[must_use]
     pub fn row(&self, architecture: &Architecture) -> Option<usize> {
         self.rows.get(&self.encoder.key(architecture)).copied()
+    }
+}
+
+/// Numbers architectures as they come, isomorphic ones alike.
+#[derive(Default)]
+struct Distinct {
+    architectures: Vec<Architecture>,
+    /// Keys as written in trials and as canonical, to rows.
+    rows: HashMap<Vec<u64>, usize>,
+}
+
+impl Distinct {
+    /// The row of a key; the canonical form is made only for keys not met before.
+    fn row(&mut self, key: Vec<u64>, canonical: impl FnOnce() -> (Vec<u64>, Architecture)) -> usize {
+        if let Some(row) = self.rows.get(&key) {
+            return *row;
+        }
+        let (canonical_key, architecture) = canonical();
+        let row = *self.rows.entry(canonical_key).or_insert(self.architectures.len());
+        if row == self.architectures.len() {
+            self.architectures.push(architecture);
+        }
+        self.rows.insert(key, row);
+        row
     }
 }
 
@@ -164,7 +192,7 @@ mod tests {
             Task::new("u", Domain::Tabular, "loss", Goal::Minimize),
         ];
         let trials = [trial("t", 1, 0.5), trial("u", 1, 0.1), trial("t", 2, 0.2)];
-        let table = TrainingTable::new(&space(), &tasks, &trials).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone).unwrap();
         assert_eq!(table.architectures().len(), 2);
         assert_eq!(table.tasks().len(), 2);
         assert!(table.tasks()[0].z[1] > table.tasks()[0].z[0]);
@@ -181,7 +209,7 @@ mod tests {
         other.metric = "accuracy".into();
         let mut pruned = trial("t", 3, 0.5);
         pruned.status = Status::Pruned;
-        let table = TrainingTable::new(&space(), &tasks, &[test, other, pruned]).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &[test, other, pruned], Clone::clone).unwrap();
         assert!(table.tasks().is_empty());
     }
 
@@ -195,9 +223,19 @@ mod tests {
             trial
         };
         let trials = [at(1.0, 0, 9.0), at(10.0, 0, 0.4), at(10.0, 1, 0.6)];
-        let table = TrainingTable::new(&space(), &tasks, &trials).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone).unwrap();
         assert_eq!(table.tasks()[0].scores, [Some(-0.5)]);
         assert_eq!(table.tasks()[0].trials, [trials[1].id()]);
+    }
+
+    #[test]
+    fn isomorphs_share_a_row() {
+        let tasks = [Task::new("t", Domain::Tabular, "loss", Goal::Minimize)];
+        let trials = [trial("t", 3, 0.4), trial("t", 8, 0.6), trial("t", 2, 0.1)];
+        let fold = |a: &Architecture| [("a", a.number("a").unwrap() as i64 % 5)].into_iter().collect();
+        let table = TrainingTable::new(&space(), &tasks, &trials, fold).unwrap();
+        assert_eq!(table.architectures().len(), 2);
+        assert_eq!(table.tasks()[0].scores, [Some(-0.5), Some(-0.1)]);
     }
 
     #[test]
@@ -205,7 +243,8 @@ mod tests {
         let tasks = [Task::new("t", Domain::Tabular, "loss", Goal::Minimize)];
         let mut failed = trial("t", 1, 0.0);
         failed.status = Status::Failed;
-        let table = TrainingTable::new(&space(), &tasks, &[failed, trial("t", 2, 5.0)]).unwrap();
+        let table =
+            TrainingTable::new(&space(), &tasks, &[failed, trial("t", 2, 5.0)], Clone::clone).unwrap();
         assert_eq!(table.tasks()[0].scores, [None, Some(-5.0)]);
         assert!(table.tasks()[0].z[0] < table.tasks()[0].z[1]);
     }

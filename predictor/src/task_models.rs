@@ -1,5 +1,7 @@
 //! `TaskModels`: what each past task makes of an architecture.
 
+use std::sync::Arc;
+
 use heirloom_kb::Name;
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
@@ -42,23 +44,31 @@ impl TaskModel {
 /// can be compared with each.
 #[derive(Clone, Debug, Default)]
 pub struct TaskModels {
-    models: Vec<TaskModel>,
+    models: Vec<Arc<TaskModel>>,
 }
 
 impl TaskModels {
-    /// Fits one model a task of the table, in parallel.
+    /// Fits one model a task of the table, in parallel. A task's model among `known` is taken over as it is:
+    /// the caller vouches that the task has no trials that it has not seen.
     ///
     /// # Errors
     /// Of the forest's settings.
-    pub fn fit(table: &TrainingTable, params: &ForestParams) -> Result<Self, PredictError> {
-        let fit = |scores: &TaskScores| TaskModel::fit(scores, table.x().view(), params);
+    pub fn fit(
+        table: &TrainingTable,
+        params: &ForestParams,
+        known: &[Arc<TaskModel>],
+    ) -> Result<Self, PredictError> {
+        let fit = |scores: &TaskScores| match known.iter().find(|model| model.task == scores.task) {
+            Some(model) => Ok(Arc::clone(model)),
+            None => TaskModel::fit(scores, table.x().view(), params).map(Arc::new),
+        };
         let models = table.tasks().par_iter().map(fit).collect::<Result<_, _>>()?;
         Ok(TaskModels { models })
     }
 
     /// The models, by task id.
     #[must_use]
-    pub fn models(&self) -> &[TaskModel] {
+    pub fn models(&self) -> &[Arc<TaskModel>] {
         &self.models
     }
 

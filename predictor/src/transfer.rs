@@ -1,6 +1,8 @@
 //! `TransferModel`: what past tasks and a new task's own trials say together.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Slice};
+use std::sync::Arc;
+
+use ndarray::{ArcArray2, Array1, Array2, ArrayView1, ArrayView2, Axis, Slice};
 
 use crate::task_models::TaskModel;
 use crate::{GaussianProcess, PredictError, Prediction, expected_ranks};
@@ -14,8 +16,8 @@ const TUNING_TRIALS: usize = 128;
 /// Architectures as the surrogate sees them.
 #[derive(Clone, Debug)]
 pub struct Views {
-    /// Encoded architectures, `(n, d)`.
-    pub x: Array2<f64>,
+    /// Encoded architectures, `(n, d)`; shared, for every choice of tasks has the same.
+    pub x: ArcArray2<f64>,
     /// What each past task's model expects of them, `(n, T)`.
     pub by_task: Array2<f64>,
 }
@@ -24,7 +26,7 @@ impl Views {
     /// The rows at these positions.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Views {
-        Views { x: self.x.select(Axis(0), rows), by_task: self.by_task.select(Axis(0), rows) }
+        Views { x: self.x.select(Axis(0), rows).into_shared(), by_task: self.by_task.select(Axis(0), rows) }
     }
 
     /// Only these tasks' opinions.
@@ -73,7 +75,7 @@ struct Kernel {
 impl TransferModel {
     /// The model that these past tasks give, for a space of so many parameters.
     #[must_use]
-    pub fn new(past: &[&TaskModel], params: usize) -> Self {
+    pub fn new(past: &[Arc<TaskModel>], params: usize) -> Self {
         let residuals = past.iter().map(|model| model.forest.out_of_bag_variance());
         TransferModel {
             reliability: past.iter().map(|model| model.reliability()).collect(),
@@ -96,31 +98,38 @@ impl TransferModel {
         }
     }
 
+    /// The new task's own scores on the normalised scale, see [`expected_ranks`].
+    ///
+    /// # Shapes
+    /// `own` views the `n` architectures tried, `scores` are theirs: `(n,)`, higher is better, `None` for a failed
+    /// trial. The answer is `(n,)`.
+    ///
+    /// # Errors
+    /// [`PredictError::Lengths`].
+    pub fn normalise(&self, own: &Views, scores: &[Option<f64>]) -> Result<Vec<f64>, PredictError> {
+        check_lengths(own, scores.len())?;
+        if scores.is_empty() {
+            return Ok(Vec::new());
+        }
+        let expected = self.prior(own);
+        Ok(expected_ranks(scores, &expected.mean.to_vec(), &expected.std.to_vec()))
+    }
+
     /// What past tasks and the new task's own trials expect.
     ///
     /// # Shapes
-    /// `own` views the `n` architectures tried, `scores` are theirs (`(n,)`, higher is better, `None` for a failed
-    /// trial); `views` are the `m` architectures asked about.
+    /// `own` views the `n` architectures tried, `z` are their normalised scores, `(n,)`; `views` are the `m`
+    /// architectures asked about.
     ///
     /// # Errors
     /// [`PredictError::Lengths`] or [`PredictError::NotPositiveDefinite`].
-    pub fn posterior(
-        &self,
-        own: &Views,
-        scores: &[Option<f64>],
-        views: &Views,
-    ) -> Result<Prediction, PredictError> {
-        if own.x.nrows() != scores.len() {
-            let (left, right) = (own.x.nrows(), scores.len());
-            return Err(PredictError::Lengths { what: "architectures tried and scores", left, right });
-        }
-        if scores.is_empty() {
+    pub fn posterior(&self, own: &Views, z: &[f64], views: &Views) -> Result<Prediction, PredictError> {
+        check_lengths(own, z.len())?;
+        if z.is_empty() {
             return Ok(self.prior(views));
         }
         let seen = self.features(own);
-        let expected = self.prior(own);
-        let z = expected_ranks(scores, &expected.mean.to_vec(), &expected.std.to_vec());
-        let surprise = Array1::from(z) - &seen.mean;
+        let surprise = Array1::from(z.to_vec()) - &seen.mean;
         let kernel = self.tune(&seen, &surprise)?;
         let process = self.process(&kernel, &seen, &surprise)?;
         let asked = self.features(views);
@@ -210,6 +219,14 @@ impl TransferModel {
         let norms = views.x.rows().into_iter().map(|row| row.dot(&row)).collect();
         Features { mean, deviations, x: views.x.view(), norms }
     }
+}
+
+fn check_lengths(own: &Views, scores: usize) -> Result<(), PredictError> {
+    let (left, right) = (own.x.nrows(), scores);
+    if left == right {
+        return Ok(());
+    }
+    Err(PredictError::Lengths { what: "architectures tried and scores", left, right })
 }
 
 impl Kernel {
@@ -311,14 +328,20 @@ mod tests {
                 ));
             }
         }
-        let table = TrainingTable::new(&space, &tasks, &trials).unwrap();
-        let models = TaskModels::fit(&table, &ForestParams::default().min_leaf(1)).unwrap();
-        let views = Views { x: table.x().clone(), by_task: models.evaluate(table.x().view()).unwrap() };
+        let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone).unwrap();
+        let models = TaskModels::fit(&table, &ForestParams::default().min_leaf(1), &[]).unwrap();
+        let views = Views { x: table.x().to_shared(), by_task: models.evaluate(table.x().view()).unwrap() };
         (models, views)
     }
 
     fn model(models: &TaskModels) -> TransferModel {
-        TransferModel::new(&models.models().iter().collect::<Vec<_>>(), 1)
+        TransferModel::new(models.models(), 1)
+    }
+
+    fn learn(model: &TransferModel, views: &Views, rows: &[usize], scores: &[Option<f64>]) -> Prediction {
+        let own = views.select(rows);
+        let z = model.normalise(&own, scores).unwrap();
+        model.posterior(&own, &z, views).unwrap()
     }
 
     fn best(prediction: &Prediction) -> usize {
@@ -342,7 +365,7 @@ mod tests {
         assert!(prior.mean.iter().all(|mean| *mean == 0.0));
         assert!(prior.std.iter().all(|std| (std - 1.0).abs() < 1e-9));
         let scores = [Some(0.1), Some(0.5), Some(0.9)];
-        let posterior = nothing.posterior(&views.select(&[0, 4, 8]), &scores, &views).unwrap();
+        let posterior = learn(&nothing, &views, &[0, 4, 8], &scores);
         assert!(posterior.mean[8] > posterior.mean[4] && posterior.mean[4] > posterior.mean[0]);
     }
 
@@ -352,7 +375,7 @@ mod tests {
         let model = model(&models);
         assert!(model.prior(&views).mean.iter().all(|mean| mean.abs() < 0.3));
         let scores = [Some(0.9), Some(0.5), Some(0.1)];
-        let posterior = model.posterior(&views.select(&[1, 5, 8]), &scores, &views).unwrap();
+        let posterior = learn(&model, &views, &[1, 5, 8], &scores);
         assert!(best(&posterior) <= 1, "{posterior:?}");
         let shares = task_shares(posterior.mean.view(), views.by_task.view());
         assert!(shares[1] + shares[3] > 0.95, "{shares:?}");
@@ -364,7 +387,7 @@ mod tests {
         let (models, views) = history(&[true, true, true]);
         let rows = [9, 7, 5, 3, 1];
         let scores: Vec<Option<f64>> = rows.iter().map(|a| Some(-(*a as f64))).collect();
-        let posterior = model(&models).posterior(&views.select(&rows), &scores, &views).unwrap();
+        let posterior = learn(&model(&models), &views, &rows, &scores);
         assert!(best(&posterior) <= 3, "{posterior:?}");
     }
 
@@ -373,7 +396,7 @@ mod tests {
         let (models, views) = history(&[true, true]);
         let model = model(&models);
         let before = model.prior(&views);
-        let after = model.posterior(&views.select(&[9]), &[Some(1.0)], &views).unwrap();
+        let after = learn(&model, &views, &[9], &[Some(1.0)]);
         assert!(after.std[9] < before.std[9]);
         assert!(model.posterior(&views.select(&[9]), &[], &views).is_err());
     }
