@@ -31,6 +31,6 @@ pub use schema::{
     Task, Trial, TrialId, Value,
 };
 pub use store::{
-    Batch, Committed, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, Stats, StoreError, TrialPage,
-    TrialQuery, open,
+    Batch, Committed, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, MemoryStore, SledStore,
+    Stats, StoreError, TrialPage, TrialQuery, open,
 };

@@ -139,9 +139,12 @@ impl Range {
         match self {
             Range::Choice { options, descriptors } => check_choice(options, descriptors),
             Range::Levels { values } => check_levels(values),
-            Range::Int { lo, hi, log } => {
-                check_bounds(lo <= hi, !log || *lo >= 1, &format!("{lo}..={hi}"), "log needs lo of at least 1")
-            }
+            Range::Int { lo, hi, log } => check_bounds(
+                lo <= hi,
+                !log || *lo >= 1,
+                &format!("{lo}..={hi}"),
+                "log needs lo of at least 1",
+            ),
             Range::Real { lo, hi, log } => {
                 if !(lo.is_finite() && hi.is_finite()) {
                     return Err(format!("bounds {lo}..={hi} are not finite"));
@@ -204,7 +207,9 @@ impl Param {
         for condition in &self.active_if {
             let Some(parent) = earlier.iter().find(|param| param.name == condition.param) else {
                 let parent = &condition.param;
-                return Err(bad(format!("parameter {name:?} depends on {parent:?}, which does not come before it")));
+                return Err(bad(format!(
+                    "parameter {name:?} depends on {parent:?}, which does not come before it"
+                )));
             };
             if condition.any_of.is_empty() {
                 return Err(bad(format!("parameter {name:?}: any_of is empty, so it is never active")));

@@ -91,7 +91,8 @@ impl SearchSpace {
     /// # Errors
     /// [`SchemaError::UnknownParam`], [`SchemaError::MissingParam`] or [`SchemaError::BadValue`].
     pub fn normalise(&self, architecture: &Architecture) -> Result<Architecture, SchemaError> {
-        let unknown = architecture.0.keys().find(|name| !self.params.iter().any(|param| param.name == **name));
+        let unknown =
+            architecture.0.keys().find(|name| !self.params.iter().any(|param| param.name == **name));
         if let Some(name) = unknown {
             return Err(SchemaError::UnknownParam { space: self.id.clone(), param: Name::clone(name) });
         }

@@ -17,7 +17,8 @@ pub struct TrialId([u8; 16]);
 impl TrialId {
     /// The identity of a normalised trial.
     pub(super) fn of(trial: &Trial) -> Self {
-        let bytes = serde_json::to_vec(trial).expect("a trial holds only strings, numbers and string-keyed maps");
+        let bytes =
+            serde_json::to_vec(trial).expect("a trial holds only strings, numbers and string-keyed maps");
         let hash = blake3::hash(&bytes);
         let mut id = [0; 16];
         id.copy_from_slice(&hash.as_bytes()[..16]);

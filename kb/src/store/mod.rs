@@ -1,12 +1,22 @@
 //! The store: where tasks, spaces, trials and fitted models are kept.
 
+mod checked;
+#[cfg(test)]
+mod conformance;
 mod error;
+mod group;
+mod memory;
 mod query;
+mod sled;
 
+use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use checked::Definitions;
 pub use error::StoreError;
+pub use memory::MemoryStore;
 pub use query::{Cursor, TrialPage, TrialQuery};
+pub use sled::SledStore;
 
 use crate::schema::{Name, SearchSpace, Split, Task, Trial, TrialId};
 
@@ -32,6 +42,23 @@ pub struct Committed {
     pub trials_added: usize,
     /// Trials the base already had, also those that stand twice in the batch.
     pub trials_known: usize,
+}
+
+impl Committed {
+    fn of(checked: &checked::CheckedBatch) -> Self {
+        Committed {
+            spaces_added: checked.spaces.len(),
+            tasks_added: checked.tasks.len(),
+            trials_added: checked.added,
+            trials_known: checked.known,
+        }
+    }
+
+    /// Whether the base is other than before.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.spaces_added + self.tasks_added + self.trials_added > 0
+    }
 }
 
 /// How many trials a (task, space, split) has.
@@ -157,5 +184,12 @@ pub trait KnowledgeStore: Send + Sync {
 /// # Errors
 /// [`StoreError::BadUrl`], [`StoreError::InUse`] when another process has it, or what the back end says.
 pub fn open(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
-    Err(StoreError::BadUrl { url: url.to_owned() })
+    if url == "memory:" {
+        return Ok(Arc::new(MemoryStore::default()));
+    }
+    let path = url.strip_prefix("sled://").or_else(|| url.strip_prefix("sled:"));
+    match path.filter(|path| !path.is_empty()) {
+        Some(path) => Ok(Arc::new(SledStore::open(Path::new(path))?)),
+        None => Err(StoreError::BadUrl { url: url.to_owned() }),
+    }
 }

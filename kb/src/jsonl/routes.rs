@@ -1,0 +1,206 @@
+//! Files in and out, as a whole.
+
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::schema::{Architecture, Json, Split, Status, Trial, Value};
+use crate::store::{KnowledgeStore, MemoryStore, SledStore, TrialQuery};
+
+const HEAD: &str = r#"{"type":"space","id":"s/1","params":[{"name":"op","range":{"kind":"choice","options":["conv","pool"]}},{"name":"lr","range":{"kind":"real","lo":0.0,"hi":1.0}}]}
+{"type":"task","id":"a","domain":"image","metric":"accuracy","goal":"maximize"}
+"#;
+
+fn line(n: usize) -> String {
+    format!(
+        r#"{{"type":"trial","task":"a","space":"s/1","architecture":{{"op":"conv","lr":{}}},"split":"validation","metric":"accuracy","score":0.5}}"#,
+        n as f64 / 1e6
+    )
+}
+
+fn history(trials: usize) -> String {
+    let lines: Vec<String> = (0..trials).map(line).collect();
+    format!("{HEAD}{}\n", lines.join("\n"))
+}
+
+fn read(text: &str, strict: bool, store: &dyn KnowledgeStore) -> Result<ImportReport, JsonlError> {
+    import(text.as_bytes(), store, ImportOptions { strict, ..Default::default() }, &mut |_| {})
+}
+
+#[test]
+fn importing_twice_changes_nothing() {
+    let base = MemoryStore::default();
+    let first = read(&history(300), false, &base).unwrap();
+    assert_eq!((first.added.spaces, first.added.tasks, first.added.trials, first.known), (1, 1, 300, 0));
+    let before = base.stats().unwrap();
+    let second = read(&history(300), false, &base).unwrap();
+    assert_eq!((second.added.spaces, second.added.tasks, second.added.trials, second.known), (0, 0, 0, 300));
+    assert_eq!(base.stats().unwrap(), before);
+}
+
+#[test]
+fn bad_lines_are_refused_by_number_and_reason_and_the_rest_goes_in() {
+    let bad = [
+        line(1).replace("conv", "conv_5x5"),
+        line(2).replace("0.5", "NaN"),
+        line(3).replace(r#""split":"validation","#, ""),
+        line(4).replace(r#""lr""#, r#""rate""#),
+        line(5).replace(r#""task":"a""#, r#""task":"z""#),
+        line(6).replace("0.000006", "\"fast\""),
+        line(7).replace(r#","score":0.5"#, ""),
+        r#"{"type":"space","id":"s/1","params":[{"name":"op","range":{"kind":"int","lo":1,"hi":2}}]}"#.into(),
+        r#"{"type":"run"}"#.into(),
+    ];
+    let base = MemoryStore::default();
+    let report = read(&format!("{}{}\n{}\n", history(10), bad.join("\n"), line(99)), false, &base).unwrap();
+    let whys: Vec<(u64, &str)> = report.refused.iter().map(|r| (r.line, r.why.as_str())).collect();
+    let column = |why: &str| why.split(" (column").next().unwrap().to_owned();
+    let short: Vec<(u64, String)> = whys.iter().map(|(line, why)| (*line, column(why))).collect();
+    let expected = [
+        r#""conv_5x5" is not an option of "op""#,
+        r#"NaN is not a JSON number; leave the score out and write "status":"failed""#,
+        "missing field `split`",
+        r#""rate" is not a parameter of space "s/1""#,
+        r#"task "z" is not defined; define it before its trials"#,
+        r#""fast" is not a real in 0..=1 of "lr""#,
+        "score is missing; only a trial whose status is \"failed\" or \"pruned\" may lack one",
+        r#"space "s/1" is already defined with other content; give the new one another id"#,
+        r#"type "run" is not space, task or trial"#,
+    ];
+    for (at, expected) in expected.iter().enumerate() {
+        assert_eq!(short[at], (13 + at as u64, (*expected).to_owned()));
+    }
+    assert_eq!(report.added.trials, 11);
+}
+
+#[test]
+fn a_strict_import_with_one_bad_line_leaves_the_base_untouched() {
+    let base = MemoryStore::default();
+    let text = format!("{}{}\n", history(50), line(1).replace("conv", "x"));
+    let error = read(&text, true, &base).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        r#"1 of 53 lines refused, nothing was imported; line 53: "x" is not an option of "op""#
+    );
+    assert_eq!(base.stats().unwrap().trials(), 0);
+    assert!(base.spaces().unwrap().is_empty());
+    assert_eq!(read(&history(50), true, &base).unwrap().added.trials, 50);
+}
+
+#[test]
+fn a_definition_counts_from_its_line_on() {
+    let base = MemoryStore::default();
+    let late = format!("{}\n{HEAD}{}\n", line(1), line(2));
+    let report = read(&late, false, &base).unwrap();
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(report.refused[0].line, 1);
+    assert_eq!(report.added.trials, 1);
+}
+
+#[test]
+fn a_truncated_gzip_is_an_error_that_says_how_far_it_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.jsonl.gz");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(history(60_000).as_bytes()).unwrap();
+    let bytes = gzip.finish().unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 200]).unwrap();
+
+    let base = MemoryStore::default();
+    let error = import_path(&path, &base, true, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, JsonlError::Read { kept: 0, .. }), "{error}");
+    assert_eq!(base.stats().unwrap().trials(), 0, "strict keeps nothing");
+
+    let error = import_path(&path, &base, false, &mut |_| {}).unwrap_err();
+    let JsonlError::Read { line, kept, .. } = error else { panic!("{error}") };
+    assert!(line > 40_000, "{line}");
+    assert_eq!(kept as u64, base.stats().unwrap().trials(), "what is said to be kept is kept");
+    assert_eq!(kept, 39_998);
+}
+
+#[test]
+fn progress_reports_only_what_is_acknowledged() {
+    let base = MemoryStore::default();
+    let mut seen = Vec::new();
+    import(history(45_000).as_bytes(), &base, ImportOptions::default(), &mut |progress| {
+        assert!(progress.acknowledged <= base.stats().unwrap().trials());
+        seen.push(progress.lines);
+    })
+    .unwrap();
+    assert_eq!(seen, [20_000, 40_000, 45_002]);
+}
+
+#[test]
+fn a_failed_export_leaves_the_older_file_and_no_half_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("no/such/folder.jsonl");
+    let error =
+        export_to_path(&MemoryStore::default(), &path, &ExportFilter::default(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, JsonlError::File { act: "write", .. }), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        (-1e300..1e300).prop_map(Json::from),
+        ".{0,12}".prop_map(Json::from),
+    ];
+    leaf.prop_recursive(2, 8, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            proptest::collection::btree_map("[a-z]{1,4}", inner, 0..4)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+prop_compose! {
+    fn any_trial()(
+        lr in 0.0..1.0,
+        conv in any::<bool>(),
+        split in prop_oneof![Just(Split::Train), Just(Split::Validation), Just(Split::Test)],
+        score in proptest::option::of(-1e9..1e9),
+        fidelity in proptest::collection::btree_map("[a-zé]{1,6}", -1e3..1e3, 0..3),
+        seed in proptest::option::of(any::<u64>()),
+        costs in proptest::collection::btree_map("[a-z_]{1,6}", 0.0..1e12, 0..3),
+        curve in proptest::collection::vec((0.0..500.0, 0.0..1.0), 0..6),
+        source in proptest::option::of(".{0,9}"),
+        extra in proptest::collection::btree_map("x_[a-z]{1,5}", any_json(), 0..3),
+    ) -> Trial {
+        let op = if conv { "conv" } else { "pool" };
+        let values = [("op", Value::from(op)), ("lr", Value::from(lr))];
+        let architecture: Architecture = values.into_iter().collect();
+        Trial {
+            status: if score.is_some() { Status::Complete } else { Status::Failed },
+            fidelity: fidelity.into_iter().map(|(k, v)| (k.into(), v)).collect(),
+            costs: costs.into_iter().map(|(k, v)| (k.into(), v)).collect(),
+            source: source.map(Into::into),
+            score, seed, curve, extra,
+            ..Trial::new("a", "s/1", architecture, split, "accuracy", 0.0)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn out_of_one_base_and_into_another_is_exact(trials in proptest::collection::vec(any_trial(), 1..20), ending in prop_oneof![Just("jsonl"), Just("jsonl.gz"), Just("jsonl.zst")]) {
+        let dir = tempfile::tempdir().unwrap();
+        let first = SledStore::open(&dir.path().join("base")).unwrap();
+        read(HEAD, true, &first).unwrap();
+        first.append(&trials).unwrap();
+        let path = dir.path().join(format!("out.{ending}"));
+        export_to_path(&first, &path, &ExportFilter::default(), &mut |_| {}).unwrap();
+        let second = MemoryStore::default();
+        import_path(&path, &second, true, &mut |_| {}).unwrap();
+        let all = |base: &dyn KnowledgeStore| base.trials(&TrialQuery::default()).unwrap().trials;
+        prop_assert_eq!(all(&first), all(&second));
+        for trial in all(&second) {
+            prop_assert!(first.trial(trial.id()).unwrap().is_some());
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What damage does, and does not do, to a base.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::schema::Split;
+use crate::store::conformance::{space, task, trial};
+
+fn trials(range: std::ops::Range<usize>) -> Vec<Trial> {
+    range.map(|n| trial("a", "s/1", Split::Validation, n)).collect()
+}
+
+/// A base of `n` trials, closed.
+fn base(n: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let batch = Batch { spaces: vec![space("s/1")], tasks: vec![task("a")], trials: trials(0..n) };
+    SledStore::open(dir.path()).unwrap().commit(&batch).unwrap();
+    dir
+}
+
+fn snapshots(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap.")).collect()
+}
+
+fn count(dir: &Path) -> usize {
+    SledStore::open(dir).unwrap().trials(&TrialQuery::default()).unwrap().trials.len()
+}
+
+#[test]
+fn a_left_over_empty_snapshot_is_set_aside() {
+    let dir = base(900);
+    fs::write(dir.path().join("snap.00000000000F4240.generating"), "").unwrap();
+    assert_eq!(count(dir.path()), 900);
+}
+
+#[test]
+fn a_truncated_snapshot_is_set_aside_and_kept() {
+    let dir = base(900);
+    assert_eq!(count(dir.path()), 900);
+    let snapshots = snapshots(dir.path());
+    assert!(!snapshots.is_empty(), "opening what was written writes a snapshot");
+    for path in &snapshots {
+        fs::write(path, &fs::read(path).unwrap()[..10]).unwrap();
+    }
+    assert_eq!(count(dir.path()), 900);
+    let aside = format!("damaged-{}", snapshots[0].file_name().unwrap().to_string_lossy());
+    assert!(dir.path().join(aside).exists());
+}
+
+#[test]
+fn without_any_snapshot_all_data_come_back() {
+    let dir = base(900);
+    assert_eq!(count(dir.path()), 900);
+    for path in snapshots(dir.path()) {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(count(dir.path()), 900);
+}
+
+#[test]
+fn a_log_cut_short_is_an_error_not_a_panic() {
+    let dir = base(900);
+    for path in snapshots(dir.path()) {
+        fs::remove_file(path).unwrap();
+    }
+    fs::write(dir.path().join("db"), b"this was a database once").unwrap();
+    match SledStore::open(dir.path()) {
+        Ok(store) => assert_eq!(store.stats().unwrap().trials(), 0, "nothing is made up"),
+        Err(error) => {
+            assert!(matches!(error, StoreError::Database { .. } | StoreError::Corrupt { .. }), "{error}")
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_the_other_records_are_read() {
+    let dir = base(900);
+    let store = SledStore::open(dir.path()).unwrap();
+    let group = Group::of(&trials(0..1)[0]);
+    let key = keys::block(&group, 512);
+    let mut value = store.files.get(&key).unwrap().unwrap().to_vec();
+    let last = value.len() - 1;
+    value[last] ^= 1;
+    store.files.put(&key, value).unwrap();
+    let first = TrialQuery { limit: Some(400), ..TrialQuery::default() };
+    assert_eq!(store.trials(&first).unwrap().trials, trials(0..400));
+    let error = store.trials(&TrialQuery::default()).unwrap_err().to_string();
+    assert!(
+        error.starts_with(r"the record at ba\x00s/1\x00\x01") && error.ends_with("checksum does not match"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let dir = base(1);
+    SledStore::open(dir.path()).unwrap().files.put(keys::FORMAT, record::number(9)).unwrap();
+    let error = SledStore::open(dir.path()).unwrap_err().to_string();
+    assert_eq!(error, "the base has format 9, this Heirloom reads up to 1; use a newer one");
+}
+
+#[test]
+fn another_program_s_database_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    ::sled::open(dir.path()).unwrap().insert("k", "v").unwrap();
+    assert!(matches!(SledStore::open(dir.path()), Err(StoreError::Corrupt { .. })));
+}
+
+#[test]
+fn a_file_is_no_base() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert!(matches!(SledStore::open(file.path()), Err(StoreError::Io { .. })));
+}
+
+#[test]
+fn blocks_grow_as_trials_come_one_by_one() {
+    let dir = base(0);
+    let store = SledStore::open(dir.path()).unwrap();
+    for one in trials(0..200) {
+        store.append(&[one]).unwrap();
+    }
+    let group = Group::of(&trials(0..1)[0]);
+    let blocks = store.files.scan(&keys::group_prefix(&group)).count();
+    assert!(blocks <= 8, "{blocks} blocks for 200 trials");
+}
+
+const CHILD: &str = "HEIRLOOM_TEST_CHILD_BASE";
+
+/// Not a test of its own: the child process of the next one, which commits until it is killed.
+#[test]
+fn child_that_commits() {
+    let Ok(dir) = std::env::var(CHILD) else { return };
+    let store = SledStore::open(Path::new(&dir)).unwrap();
+    let start = store.stats().unwrap().trials() as usize;
+    for n in (start..).step_by(20) {
+        store.append(&trials(n..n + 20)).unwrap();
+        println!("acknowledged {}", n + 20);
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+#[test]
+fn a_killed_process_loses_nothing_it_acknowledged() {
+    let dir = base(0);
+    for round in 1..=4_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::sled::faults::child_that_commits", "--nocapture"])
+            .env(CHILD, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let wanted = 3 + 7 * round as usize;
+        let mut acknowledged = 0;
+        let numbers =
+            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ")?.parse().ok());
+        for number in numbers.take(wanted) {
+            acknowledged = number;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let kept = SledStore::open(dir.path()).unwrap().trials(&TrialQuery::default()).unwrap().trials;
+        assert!(kept.len() >= acknowledged, "round {round}: {} of {acknowledged}", kept.len());
+        assert!(kept.len().is_multiple_of(20), "no torn batch");
+        assert_eq!(kept, trials(0..kept.len()));
+    }
+}
