@@ -1,1 +1,16 @@
-//! Under construction.
+//! Data sets as arrays, their meta-features, and importers of other people's histories.
+#![forbid(unsafe_code)]
+
+mod dataset;
+mod error;
+pub mod importers;
+pub mod loaders;
+mod meta_features;
+mod splits;
+mod standardiser;
+
+pub use dataset::Dataset;
+pub use error::{DatasetError, ImportError};
+pub use meta_features::meta_features;
+pub use splits::Splits;
+pub use standardiser::Standardiser;

@@ -1,0 +1,193 @@
+//! `Dataset`: examples and their classes.
+
+use std::ops::Range;
+
+use heirloom_kb::{Domain, Goal, Task};
+use ndarray::Array2;
+
+use crate::{DatasetError, meta_features};
+
+/// Examples of one shape, each of one class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    name: String,
+    domain: Domain,
+    shape: Vec<usize>,
+    x: Array2<f32>,
+    y: Vec<usize>,
+    classes: Vec<String>,
+    source: String,
+    official_test: Option<Range<usize>>,
+}
+
+impl Dataset {
+    /// A data set. `shape` is that of one example: `[channels, height, width]` or `[features]`.
+    ///
+    /// # Shapes
+    /// `x` is `(n, product of shape)`, `y` is `(n,)` with positions in `classes`.
+    ///
+    /// # Errors
+    /// [`DatasetError::Bad`] when lengths disagree, a label is out of range or a value is not finite.
+    pub fn new(
+        name: &str,
+        domain: Domain,
+        shape: &[usize],
+        x: Array2<f32>,
+        y: Vec<usize>,
+        classes: Vec<String>,
+        source: &str,
+    ) -> Result<Self, DatasetError> {
+        let bad = |reason: String| Err(DatasetError::Bad { name: name.to_owned(), reason });
+        let width: usize = shape.iter().product();
+        if x.ncols() != width || width == 0 {
+            return bad(format!("examples of {} values do not have the shape {shape:?}", x.ncols()));
+        }
+        if x.nrows() != y.len() || y.is_empty() {
+            return bad(format!("there are {} examples and {} labels", x.nrows(), y.len()));
+        }
+        if let Some((row, label)) = y.iter().enumerate().find(|(_, label)| **label >= classes.len()) {
+            return bad(format!("row {row} has the label {label}, there are {} classes", classes.len()));
+        }
+        if let Some(((row, column), value)) = x.indexed_iter().find(|(_, value)| !value.is_finite()) {
+            return bad(format!("row {row}, column {column} is {value}"));
+        }
+        Ok(Dataset {
+            name: name.to_owned(),
+            domain,
+            shape: shape.to_vec(),
+            x,
+            y,
+            classes,
+            source: source.to_owned(),
+            official_test: None,
+        })
+    }
+
+    /// The same data set with these rows as the test part that its makers set aside.
+    #[must_use]
+    pub fn with_official_test(mut self, rows: Range<usize>) -> Self {
+        self.official_test = Some(rows.start.min(self.n())..rows.end.min(self.n()));
+        self
+    }
+
+    /// The task's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the data are.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        self.domain
+    }
+
+    /// The shape of one example.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The examples, `(n, product of shape)`.
+    #[must_use]
+    pub fn x(&self) -> &Array2<f32> {
+        &self.x
+    }
+
+    /// The classes of the examples, `(n,)`.
+    #[must_use]
+    pub fn y(&self) -> &[usize] {
+        &self.y
+    }
+
+    /// The classes' names.
+    #[must_use]
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Where the data come from.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The rows that the makers set aside for testing.
+    #[must_use]
+    pub fn official_test(&self) -> Option<Range<usize>> {
+        self.official_test.clone()
+    }
+
+    /// The number of examples.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.y.len()
+    }
+
+    /// The number of classes.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// A BLAKE3 hash of shape, values and labels, in hexadecimal: the same data have the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for side in &self.shape {
+            hasher.update(&(*side as u64).to_le_bytes());
+        }
+        for row in self.x.rows() {
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hasher.update(&bytes);
+        }
+        for label in &self.y {
+            hasher.update(&(*label as u64).to_le_bytes());
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+
+    /// The task of telling the classes apart, scored by accuracy.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        let mut task = Task::new(self.name.as_str(), self.domain, "accuracy", Goal::Maximize);
+        task.meta_features = meta_features(self);
+        task.source = Some(self.source.as_str().into());
+        task
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    fn dataset(x: Array2<f32>, y: Vec<usize>) -> Result<Dataset, DatasetError> {
+        Dataset::new("d", Domain::Tabular, &[2], x, y, vec!["a".into(), "b".into()], "here")
+    }
+
+    #[test]
+    fn refusals_name_the_place() {
+        let why = |result: Result<Dataset, DatasetError>| result.unwrap_err().to_string();
+        assert_eq!(
+            why(dataset(array![[1.0, 2.0]], vec![0, 1])),
+            r#"data set "d": there are 1 examples and 2 labels"#
+        );
+        assert_eq!(
+            why(dataset(array![[1.0, 2.0]], vec![2])),
+            r#"data set "d": row 0 has the label 2, there are 2 classes"#
+        );
+        assert_eq!(why(dataset(array![[1.0, f32::NAN]], vec![0])), r#"data set "d": row 0, column 1 is NaN"#);
+        assert!(why(dataset(array![[1.0]], vec![0])).contains("shape [2]"));
+        assert!(why(dataset(Array2::zeros((0, 2)), vec![])).contains("0 examples"));
+    }
+
+    #[test]
+    fn fingerprints_tell_data_apart() {
+        let a = dataset(array![[1.0, 2.0]], vec![0]).unwrap();
+        let b = dataset(array![[1.0, 2.0]], vec![1]).unwrap();
+        assert_eq!(a.fingerprint(), a.clone().fingerprint());
+        assert_ne!(a.fingerprint(), b.fingerprint());
+    }
+}

@@ -1,0 +1,93 @@
+//! `Splits`: which examples are for fitting, for choosing, and for the end.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::Dataset;
+
+/// The rows of a data set in three parts, each with the classes in the proportions of the whole: 60 % to fit on, 20 % to
+/// choose on, 20 % looked at once. Where the makers set a test part aside, that is it, and the rest is split 80 to 20.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Splits {
+    /// To fit on.
+    pub train: Vec<usize>,
+    /// To choose on.
+    pub validation: Vec<usize>,
+    /// For the end.
+    pub test: Vec<usize>,
+}
+
+impl Splits {
+    /// The parts of a data set, fixed by the seed. A class of three examples or more is in every part.
+    #[must_use]
+    pub fn new(dataset: &Dataset, seed: u64) -> Self {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let official = dataset.official_test();
+        let mut splits = Splits { train: Vec::new(), validation: Vec::new(), test: Vec::new() };
+        for class in 0..dataset.n_classes() {
+            let is_free = |row: &usize| official.as_ref().is_none_or(|test| !test.contains(row));
+            let of_class = (0..dataset.n()).filter(|row| dataset.y()[*row] == class);
+            let mut rows: Vec<usize> = of_class.filter(is_free).collect();
+            rows.shuffle(&mut rng);
+            let test = if official.is_some() { 0 } else { part(rows.len()) };
+            let validation = part(rows.len());
+            splits.test.extend(rows.drain(..test));
+            splits.validation.extend(rows.drain(..validation));
+            splits.train.extend(rows);
+        }
+        splits.test.extend(official.into_iter().flatten());
+        for rows in [&mut splits.train, &mut splits.validation, &mut splits.test] {
+            rows.sort_unstable();
+        }
+        splits
+    }
+}
+
+/// A fifth, rounded, but one as soon as three parts can have one each.
+fn part(n: usize) -> usize {
+    if n < 3 { 0 } else { ((n as f64 / 5.0).round() as usize).max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use heirloom_kb::Domain;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dataset(y: Vec<usize>) -> Dataset {
+        let x = Array2::zeros((y.len(), 1));
+        Dataset::new("d", Domain::Tabular, &[1], x, y, (0..4).map(|c| c.to_string()).collect(), "").unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_disjoint_complete_and_stratified(y in proptest::collection::vec(0_usize..4, 1..120), seed in any::<u64>()) {
+            let data = dataset(y.clone());
+            let splits = Splits::new(&data, seed);
+            let mut all = [splits.train.clone(), splits.validation.clone(), splits.test.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..y.len()).collect::<Vec<_>>());
+            for class in 0..4 {
+                let count = |rows: &[usize]| rows.iter().filter(|row| y[**row] == class).count() as f64;
+                let n = y.iter().filter(|label| **label == class).count() as f64;
+                for rows in [&splits.validation, &splits.test] {
+                    prop_assert!((count(rows) - n / 5.0).abs() <= 1.0);
+                    prop_assert!(n < 3.0 || count(rows) >= 1.0);
+                }
+                prop_assert!(n < 1.0 || count(&splits.train) >= 1.0);
+            }
+            prop_assert_eq!(Splits::new(&data, seed), splits);
+        }
+    }
+
+    #[test]
+    fn an_official_test_part_is_kept() {
+        let data = dataset([0, 1].repeat(50)).with_official_test(80..100);
+        let splits = Splits::new(&data, 0);
+        assert_eq!(splits.test, (80..100).collect::<Vec<_>>());
+        assert_eq!((splits.train.len(), splits.validation.len()), (64, 16));
+    }
+}
