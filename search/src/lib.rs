@@ -1,3 +1,27 @@
 //! Search spaces, networks, recommendations, studies and trainers.
+//!
+//! A [`Recommender`] answers from a base which architectures a task should try; a [`Study`] asks, tries and tells,
+//! with a [`Strategy`] deciding what comes next and a [`Trainer`](train::Trainer) turning a proposal into a trial.
+//! [`spaces`] has the built-in search spaces, [`net`] the networks their architectures stand for.
+#![deny(unsafe_code)]
 
+mod error;
+mod evidence;
 pub mod net;
+mod own_trials;
+mod recommender;
+mod space_history;
+pub mod spaces;
+mod strategies;
+mod study;
+mod study_report;
+pub mod train;
+
+pub use error::SearchError;
+pub use recommender::{
+    RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskShare,
+};
+pub use space_history::{Pool, SpaceHistory, find_space};
+pub use strategies::{Proposal, RandomStrategy, Strategy, StrategyKind, SurrogateStrategy};
+pub use study::{HistoryChoice, Study, StudySetup};
+pub use study_report::{CurvePoint, StudyReport};

@@ -1,5 +1,8 @@
 //! Networks: the graph a trainer builds, the shapes that flow through it and what it costs.
 
+mod cost;
+mod infer;
 mod net_graph;
 
+pub use cost::NetCost;
 pub use net_graph::{GraphOp, NetError, NetGraph, NetNode, Op, PoolKind, Shape};

@@ -75,7 +75,7 @@ pub enum Op {
     Pool {
         /// Max or mean; the mean does not count padding.
         kind: PoolKind,
-        /// Odd or even window side.
+        /// Odd window side.
         kernel: usize,
         /// Step.
         stride: usize,

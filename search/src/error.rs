@@ -1,0 +1,85 @@
+//! Why a search could not go on.
+
+use heirloom_kb::{Name, SchemaError, StoreError};
+use heirloom_predictor::PredictError;
+
+use crate::train::TrainError;
+
+/// Why a recommendation or a study could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// A task that the base does not know.
+    #[error("task {task:?} is not in the base{}", suggest(known))]
+    UnknownTask {
+        /// The task's id.
+        task: Name,
+        /// The tasks that are.
+        known: Vec<Name>,
+    },
+    /// A space that neither the base nor the program knows.
+    #[error("space {space:?} is neither in the base nor built in{}", suggest(known))]
+    UnknownSpace {
+        /// The space's id.
+        space: Name,
+        /// The spaces that are.
+        known: Vec<Name>,
+    },
+    /// A study that the base does not know.
+    #[error("there is no study {study:?}")]
+    UnknownStudy {
+        /// The study's id.
+        study: String,
+    },
+    /// A candidate that does not fit its space.
+    #[error("candidate {index}: {source}")]
+    BadCandidate {
+        /// Its position in the list.
+        index: usize,
+        /// Why.
+        source: SchemaError,
+    },
+    /// A trial told to a study that it does not fit.
+    #[error("trial {index}: {reason}")]
+    BadTrial {
+        /// Its position in the list.
+        index: usize,
+        /// Why.
+        reason: String,
+    },
+    /// No candidate is left.
+    #[error("there is nothing to propose: {reason}")]
+    NothingToPropose {
+        /// Why.
+        reason: String,
+    },
+    /// Stored bytes that are no study.
+    #[error("study {study:?} cannot be read")]
+    DamagedStudy {
+        /// The study's id.
+        study: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Of the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Of the surrogate.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// Of the trainer.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+/// `; known are "a", "b"`, for an error that should say what to write instead.
+fn suggest(known: &[Name]) -> String {
+    if known.is_empty() {
+        return "; import a history first".into();
+    }
+    let mut names: Vec<String> = known.iter().take(12).map(|name| format!("{name:?}")).collect();
+    if known.len() > names.len() {
+        names.push(format!("and {} more", known.len() - names.len()));
+    }
+    format!("; known are {}", names.join(", "))
+}

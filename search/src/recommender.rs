@@ -1,0 +1,222 @@
+//! `Recommender`: which architectures a task should try.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heirloom_kb::{Architecture, KnowledgeStore, Name, TrialId};
+use heirloom_predictor::{Prediction, Views, percentile, task_shares};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::Serialize;
+
+use crate::evidence::evidence;
+use crate::own_trials::OwnTrials;
+use crate::space_history::{Pool, SpaceHistory};
+use crate::SearchError;
+
+/// What is asked of a recommender.
+#[derive(Clone, Debug)]
+pub struct RecommendationRequest {
+    /// The task to recommend for; the base knows it.
+    pub task: Name,
+    /// The space to recommend from.
+    pub space: Name,
+    /// How many architectures are wanted.
+    pub k: usize,
+    /// The architectures that alone may be recommended; absent, the space's own pool.
+    pub candidates: Option<Vec<Architecture>>,
+    /// Architectures that are not to be recommended.
+    pub exclude: Vec<Architecture>,
+    /// Past tasks to leave out of the history. The task itself among them leaves out its own trials.
+    pub exclude_tasks: Vec<Name>,
+    /// Orders architectures of which the same is expected.
+    pub seed: u64,
+}
+
+/// An answer: architectures, best first, and what the answer rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recommendation {
+    /// The task.
+    pub task: Name,
+    /// The space.
+    pub space: Name,
+    /// The architectures, best first.
+    pub ranked: Vec<RankedArchitecture>,
+    /// The past tasks and their share in the answer, largest first.
+    pub history: Vec<TaskShare>,
+    /// How many candidates were ranked.
+    pub candidates: usize,
+    /// How many of the task's own trials were used.
+    pub own_trials: usize,
+    /// What the reader should know, in plain words.
+    pub notes: Vec<String>,
+}
+
+/// One recommended architecture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RankedArchitecture {
+    /// What to try.
+    pub architecture: Architecture,
+    /// Expected normalised score: standard normal quantile of the rank within the space.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub std: f64,
+    /// The share of the space that it is expected to beat, from 0 to 1: the mean as a rank.
+    pub beats_frac: f64,
+    /// Mean costs of the trials in `evidence`, by name.
+    pub expected_costs: BTreeMap<Name, f64>,
+    /// Past trials that this rests on: of the same architecture, or else of the most similar ones.
+    pub evidence: Vec<TrialId>,
+    /// Where the evidence comes from, in plain words.
+    pub why: String,
+}
+
+/// A past task and its share in an answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TaskShare {
+    /// The past task.
+    pub task: Name,
+    /// Its architectures with a score in this space.
+    pub architectures: usize,
+    /// Its share, the shares of an answer sum to 1.
+    pub share: f64,
+}
+
+/// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
+pub struct Recommender {
+    store: Arc<dyn KnowledgeStore>,
+    histories: Mutex<HashMap<Name, Arc<SpaceHistory>>>,
+}
+
+impl Recommender {
+    /// A recommender over a base.
+    #[must_use]
+    pub fn new(store: Arc<dyn KnowledgeStore>) -> Self {
+        Recommender { store, histories: Mutex::new(HashMap::new()) }
+    }
+
+    /// The base.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn KnowledgeStore> {
+        &self.store
+    }
+
+    /// The history of a space as the base has it now.
+    ///
+    /// # Errors
+    /// As [`SpaceHistory::load`].
+    pub fn history(&self, space: &Name) -> Result<Arc<SpaceHistory>, SearchError> {
+        // Held while loading: a second request for the same history waits instead of doing the work again.
+        let mut histories = self.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = histories.get(space);
+        if let Some(known) = earlier
+            && known.revision() == self.store.stats()?.revision
+        {
+            return Ok(Arc::clone(known));
+        }
+        let fresh = SpaceHistory::load(&*self.store, space, earlier.map(|known| &**known))?;
+        let fresh = Arc::new(fresh);
+        histories.insert(space.clone(), Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// Recommends architectures for a task.
+    ///
+    /// Architectures that the task has tried already are not recommended again, and their scores count. When it has
+    /// tried *every* candidate there is nothing left to recommend; then the answer is the one a new task would get,
+    /// from the other tasks alone, and a note says so.
+    ///
+    /// # Errors
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
+    /// [`SearchError::NothingToPropose`].
+    pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
+        let history = self.history(&request.space)?;
+        history.task(&request.task)?;
+        let pool = match &request.candidates {
+            Some(given) => Arc::new(history.candidates(given)?),
+            None => Arc::clone(history.pool()),
+        };
+        let past = history.past(&request.task, &request.exclude_tasks);
+        let mut notes = Vec::new();
+        let own = OwnTrials::of_task(&history, &request.task, &request.exclude_tasks, &pool, &mut notes);
+        let excluded = history.canonical(&request.exclude)?;
+        let open = open_candidates(&history, &pool, own.architectures().iter().chain(&excluded), request.seed);
+        if open.is_empty() {
+            return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
+        }
+        if past.is_empty() && own.is_empty() {
+            notes.push("there is no history in this space: the order is arbitrary, nothing is known yet".into());
+        }
+        let views = pool.views.tasks(&past).select(&open);
+        let model = history.transfer(&past);
+        let tried = history.views(own.architectures())?.tasks(&past);
+        let (tried, z) = own.condition(&model, &tried)?;
+        let prediction = model.posterior(&tried, &z, &views)?;
+        Ok(Recommendation {
+            task: request.task.clone(),
+            space: request.space.clone(),
+            ranked: rank(&history, &past, &pool, &open, &prediction, request.k),
+            history: shares(&history, &past, &prediction, &views),
+            candidates: open.len(),
+            own_trials: own.len(),
+            notes,
+        })
+    }
+}
+
+/// Positions in the pool that are not spent, in an order that the seed fixes.
+fn open_candidates<'a>(
+    history: &SpaceHistory,
+    pool: &Pool,
+    spent: impl Iterator<Item = &'a Architecture>,
+    seed: u64,
+) -> Vec<usize> {
+    let encoder = history.table().encoder();
+    let spent: HashSet<Vec<u64>> = spent.map(|architecture| encoder.key(architecture)).collect();
+    let is_open = |at: &usize| spent.is_empty() || !spent.contains(&encoder.key(&pool.architectures[*at]));
+    let mut open: Vec<usize> = (0..pool.architectures.len()).filter(is_open).collect();
+    open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    open
+}
+
+/// The `k` best of the open candidates, each with its evidence.
+fn rank(
+    history: &SpaceHistory,
+    past: &[usize],
+    pool: &Pool,
+    open: &[usize],
+    prediction: &Prediction,
+    k: usize,
+) -> Vec<RankedArchitecture> {
+    let mut order: Vec<usize> = (0..open.len()).collect();
+    order.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]).then(a.cmp(b)));
+    let ranked = order.into_iter().take(k).map(|at| {
+        let architecture = &pool.architectures[open[at]];
+        let evidence = evidence(history, past, architecture, pool.views.x.row(open[at]));
+        RankedArchitecture {
+            architecture: architecture.clone(),
+            mean: prediction.mean[at],
+            std: prediction.std[at],
+            beats_frac: percentile(prediction.mean[at]),
+            expected_costs: evidence.costs,
+            evidence: evidence.trials,
+            why: evidence.why,
+        }
+    });
+    ranked.collect()
+}
+
+fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, views: &Views) -> Vec<TaskShare> {
+    let shares = task_shares(prediction.mean.view(), views.by_task.view());
+    let mut history: Vec<TaskShare> = past
+        .iter()
+        .zip(shares)
+        .map(|(at, share)| {
+            let scores = &history.table().tasks()[*at];
+            TaskShare { task: scores.task.clone(), architectures: scores.rows.len(), share }
+        })
+        .collect();
+    history.sort_by(|a, b| b.share.total_cmp(&a.share));
+    history
+}

@@ -1,0 +1,211 @@
+//! `SpaceHistory`: everything that past trials in one search space say, ready to be asked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, TrialQuery};
+use heirloom_predictor::{ForestParams, TaskModels, TaskScores, TrainingTable, TransferModel, Views};
+use ndarray::Array2;
+
+use crate::{SearchError, spaces};
+
+/// Spaces of up to so many assignments are ranked whole.
+const ENUMERATED: u64 = 100_000;
+
+/// Candidates drawn from a larger space, beside those that past trials name.
+const SAMPLED: u64 = 4_096;
+
+/// Everything that past trials in one search space say: the table of scores, one model a task, and the space's own
+/// pool of candidates as these models see it. Which task is the new one is decided when it is asked, so one
+/// serves every task.
+pub struct SpaceHistory {
+    space: SearchSpace,
+    tasks: Vec<Task>,
+    table: TrainingTable,
+    models: TaskModels,
+    pool: Arc<Pool>,
+    /// Validation trials of each task when this was made: who has more since has a new model to be made.
+    counts: HashMap<Name, u64>,
+    revision: u64,
+}
+
+/// Candidates and how the past tasks' models see them.
+pub struct Pool {
+    /// Canonical architectures, none twice.
+    pub architectures: Vec<Architecture>,
+    /// Views of them by all tasks of the history.
+    pub views: Views,
+}
+
+impl SpaceHistory {
+    /// Reads the trials of a space and fits what there is to fit. What `earlier` holds that is still true is
+    /// taken over.
+    ///
+    /// # Errors
+    /// [`SearchError::UnknownSpace`], or of the store.
+    pub fn load(
+        store: &dyn KnowledgeStore,
+        space: &Name,
+        earlier: Option<&SpaceHistory>,
+    ) -> Result<Self, SearchError> {
+        let stats = store.stats()?;
+        let space = find_space(store, space)?;
+        let trials = store.trials(&TrialQuery::space(space.id().clone(), Split::Validation))?.trials;
+        let tasks = store.tasks()?;
+        let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
+        let table = TrainingTable::new(&space, &tasks, &trials, canonical)?;
+        let counts = validation_counts(&stats, space.id());
+        let unchanged = |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
+        let known: Vec<_> = earlier
+            .iter()
+            .flat_map(|earlier| earlier.models.models())
+            .filter(|model| unchanged(&model.task))
+            .cloned()
+            .collect();
+        let models = TaskModels::fit(&table, &ForestParams::default(), &known)?;
+        let pool = Arc::new(Pool::new(own_pool(&space, &table), &table, &models)?);
+        tracing::debug!(space = %space.id(), tasks = table.tasks().len(), trials = trials.len(), "history read");
+        Ok(SpaceHistory { space, tasks, table, models, pool, counts, revision: stats.revision })
+    }
+
+    /// The space.
+    #[must_use]
+    pub fn space(&self) -> &SearchSpace {
+        &self.space
+    }
+
+    /// The scores of past trials.
+    #[must_use]
+    pub fn table(&self) -> &TrainingTable {
+        &self.table
+    }
+
+    /// The space's own candidates: all canonical architectures of a small space, a fixed sample of a large one
+    /// together with all that were ever tried.
+    #[must_use]
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// The store's revision that this is true for.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// A task of the base.
+    ///
+    /// # Errors
+    /// [`SearchError::UnknownTask`].
+    pub fn task(&self, id: &str) -> Result<&Task, SearchError> {
+        self.tasks.iter().find(|task| &*task.id == id).ok_or_else(|| SearchError::UnknownTask {
+            task: id.into(),
+            known: self.tasks.iter().map(|task| task.id.clone()).collect(),
+        })
+    }
+
+    /// A task's own scores in this space, if it has any.
+    #[must_use]
+    pub fn scores(&self, task: &str) -> Option<&TaskScores> {
+        self.table.tasks().iter().find(|scores| &*scores.task == task)
+    }
+
+    /// The past tasks for a new one: all but it and the excluded, as columns of the views.
+    #[must_use]
+    pub fn past(&self, task: &str, exclude: &[Name]) -> Vec<usize> {
+        let tasks = self.table.tasks().iter().enumerate();
+        tasks.filter(|(_, past)| &*past.task != task && !exclude.contains(&past.task)).map(|(at, _)| at).collect()
+    }
+
+    /// The transfer model of these past tasks.
+    #[must_use]
+    pub fn transfer(&self, past: &[usize]) -> TransferModel {
+        let models: Vec<_> = past.iter().map(|at| Arc::clone(&self.models.models()[*at])).collect();
+        TransferModel::new(&models, self.space.params().len())
+    }
+
+    /// Candidates of the caller's in canonical form, each once, as this history sees them.
+    ///
+    /// # Errors
+    /// [`SearchError::BadCandidate`].
+    pub fn candidates(&self, given: &[Architecture]) -> Result<Pool, SearchError> {
+        let mut architectures = self.canonical(given)?;
+        let mut seen = HashSet::new();
+        architectures.retain(|architecture| seen.insert(self.table.encoder().key(architecture)));
+        Pool::new(architectures, &self.table, &self.models)
+    }
+
+    /// Architectures as the space writes them, in canonical form.
+    ///
+    /// # Errors
+    /// [`SearchError::BadCandidate`] for one that does not fit the space.
+    pub fn canonical(&self, given: &[Architecture]) -> Result<Vec<Architecture>, SearchError> {
+        let canonical = |(index, architecture)| {
+            let normal = self.space.normalise(architecture);
+            let normal = normal.map_err(|source| SearchError::BadCandidate { index, source })?;
+            Ok(spaces::canonical(self.space.id(), &normal))
+        };
+        given.iter().enumerate().map(canonical).collect()
+    }
+
+    /// Views of canonical architectures.
+    ///
+    /// # Errors
+    /// Of the encoder.
+    pub fn views(&self, architectures: &[Architecture]) -> Result<Views, SearchError> {
+        views(architectures, &self.table, &self.models)
+    }
+}
+
+impl Pool {
+    fn new(
+        architectures: Vec<Architecture>,
+        table: &TrainingTable,
+        models: &TaskModels,
+    ) -> Result<Self, SearchError> {
+        let views = views(&architectures, table, models)?;
+        Ok(Pool { architectures, views })
+    }
+}
+
+fn views(
+    architectures: &[Architecture],
+    table: &TrainingTable,
+    models: &TaskModels,
+) -> Result<Views, SearchError> {
+    let x: Array2<f64> = table.encoder().encode(architectures)?;
+    let by_task = models.evaluate(x.view())?;
+    Ok(Views { x: x.into_shared(), by_task })
+}
+
+/// A space of the base, or a built-in one that the base has not met.
+///
+/// # Errors
+/// [`SearchError::UnknownSpace`].
+pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, SearchError> {
+    let known = store.spaces()?;
+    if let Some(space) = known.iter().find(|space| &**space.id() == id) {
+        return Ok(space.clone());
+    }
+    if let Some(family) = spaces::family(id) {
+        return Ok((family.space)());
+    }
+    let built_in = spaces::families().iter().map(|family| Name::from(family.id));
+    let known = known.iter().map(|space| space.id().clone()).chain(built_in).collect();
+    Err(SearchError::UnknownSpace { space: id.into(), known })
+}
+
+fn validation_counts(stats: &Stats, space: &Name) -> HashMap<Name, u64> {
+    let of_space = stats.groups.iter().filter(|group| group.space == *space && group.split == Split::Validation);
+    of_space.map(|group| (group.task.clone(), group.trials)).collect()
+}
+
+fn own_pool(space: &SearchSpace, table: &TrainingTable) -> Vec<Architecture> {
+    if space.cardinality().is_some_and(|n| n <= ENUMERATED) {
+        return spaces::pool(space, ENUMERATED, 0);
+    }
+    let mut pool = table.architectures().to_vec();
+    let new = spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
+    pool.extend(new);
+    pool
+}

@@ -1,0 +1,124 @@
+//! The built-in search spaces, and what can be done with any space.
+//!
+//! A space file has `space()`, `canonical()` and `net()`; [`families`] lists them. Sampling, enumeration and
+//! neighbours work for every [`SearchSpace`], also one that came in a file.
+
+mod blocks;
+mod chain_cnn;
+mod conv1d;
+#[cfg(test)]
+mod laws;
+mod mlp;
+mod nas_bench_201;
+mod nas_bench_graph;
+mod pool;
+mod variation;
+
+use heirloom_kb::{Architecture, Domain, SearchSpace};
+
+use crate::net::{NetError, NetGraph, Shape};
+pub use nas_bench_201::{from_cell_string, to_cell_string};
+pub use pool::{enumerate, pool, sample};
+pub use variation::{mutate, neighbours};
+
+/// What a network is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetInput {
+    /// The shape of one example.
+    pub shape: Shape,
+    /// The number of classes.
+    pub n_classes: usize,
+}
+
+/// A built-in search space.
+#[derive(Debug)]
+pub struct SpaceFamily {
+    /// The space's id.
+    pub id: &'static str,
+    /// What it is, in a line.
+    pub title: &'static str,
+    /// What data its networks are for.
+    pub domains: &'static [Domain],
+    /// The space as data.
+    pub space: fn() -> SearchSpace,
+    /// The representative of all architectures isomorphic to this one.
+    pub canonical: fn(&Architecture) -> Architecture,
+    /// Whether a canonical architecture is one of the published space: parameters alone cannot say all.
+    pub admits: fn(&Architecture) -> bool,
+    /// The network that an architecture stands for.
+    pub net: fn(&Architecture, &NetInput) -> Result<NetGraph, NetError>,
+}
+
+static FAMILIES: [SpaceFamily; 5] = [
+    SpaceFamily {
+        id: chain_cnn::ID,
+        title: "chains of convolution blocks for images",
+        domains: &[Domain::Image],
+        space: chain_cnn::space,
+        canonical: Architecture::clone,
+        admits: |_| true,
+        net: chain_cnn::net,
+    },
+    SpaceFamily {
+        id: conv1d::ID,
+        title: "chains of 1-D convolutions for audio and time series",
+        domains: &[Domain::Audio, Domain::Timeseries],
+        space: conv1d::space,
+        canonical: Architecture::clone,
+        admits: |_| true,
+        net: conv1d::net,
+    },
+    SpaceFamily {
+        id: mlp::ID,
+        title: "multi-layer perceptrons for tables",
+        domains: &[Domain::Tabular],
+        space: mlp::space,
+        canonical: Architecture::clone,
+        admits: |_| true,
+        net: mlp::net,
+    },
+    SpaceFamily {
+        id: nas_bench_201::ID,
+        title: "the cell of NAS-Bench-201",
+        domains: &[Domain::Image],
+        space: nas_bench_201::space,
+        canonical: nas_bench_201::canonical,
+        admits: |_| true,
+        net: nas_bench_201::net,
+    },
+    SpaceFamily {
+        id: nas_bench_graph::ID,
+        title: "the graph neural networks of NAS-Bench-Graph",
+        domains: &[Domain::Graph],
+        space: nas_bench_graph::space,
+        canonical: nas_bench_graph::canonical,
+        admits: nas_bench_graph::admits,
+        net: nas_bench_graph::net,
+    },
+];
+
+/// The built-in search spaces, by id.
+#[must_use]
+pub fn families() -> &'static [SpaceFamily] {
+    &FAMILIES
+}
+
+/// The built-in space of this id.
+#[must_use]
+pub fn family(id: &str) -> Option<&'static SpaceFamily> {
+    FAMILIES.iter().find(|family| family.id == id)
+}
+
+/// The representative of all architectures isomorphic to this one; in a space that is not built in, itself.
+#[must_use]
+pub fn canonical(space: &str, architecture: &Architecture) -> Architecture {
+    match family(space) {
+        Some(family) => (family.canonical)(architecture),
+        None => architecture.clone(),
+    }
+}
+
+/// The error for examples that a space makes no network for.
+fn no_network(space: &str, input: &NetInput, reason: &str) -> NetError {
+    NetError::NoNetwork { space: space.into(), shape: input.shape.clone(), reason: reason.into() }
+}

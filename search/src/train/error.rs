@@ -1,0 +1,56 @@
+//! Why a trainer could not go on.
+
+use heirloom_datasets::DatasetError;
+use heirloom_kb::{Architecture, Name};
+
+use crate::net::NetError;
+
+/// Why a trainer could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// An architecture that a table of past trials lacks.
+    #[error("the trials of {task:?} have no architecture {architecture}")]
+    NotInTable {
+        /// The task.
+        task: Name,
+        /// The architecture.
+        architecture: Architecture,
+    },
+    /// A space that is not built in, so that nobody knows its networks.
+    #[error("space {space:?} is not built in, so its architectures are no networks that could be trained")]
+    NoFamily {
+        /// The space.
+        space: Name,
+    },
+    /// A network that does not hold together or does not fit the data.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// An operation that the trainer has not.
+    #[error("the trainer has no {op}; it trains convolutions, pools and fully connected layers")]
+    NoSuchLayer {
+        /// The operation.
+        op: String,
+    },
+    /// A device that is not there.
+    #[error("there is no device {device:?}; leave it out to take what there is")]
+    NoDevice {
+        /// The device as given.
+        device: String,
+    },
+    /// A split that no trial is scored on.
+    #[error("a trial is scored on the validation or the test part, not on {split}")]
+    BadSplit {
+        /// The split as given.
+        split: heirloom_kb::Split,
+    },
+    /// Of the data set.
+    #[error(transparent)]
+    Data(#[from] DatasetError),
+    /// What libtorch reports outside a trial.
+    #[error("libtorch failed: {reason}")]
+    Torch {
+        /// Its words.
+        reason: String,
+    },
+}
