@@ -42,7 +42,11 @@ pub(crate) fn evidence(
     } else {
         (same, "this architecture")
     };
-    Evidence { why: describe(history, &cited, of), costs: mean_costs(history, &cited), trials: ids(history, &cited) }
+    Evidence {
+        why: describe(history, &cited, of),
+        costs: mean_costs(history, &cited),
+        trials: ids(history, &cited),
+    }
 }
 
 /// Trials of past tasks on one row of the table, best normalised score first.

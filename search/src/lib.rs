@@ -18,9 +18,7 @@ mod study_report;
 pub mod train;
 
 pub use error::SearchError;
-pub use recommender::{
-    RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskShare,
-};
+pub use recommender::{RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskShare};
 pub use space_history::{Pool, SpaceHistory, find_space};
 pub use strategies::{Proposal, RandomStrategy, Strategy, StrategyKind, SurrogateStrategy};
 pub use study::{HistoryChoice, Study, StudySetup};

@@ -33,7 +33,10 @@ impl OwnTrials {
         let Some(scores) = history.scores(task) else { return OwnTrials::default() };
         let table = history.table();
         let tried: HashSet<usize> = scores.rows.iter().copied().collect();
-        let all = pool.architectures.iter().all(|candidate| table.row(candidate).is_some_and(|row| tried.contains(&row)));
+        let all = pool
+            .architectures
+            .iter()
+            .all(|candidate| table.row(candidate).is_some_and(|row| tried.contains(&row)));
         if all {
             let n = pool.architectures.len();
             notes.push(format!(

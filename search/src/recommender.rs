@@ -10,10 +10,10 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
+use crate::SearchError;
 use crate::evidence::evidence;
 use crate::own_trials::OwnTrials;
 use crate::space_history::{Pool, SpaceHistory};
-use crate::SearchError;
 
 /// What is asked of a recommender.
 #[derive(Clone, Debug)]
@@ -141,12 +141,15 @@ impl Recommender {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &request.task, &request.exclude_tasks, &pool, &mut notes);
         let excluded = history.canonical(&request.exclude)?;
-        let open = open_candidates(&history, &pool, own.architectures().iter().chain(&excluded), request.seed);
+        let open =
+            open_candidates(&history, &pool, own.architectures().iter().chain(&excluded), request.seed);
         if open.is_empty() {
             return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
         }
         if past.is_empty() && own.is_empty() {
-            notes.push("there is no history in this space: the order is arbitrary, nothing is known yet".into());
+            notes.push(
+                "there is no history in this space: the order is arbitrary, nothing is known yet".into(),
+            );
         }
         let views = pool.views.tasks(&past).select(&open);
         let model = history.transfer(&past);

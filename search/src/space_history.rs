@@ -55,7 +55,8 @@ impl SpaceHistory {
         let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
         let table = TrainingTable::new(&space, &tasks, &trials, canonical)?;
         let counts = validation_counts(&stats, space.id());
-        let unchanged = |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
+        let unchanged =
+            |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
         let known: Vec<_> = earlier
             .iter()
             .flat_map(|earlier| earlier.models.models())
@@ -114,7 +115,10 @@ impl SpaceHistory {
     #[must_use]
     pub fn past(&self, task: &str, exclude: &[Name]) -> Vec<usize> {
         let tasks = self.table.tasks().iter().enumerate();
-        tasks.filter(|(_, past)| &*past.task != task && !exclude.contains(&past.task)).map(|(at, _)| at).collect()
+        tasks
+            .filter(|(_, past)| &*past.task != task && !exclude.contains(&past.task))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// The transfer model of these past tasks.
@@ -196,7 +200,8 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
 }
 
 fn validation_counts(stats: &Stats, space: &Name) -> HashMap<Name, u64> {
-    let of_space = stats.groups.iter().filter(|group| group.space == *space && group.split == Split::Validation);
+    let of_space =
+        stats.groups.iter().filter(|group| group.space == *space && group.split == Split::Validation);
     of_space.map(|group| (group.task.clone(), group.trials)).collect()
 }
 
@@ -205,7 +210,8 @@ fn own_pool(space: &SearchSpace, table: &TrainingTable) -> Vec<Architecture> {
         return spaces::pool(space, ENUMERATED, 0);
     }
     let mut pool = table.architectures().to_vec();
-    let new = spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
+    let new =
+        spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
     pool.extend(new);
     pool
 }

@@ -90,7 +90,9 @@ impl Study {
         let query =
             TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
         let trials = study.store.trials(&query)?.trials;
-        for trial in trials.into_iter().filter(|trial| trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(id)) {
+        for trial in
+            trials.into_iter().filter(|trial| trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(id))
+        {
             if !study.knew_own_trials {
                 study.tell_strategy(&trial)?;
             }

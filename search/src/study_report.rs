@@ -56,7 +56,12 @@ impl StudyReport {
                 best = Some((score, trial));
             }
             let regret = best.zip(scale.as_ref()).map(|((most, _), scale)| scale.regret(most));
-            curve.push(CurvePoint { trial: trial.id(), score, best: best.and_then(|(_, trial)| trial.score), regret });
+            curve.push(CurvePoint {
+                trial: trial.id(),
+                score,
+                best: best.and_then(|(_, trial)| trial.score),
+                regret,
+            });
         }
         StudyReport {
             id: study.id().to_owned(),

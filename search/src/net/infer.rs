@@ -93,13 +93,9 @@ fn unary(op: &Op, input: &Shape) -> Result<Shape, String> {
             if out == 0 { Err("it has no output features".into()) } else { Ok(vec![out]) }
         }
         Op::Dropout { p } if !(0.0..1.0).contains(&p) => Err(format!("probability {p} is not in [0, 1)")),
-        Op::BatchNorm
-        | Op::Relu
-        | Op::Gelu
-        | Op::Tanh
-        | Op::Dropout { .. }
-        | Op::Identity
-        | Op::Zero => Ok(input.clone()),
+        Op::BatchNorm | Op::Relu | Op::Gelu | Op::Tanh | Op::Dropout { .. } | Op::Identity | Op::Zero => {
+            Ok(input.clone())
+        }
         Op::Input | Op::Add | Op::Concat => Err("it does not take one input".into()),
     }
 }
@@ -117,7 +113,11 @@ fn spatial(input: &Shape) -> Result<(), String> {
 
 fn channels(input: usize, out: usize, groups: usize) -> Result<(), String> {
     let fits = groups > 0 && out > 0 && input.is_multiple_of(groups) && out.is_multiple_of(groups);
-    if fits { Ok(()) } else { Err(format!("{groups} groups do not divide {input} input and {out} output channels")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("{groups} groups do not divide {input} input and {out} output channels"))
+    }
 }
 
 /// A side after a window of `kernel` moved by `stride` over it, padded by half the kernel.

@@ -7,12 +7,17 @@ use crate::net::{NetGraph, Op};
 /// A choice without an order.
 pub(super) fn choice(name: &str, options: &[&str]) -> Param {
     let options = options.iter().map(|option| (*option).into()).collect();
-    Param { name: name.into(), range: Range::Choice { options, descriptors: Default::default() }, active_if: vec![] }
+    Param {
+        name: name.into(),
+        range: Range::Choice { options, descriptors: Default::default() },
+        active_if: vec![],
+    }
 }
 
 /// One of several numbers.
 pub(super) fn levels(name: &str, values: &[f64]) -> Param {
-    let number = |value: f64| if value.fract() == 0.0 { Value::Int(value as i64) } else { Value::Real(value) };
+    let number =
+        |value: f64| if value.fract() == 0.0 { Value::Int(value as i64) } else { Value::Real(value) };
     let values = values.iter().map(|value| number(*value)).collect();
     Param { name: name.into(), range: Range::Levels { values }, active_if: vec![] }
 }

@@ -19,7 +19,11 @@ fn inputs(family: &SpaceFamily) -> Vec<NetInput> {
         Domain::Tabular => &[&[1], &[30], &[1, 8, 8]],
         Domain::Text | Domain::Graph => &[&[8], &[1433]],
     };
-    shapes.iter().zip([2, 10, 3, 7]).map(|(shape, n_classes)| NetInput { shape: shape.to_vec(), n_classes }).collect()
+    shapes
+        .iter()
+        .zip([2, 10, 3, 7])
+        .map(|(shape, n_classes)| NetInput { shape: shape.to_vec(), n_classes })
+        .collect()
 }
 
 fn any_case() -> impl Strategy<Value = (&'static SpaceFamily, u64)> {
@@ -137,7 +141,9 @@ fn enumeration_respects_conditions() {
 
 #[test]
 fn other_data_get_a_clear_refusal() {
-    for (id, shape) in [("chain-cnn/1", vec![64]), ("conv1d/1", vec![1, 8, 8]), ("nas-bench-201/1", vec![3, 32])] {
+    for (id, shape) in
+        [("chain-cnn/1", vec![64]), ("conv1d/1", vec![1, 8, 8]), ("nas-bench-201/1", vec![3, 32])]
+    {
         let family = family(id).unwrap();
         let drawn = sample(&(family.space)(), &mut rng(0));
         let error = (family.net)(&drawn, &NetInput { shape, n_classes: 2 }).unwrap_err();

@@ -94,7 +94,8 @@ pub fn to_cell_string(architecture: &Architecture) -> Option<String> {
     let cell = cell(architecture)?;
     let node = |target: usize| {
         let edges = EDGES.iter().zip(cell).filter(|((_, to, _), _)| *to == target);
-        let terms: Vec<String> = edges.map(|((_, _, from), op)| format!("{}~{from}", OPS[op as usize])).collect();
+        let terms: Vec<String> =
+            edges.map(|((_, _, from), op)| format!("{}~{from}", OPS[op as usize])).collect();
         format!("|{}|", terms.join("|"))
     };
     Some([1, 2, 3].map(node).join("+"))
@@ -103,7 +104,8 @@ pub fn to_cell_string(architecture: &Architecture) -> Option<String> {
 /// The architecture of a published string; `None` for text that is none.
 #[must_use]
 pub fn from_cell_string(text: &str) -> Option<Architecture> {
-    let terms: Vec<&str> = text.split('+').flat_map(|node| node.split('|')).filter(|term| !term.is_empty()).collect();
+    let terms: Vec<&str> =
+        text.split('+').flat_map(|node| node.split('|')).filter(|term| !term.is_empty()).collect();
     let values = terms.iter().zip(EDGES).map(|(term, (name, _, from))| {
         let (op, source) = term.split_once('~')?;
         (source.parse() == Ok(from) && OPS.contains(&op)).then_some((name, op))
@@ -213,7 +215,8 @@ mod tests {
     /// The benchmark's API gives 1.531546 M parameters for the cell of 3x3 convolutions alone on CIFAR-10.
     #[test]
     fn the_all_convolution_cell_has_the_published_size() {
-        let text = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|";
+        let text =
+            "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|";
         let input = NetInput { shape: vec![3, 32, 32], n_classes: 10 };
         let cost = net(&from_cell_string(text).unwrap(), &input).unwrap().cost().unwrap();
         assert_eq!(cost.params, 1_531_546);

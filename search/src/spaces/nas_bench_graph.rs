@@ -110,7 +110,8 @@ impl Tree {
             place[usize::from(*node)] = at as u8 + 1;
         }
         let fathers = order.map(|node| place[usize::from(self.fathers[usize::from(node) - 1])]);
-        let listed = LINKS.iter().any(|link| link.bytes().zip(fathers).all(|(digit, father)| digit - b'0' == father));
+        let listed =
+            LINKS.iter().any(|link| link.bytes().zip(fathers).all(|(digit, father)| digit - b'0' == father));
         listed.then(|| Tree { fathers, ops: order.map(|node| self.ops[usize::from(node) - 1]) })
     }
 }
@@ -126,7 +127,8 @@ static ORDERS: LazyLock<Vec<[u8; 4]>> = LazyLock::new(|| {
 pub(super) fn canonical(given: &Architecture) -> Architecture {
     let Some(tree) = Tree::read(given) else { return given.clone() };
     let tree = tree.skips_first();
-    let first = ORDERS.iter().filter_map(|order| tree.reordered(*order)).min_by_key(|tree| (tree.fathers, tree.ops));
+    let first =
+        ORDERS.iter().filter_map(|order| tree.reordered(*order)).min_by_key(|tree| (tree.fathers, tree.ops));
     first.unwrap_or(tree).write()
 }
 

@@ -28,7 +28,8 @@ impl Candidates {
         let architectures = pool.architectures.iter().enumerate();
         let positions: HashMap<Vec<u64>, usize> =
             architectures.map(|(at, architecture)| (encoder.key(architecture), at)).collect();
-        let tried = own.architectures().iter().filter_map(|tried| positions.get(&encoder.key(tried)).copied());
+        let tried =
+            own.architectures().iter().filter_map(|tried| positions.get(&encoder.key(tried)).copied());
         let tried: HashSet<usize> = tried.collect();
         let mut open: Vec<usize> = (0..pool.architectures.len()).filter(|at| !tried.contains(at)).collect();
         open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));

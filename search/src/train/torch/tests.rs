@@ -1,0 +1,207 @@
+//! The trainer on real and on made-up data.
+
+use heirloom_datasets::loaders;
+use heirloom_kb::{Domain, Value};
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use tch::nn::VarStore;
+use tch::{Kind, Tensor};
+
+use super::module::Module;
+use super::*;
+use crate::net::PoolKind;
+
+/// Two classes of 8x8 images that differ in which half is bright.
+fn halves() -> Arc<Dataset> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    let y: Vec<usize> = (0..200).map(|row| row % 2).collect();
+    let x = Array2::from_shape_fn((200, 64), |(row, pixel)| {
+        let bright = (pixel % 8 < 4) == (y[row] == 0);
+        rng.r#gen::<f32>() + if bright { 1.0 } else { 0.0 }
+    });
+    let classes = vec!["left".into(), "right".into()];
+    Arc::new(Dataset::new("halves", Domain::Image, &[1, 8, 8], x, y, classes, "made up").unwrap())
+}
+
+fn trainer(dataset: Arc<Dataset>) -> TorchTrainer {
+    let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    TorchTrainer::new(dataset, options, Box::new(|_| {})).unwrap()
+}
+
+fn small_cnn() -> (SearchSpace, Architecture) {
+    let space = (spaces::family("chain-cnn/1").unwrap().space)();
+    let values = r#"{"blocks":2,"activation":"relu","kind1":"conv","width1":16,"kernel1":3,"pool1":"max",
+        "kind2":"conv","width2":32,"kernel2":3,"pool2":"max","head":0,"dropout":0.0,"lr":0.01,"weight_decay":0.0001}"#;
+    (space, serde_json::from_str(values).unwrap())
+}
+
+const BUDGET: Budget = Budget { epochs: 3, seed: 1, split: Split::Validation };
+
+/// What torch makes of an operation has the shape that the inference says.
+#[test]
+fn shapes_are_as_inferred() {
+    let conv = |kernel, stride, groups| Op::Conv2d { out: 4, kernel, stride, groups, bias: stride == 1 };
+    let conv1 = |kernel, stride| Op::Conv1d { out: 6, kernel, stride, groups: 2, bias: true };
+    let pool = |kind, kernel, stride| Op::Pool { kind, kernel, stride };
+    let mut ops = vec![
+        Op::BatchNorm,
+        Op::Relu,
+        Op::Gelu,
+        Op::Tanh,
+        Op::Identity,
+        Op::Zero,
+        Op::Flatten,
+        Op::GlobalAvgPool,
+        Op::Dropout { p: 0.5 },
+        Op::Linear { out: 5 },
+    ];
+    for kernel in [1, 3, 5, 7] {
+        for stride in [1, 2, 3, 4] {
+            ops.extend([conv(kernel, stride, 1), conv(kernel, stride, 2), conv1(kernel, stride)]);
+            ops.extend([pool(PoolKind::Max, kernel, stride), pool(PoolKind::Avg, kernel, stride)]);
+        }
+    }
+    let inputs = [vec![2, 7, 8], vec![2, 1, 5], vec![4, 9], vec![2, 1], vec![3]];
+    let mut compared = 0;
+    for (op, input) in ops.iter().flat_map(|op| inputs.iter().map(move |input| (op, input))) {
+        let mut net = NetGraph::new(input.clone());
+        let at = net.add(op.clone(), &[0]);
+        net.add(Op::Concat, &[at, at]);
+        let Ok(shapes) = net.shapes() else { continue };
+        let store = VarStore::new(Device::Cpu);
+        let module = Module::new(&store.root(), &net, &shapes).unwrap();
+        let size: Vec<i64> = std::iter::once(3).chain(input.iter().map(|side| *side as i64)).collect();
+        let got = module.forward(&Tensor::randn(size, (Kind::Float, Device::Cpu)), true).unwrap().size();
+        let want: Vec<i64> = std::iter::once(3).chain(shapes[2].iter().map(|side| *side as i64)).collect();
+        assert_eq!(got, want, "{op:?} on {input:?}");
+        let trained: i64 = store.trainable_variables().iter().map(|t| t.numel() as i64).sum();
+        assert_eq!(trained as u64, net.cost().unwrap().params, "{op:?} on {input:?}");
+        compared += 1;
+    }
+    assert!(compared > 150, "{compared}");
+}
+
+#[test]
+fn a_small_network_learns_which_half_is_bright() {
+    let (space, architecture) = small_cnn();
+    let mut heard = Vec::new();
+    let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let tell = Box::new(move |report| sender.send(report).unwrap());
+    let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
+    let trial = trainer.train(&space, &architecture, &BUDGET).unwrap();
+    drop(trainer);
+    heard.extend(receiver);
+    assert_eq!(trial.status, Status::Complete);
+    assert!(trial.score.unwrap() > 0.9, "{trial:?}");
+    assert_eq!(trial.curve.len(), 3);
+    assert_eq!(trial.curve[2].1, trial.score.unwrap());
+    assert_eq!(heard.len(), 3);
+    assert!(heard[2].loss < heard[0].loss);
+    assert_eq!(trial.fidelity["epochs"], 3.0);
+    assert_eq!(trial.costs["params"], (9 * 16 + 32 + 9 * 16 * 32 + 64 + 66) as f64);
+    assert!(trial.costs["latency_s"] > 0.0 && trial.costs["train_s"] > 0.0);
+    assert!(trial.normalise(&space).is_ok());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trial() {
+    let (space, architecture) = small_cnn();
+    let run = |seed| {
+        let mut trainer = trainer(halves());
+        let trial = trainer.train(&space, &architecture, &Budget { epochs: 1, seed, ..BUDGET }).unwrap();
+        let mut net = trial.curve;
+        net.push((0.0, trial.score.unwrap()));
+        net
+    };
+    assert_eq!(run(3), run(3));
+    let losses = |seed| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+        let tell = Box::new(move |report: EpochReport| sender.send(report.loss).unwrap());
+        let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
+        trainer.train(&space, &architecture, &Budget { epochs: 2, seed, ..BUDGET }).unwrap();
+        drop(trainer);
+        receiver.iter().collect::<Vec<f64>>()
+    };
+    assert_eq!(losses(3), losses(3));
+    assert_ne!(losses(3), losses(4));
+}
+
+#[test]
+fn a_broken_trial_is_a_failed_one_and_the_trainer_goes_on() {
+    let (space, good) = small_cnn();
+    let mut trainer = trainer(halves());
+    let mut wild = good.clone();
+    wild.set(&"lr".into(), Value::Real(f64::INFINITY));
+    let trial = trainer.train(&space, &wild, &BUDGET).unwrap();
+    assert_eq!((trial.status, trial.score), (Status::Failed, None));
+    assert!(
+        trial.extra["reason"].as_str().unwrap().starts_with("the loss is NaN in epoch"),
+        "{:?}",
+        trial.extra
+    );
+    let trial = trainer.train(&space, &good, &BUDGET).unwrap();
+    assert_eq!(trial.status, Status::Complete);
+}
+
+#[test]
+fn the_test_part_is_looked_at_only_when_asked() {
+    let (space, architecture) = small_cnn();
+    let data = halves();
+    let test = Splits::new(&data, 0).test;
+    // Other values in the test part change nothing of a validation trial.
+    let mut x = data.x().clone();
+    for row in &test {
+        x.row_mut(*row).fill(9.0);
+    }
+    let spoiled =
+        Dataset::new("halves", Domain::Image, &[1, 8, 8], x, data.y().to_vec(), data.classes().to_vec(), "")
+            .unwrap();
+    let score = |data: Arc<Dataset>, split| {
+        trainer(data).train(&space, &architecture, &Budget { split, ..BUDGET }).unwrap()
+    };
+    let (clean, other) =
+        (score(data.clone(), Split::Validation), score(Arc::new(spoiled), Split::Validation));
+    assert_eq!((clean.score, clean.curve), (other.score, other.curve));
+    let tested = score(data.clone(), Split::Test);
+    assert_eq!(tested.split, Split::Test);
+    assert!(tested.score.unwrap() > 0.9 && tested.curve.is_empty());
+    assert!(trainer(data).train(&space, &architecture, &Budget { split: Split::Train, ..BUDGET }).is_err());
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused() {
+    let table = Array2::from_shape_fn((30, 4), |(row, column)| (row * column) as f32);
+    let y = (0..30).map(|row| row % 2).collect();
+    let classes = vec!["a".into(), "b".into()];
+    let table = Dataset::new("t", Domain::Tabular, &[4], table, y, classes, "").unwrap();
+    let mut trainer = trainer(Arc::new(table));
+    let space = (spaces::family("nas-bench-graph/1").unwrap().space)();
+    let gnn = spaces::pool(&space, 100_000, 0).remove(0);
+    let error = trainer.train(&space, &gnn, &BUDGET).unwrap_err().to_string();
+    assert!(error.starts_with("the trainer has no Graph"), "{error}");
+    let (cnn_space, cnn) = small_cnn();
+    let error = trainer.train(&cnn_space, &cnn, &BUDGET).unwrap_err().to_string();
+    assert!(error.contains("makes no network for examples of shape [4]"), "{error}");
+    let own: SearchSpace = serde_json::from_str(
+        r#"{"id":"own/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":1}}]}"#,
+    )
+    .unwrap();
+    let error = trainer.train(&own, &Architecture::default(), &BUDGET).unwrap_err().to_string();
+    assert!(error.contains("is not built in"), "{error}");
+}
+
+#[test]
+fn real_digits_are_learned() {
+    let Some(dir) = std::env::var_os("HEIRLOOM_WHEELS") else {
+        println!("skipped: HEIRLOOM_WHEELS names no folder of wheels");
+        return;
+    };
+    let digits = loaders::open("digits", std::path::Path::new(&dir), false).unwrap();
+    let (space, architecture) = small_cnn();
+    let trial =
+        trainer(Arc::new(digits)).train(&space, &architecture, &Budget { epochs: 8, ..BUDGET }).unwrap();
+    assert!(trial.score.unwrap() > 0.93, "{:?}", trial.curve);
+}
