@@ -1,1 +1,5 @@
-//! Under construction.
+//! The faces of Heirloom: [`rest::app`] is the server, [`cli::run`] the command line.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod rest;

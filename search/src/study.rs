@@ -59,6 +59,8 @@ pub struct Study {
     notes: Vec<String>,
     /// Whether the strategy was started with what the base has of the task.
     knew_own_trials: bool,
+    /// Whether trials go into the base.
+    kept: bool,
 }
 
 impl Study {
@@ -74,6 +76,16 @@ impl Study {
         let study = Study::start(recommender, id.clone(), setup)?;
         let bytes = serde_json::to_vec(&study.setup).expect("a set-up holds only strings, numbers and lists");
         store.put_document(&Document { kind: DocumentKind::Study, name: id, bytes })?;
+        Ok(study)
+    }
+
+    /// A study of which nothing is written to the base, neither set-up nor trials: for benchmarks replayed out of it.
+    ///
+    /// # Errors
+    /// As [`Study::create`].
+    pub fn rehearse(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
+        let mut study = Study::start(recommender, "rehearsal".into(), setup)?;
+        study.kept = false;
         Ok(study)
     }
 
@@ -119,7 +131,18 @@ impl Study {
         let knew_own_trials = !own.is_empty();
         let strategy = setup.strategy.start(&history, past, pool, own, setup.seed)?;
         let store = Arc::clone(recommender.store());
-        Ok(Study { id, setup, task, history, store, strategy, trials: Vec::new(), notes, knew_own_trials })
+        Ok(Study {
+            id,
+            setup,
+            task,
+            history,
+            store,
+            strategy,
+            trials: Vec::new(),
+            notes,
+            knew_own_trials,
+            kept: true,
+        })
     }
 
     /// The study's id, unique in the base.
@@ -181,7 +204,9 @@ impl Study {
             trials: trials.clone(),
             ..Default::default()
         };
-        self.store.commit(&batch)?;
+        if self.kept {
+            self.store.commit(&batch)?;
+        }
         let mut taken = 0;
         for trial in trials {
             if !known.contains(&trial.id()) {

@@ -38,6 +38,16 @@ pub struct ImportReport {
     pub refused: Vec<Refused>,
 }
 
+impl ImportReport {
+    /// Adds what a commit did.
+    pub fn count(&mut self, done: Committed) {
+        self.added.spaces += done.spaces_added;
+        self.added.tasks += done.tasks_added;
+        self.added.trials += done.trials_added;
+        self.known += done.trials_known;
+    }
+}
+
 /// New records by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Added {
@@ -206,12 +216,8 @@ impl Import {
     }
 
     fn commit(&mut self, store: &dyn KnowledgeStore) -> Result<(), JsonlError> {
-        let done: Committed = store.commit(&self.batch)?;
+        self.report.count(store.commit(&self.batch)?);
         self.batch = Batch::default();
-        self.report.added.spaces += done.spaces_added;
-        self.report.added.tasks += done.tasks_added;
-        self.report.added.trials += done.trials_added;
-        self.report.known += done.trials_known;
         tracing::debug!(lines = self.report.lines, trials = self.acknowledged(), "committed");
         Ok(())
     }

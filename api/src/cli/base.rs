@@ -1,0 +1,35 @@
+//! Which base is meant.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use heirloom_kb::{KnowledgeStore, open};
+
+/// Which base is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct BaseArgs {
+    /// The base: sled:///path/to/folder, or memory: for one that is gone at the end. Unless given, a folder among the
+    /// user's data.
+    #[arg(long, global = true, env = "HEIRLOOM_BASE", value_name = "URL")]
+    base: Option<String>,
+}
+
+impl BaseArgs {
+    /// Opens the base.
+    pub(super) fn open(&self) -> anyhow::Result<Arc<dyn KnowledgeStore>> {
+        let url = self.url()?;
+        open(&url).with_context(|| format!("cannot open the base {url}"))
+    }
+
+    /// The base's URL.
+    pub(super) fn url(&self) -> anyhow::Result<String> {
+        match &self.base {
+            Some(url) => Ok(url.clone()),
+            None => {
+                let dirs = directories::ProjectDirs::from("", "", "heirloom");
+                let dirs = dirs.context("there is no home folder to keep a base in; name one with --base")?;
+                Ok(format!("sled://{}", dirs.data_dir().join("base").display()))
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `heirloom export`
+
+use std::path::{Path, PathBuf};
+
+use heirloom_kb::Name;
+use heirloom_kb::jsonl::{self, ExportFilter, Exported};
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::Output;
+use super::progress::{self, bar};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArgs {
+    /// The file to write (.jsonl, .jsonl.gz, .jsonl.zst), or - for standard output.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// Only this task and its trials.
+    #[arg(long)]
+    task: Option<Name>,
+    /// Only this space and its trials.
+    #[arg(long)]
+    space: Option<Name>,
+}
+
+pub(super) fn run(base: &BaseArgs, args: &ExportArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open()?;
+    let filter = ExportFilter { task: args.task.clone(), space: args.space.clone() };
+    if args.file == Path::new("-") {
+        let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+        jsonl::export(&*store, &mut stdout, &filter, &mut |_| {})?;
+        return Ok(std::io::Write::flush(&mut stdout)?);
+    }
+    let bar = bar(Some(store.stats()?.trials()), progress::COUNT);
+    let mut show = |done: Exported| bar.set_position(done.trials as u64);
+    let done = jsonl::export_to_path(&*store, &args.file, &filter, &mut show);
+    bar.finish_and_clear();
+    let file = args.file.display();
+    out.answer(&done?, |done| {
+        format!("{file}: {} spaces, {} tasks, {} trials", done.spaces, done.tasks, done.trials)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! `heirloom import`
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use heirloom_datasets::importers::{NasBenchGraph, is_nas_bench_graph};
+use heirloom_kb::KnowledgeStore;
+use heirloom_kb::jsonl::{self, ImportOptions, ImportProgress, ImportReport};
+use heirloom_search::spaces;
+use serde::Serialize;
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::{InputFault, Output, dim};
+use super::progress::{self, bar};
+
+/// Refused lines that text output shows; JSON has them all.
+const SHOWN: usize = 10;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportArgs {
+    /// Files of JSON Lines (.jsonl, .jsonl.gz, .jsonl.zst), wheels of NAS-Bench-Graph, or - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Refuse a whole file when one of its lines does not fit.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out this task of a wheel of NAS-Bench-Graph; may be given several times.
+    #[arg(long, value_name = "TASK")]
+    without_task: Vec<String>,
+}
+
+/// What came of one file.
+#[derive(Serialize)]
+struct FileReport {
+    file: String,
+    #[serde(flatten)]
+    report: ImportReport,
+    wall_s: f64,
+}
+
+pub(super) fn run(base: &BaseArgs, args: &ImportArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open()?;
+    let mut reports = Vec::new();
+    for file in &args.files {
+        let start = std::time::Instant::now();
+        let report = import(&*store, file, args).with_context(|| file.display().to_string())?;
+        let wall_s = start.elapsed().as_secs_f64();
+        reports.push(FileReport { file: file.display().to_string(), report, wall_s });
+    }
+    out.answer(&reports, |reports| reports.iter().map(describe).collect::<Vec<_>>().join("\n"))?;
+    let refused: usize = reports.iter().map(|file| file.report.refused.len()).sum();
+    if refused > 0 {
+        return Err(InputFault(format!("{refused} lines do not fit; all others are in the base")).into());
+    }
+    Ok(())
+}
+
+fn import(store: &dyn KnowledgeStore, file: &Path, args: &ImportArgs) -> anyhow::Result<ImportReport> {
+    if is_nas_bench_graph(file) {
+        return import_nas_bench_graph(store, file, &args.without_task);
+    }
+    if !args.without_task.is_empty() {
+        return Err(InputFault("--without-task is for the wheel of NAS-Bench-Graph".into()).into());
+    }
+    let length = std::fs::metadata(file).ok().map(|file| file.len());
+    let packed = jsonl::Compression::of_path(file) != jsonl::Compression::Plain;
+    let bar = if packed { bar(None, progress::SPIN) } else { bar(length, progress::BYTES) };
+    let mut show = |progress: ImportProgress| {
+        bar.set_position(progress.bytes);
+        bar.set_message(format!("{} trials", progress.acknowledged));
+    };
+    let report = if file == Path::new("-") {
+        let options = ImportOptions { strict: args.strict, ..ImportOptions::default() };
+        jsonl::import(io::stdin().lock(), store, options, &mut show)
+    } else {
+        jsonl::import_path(file, store, args.strict, &mut show)
+    };
+    bar.finish_and_clear();
+    Ok(report?)
+}
+
+fn import_nas_bench_graph(
+    store: &dyn KnowledgeStore,
+    file: &Path,
+    without: &[String],
+) -> anyhow::Result<ImportReport> {
+    let known: Vec<&str> = NasBenchGraph::tasks().collect();
+    if let Some(unknown) = without.iter().find(|task| !known.contains(&task.as_str())) {
+        let message = format!("NAS-Bench-Graph has no task {unknown:?}; it has {}", known.join(", "));
+        return Err(InputFault(message).into());
+    }
+    let family = spaces::family("nas-bench-graph/1").context("the space is built in")?;
+    let space = (family.space)();
+    let wheel = NasBenchGraph::open(file, &space)?;
+    let bar = bar(Some(NasBenchGraph::tasks().len() as u64), progress::COUNT);
+    let mut report = ImportReport::default();
+    for (task, batch) in known.iter().zip(wheel.batches()) {
+        bar.set_message((*task).to_owned());
+        let batch = batch?;
+        if !without.iter().any(|left_out| left_out == task) {
+            report.lines += (batch.spaces.len() + batch.tasks.len() + batch.trials.len()) as u64;
+            report.count(store.commit(&batch)?);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn describe(file: &FileReport) -> String {
+    let FileReport { file, report, wall_s } = file;
+    let added = report.added;
+    let mut text = format!(
+        "{file}: {} trials added, {} known already, {} tasks and {} spaces added {}",
+        added.trials,
+        report.known,
+        added.tasks,
+        added.spaces,
+        dim(&format!("in {wall_s:.2} s"))
+    );
+    for refused in report.refused.iter().take(SHOWN) {
+        text.push_str(&format!("\n  line {}: {}", refused.line, refused.why));
+    }
+    if report.refused.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more; --json lists them all", report.refused.len() - SHOWN));
+    }
+    text
+}

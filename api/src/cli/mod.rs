@@ -1,0 +1,125 @@
+//! The command line: one file a verb.
+
+mod base;
+mod export;
+mod import;
+mod output;
+mod progress;
+mod recommend;
+mod serve;
+mod status;
+mod study;
+mod train;
+mod trainer;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use base::BaseArgs;
+
+/// Recommends neural architectures for a new task from what worked on past ones.
+#[derive(Debug, Parser)]
+#[command(name = "heirloom", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    base: BaseArgs,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Whether to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
+    /// Log what happens to standard error; twice for more. RUST_LOG overrides it.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Colour {
+    /// When standard output is a terminal that shows them.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Put histories into the base: JSON Lines (also .gz and .zst), or the wheel of NAS-Bench-Graph.
+    Import(import::ImportArgs),
+    /// Write the base as JSON Lines.
+    Export(export::ExportArgs),
+    /// Say which architectures a task should try first.
+    Recommend(recommend::RecommendArgs),
+    /// Search on a task: propose, train or look up, learn, propose again.
+    Study(study::StudyArgs),
+    /// Train one architecture and keep the trial.
+    Train(train::TrainArgs),
+    /// Answer REST queries.
+    Serve(serve::ServeArgs),
+    /// Say what the base holds.
+    Status(status::StatusArgs),
+}
+
+/// What went wrong, and whose fault it is.
+#[derive(Debug)]
+enum Failure {
+    /// The input: exit code 2.
+    Input(anyhow::Error),
+    /// Anything else: exit code 1.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        if output::is_input_fault(&error) { Failure::Input(error) } else { Failure::Other(error) }
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Prints usage and leaves with code 2 by itself.
+    let cli = Cli::parse();
+    match cli.color {
+        Colour::Auto => {}
+        Colour::Always => anstream::ColorChoice::Always.write_global(),
+        Colour::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    start_log(cli.verbose);
+    let out = output::Output::new(cli.json);
+    match run(cli, &out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (Failure::Input(error) | Failure::Other(error)) = &failure;
+            out.error(error);
+            if matches!(failure, Failure::Input(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
+    let base = cli.base;
+    match cli.verb {
+        Verb::Import(args) => import::run(&base, &args, out),
+        Verb::Export(args) => export::run(&base, &args, out),
+        Verb::Recommend(args) => recommend::run(&base, args, out),
+        Verb::Study(args) => study::run(&base, args, out),
+        Verb::Train(args) => train::run(&base, &args, out),
+        Verb::Serve(args) => serve::run(&base, &args, out),
+        Verb::Status(args) => status::run(&base, &args, out),
+    }
+}
+
+fn start_log(verbose: u8) {
+    let level =
+        ["warn", "info,heirloom_kb=debug,heirloom_search=debug", "debug"][usize::from(verbose.min(2))];
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,162 @@
+//! `heirloom recommend`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use heirloom_kb::{Architecture, Name};
+use heirloom_search::{Recommendation, RecommendationRequest, Recommender};
+use serde::Serialize;
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::{InputFault, Output, bold, dim, table};
+use super::progress::{self, bar};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RecommendArgs {
+    /// The task to recommend for; it may have trials of its own or none.
+    #[arg(long)]
+    task: Name,
+    /// The search space to recommend from.
+    #[arg(long)]
+    space: Name,
+    /// How many architectures.
+    #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    k: u16,
+    /// A file with the architectures that alone may be recommended, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    candidates: Option<PathBuf>,
+    /// Leave this past task out; the task itself leaves out its own trials. May be given several times.
+    #[arg(long, value_name = "TASK")]
+    exclude_task: Vec<Name>,
+    /// Orders architectures of which the same is expected.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Show where the recommended stand among the task's own trials, where it has measured them: a look at the answer
+    /// book, for benchmarks.
+    #[arg(long)]
+    true_rank: bool,
+}
+
+/// A recommendation, and the true ranks if they are asked for.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    recommendation: Recommendation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    true_ranks: Option<TrueRanks>,
+}
+
+/// Where the recommended stand on the task.
+#[derive(Serialize)]
+struct TrueRanks {
+    /// Architectures of the task with a validation score.
+    measured: usize,
+    /// For each recommended architecture: rank from 1 (the best) and score, if it is measured.
+    ranks: Vec<Option<TrueRank>>,
+}
+
+#[derive(Serialize)]
+struct TrueRank {
+    rank: usize,
+    score: f64,
+}
+
+pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open()?;
+    let request = RecommendationRequest {
+        task: args.task,
+        space: args.space,
+        k: usize::from(args.k),
+        candidates: args.candidates.as_deref().map(read_candidates).transpose()?,
+        exclude: Vec::new(),
+        exclude_tasks: args.exclude_task,
+        seed: args.seed,
+    };
+    let bar = bar(None, progress::SPIN);
+    bar.set_message("reading the history");
+    let recommender = Recommender::new(store);
+    let recommendation = recommender.recommend(&request);
+    bar.finish_and_clear();
+    let recommendation = recommendation?;
+    let true_ranks = if args.true_rank { Some(true_ranks(&recommender, &recommendation)?) } else { None };
+    out.answer(&Answer { recommendation, true_ranks }, describe)?;
+    Ok(())
+}
+
+/// Architectures, one JSON object a line.
+fn read_candidates(path: &Path) -> anyhow::Result<Vec<Architecture>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let text = text.map_err(|error| InputFault(format!("{error:#}")))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = |(at, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), at + 1))
+    };
+    lines.map(read).collect()
+}
+
+fn true_ranks(recommender: &Recommender, recommendation: &Recommendation) -> anyhow::Result<TrueRanks> {
+    let history = recommender.history(&recommendation.space)?;
+    let scores = history.scores(&recommendation.task);
+    let mut sorted: Vec<f64> =
+        scores.iter().flat_map(|scores| scores.scores.iter().flatten().copied()).collect();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let ranks = recommendation.ranked.iter().map(|ranked| {
+        let canonical = heirloom_search::spaces::canonical(&recommendation.space, &ranked.architecture);
+        let row = history.table().row(&canonical)?;
+        let scores = scores?;
+        let score = scores.scores[scores.rows.binary_search(&row).ok()?]?;
+        let rank = sorted.partition_point(|better| *better > score) + 1;
+        let goal = history.task(&recommendation.task).ok()?.goal;
+        Some(TrueRank { rank, score: goal.higher_is_better(score) })
+    });
+    Ok(TrueRanks { measured: sorted.len(), ranks: ranks.collect() })
+}
+
+fn describe(answer: &Answer) -> String {
+    let Answer { recommendation, true_ranks } = answer;
+    let head = format!(
+        "{} from {} candidates of {}",
+        bold(&format!("for {}", recommendation.task)),
+        recommendation.candidates,
+        recommendation.space
+    );
+    let mut lines = vec![head, history_line(recommendation)];
+    lines.extend(recommendation.notes.iter().map(|note| format!("note: {note}")));
+    let mut names = vec!["#", "architecture", "score", "+-", "beats", "evidence"];
+    if true_ranks.is_some() {
+        names.push("true rank");
+    }
+    let mut rows = table(&names);
+    for (at, ranked) in recommendation.ranked.iter().enumerate() {
+        let mut row = vec![
+            (at + 1).to_string(),
+            ranked.architecture.to_string(),
+            format!("{:.2}", ranked.mean),
+            format!("{:.2}", ranked.std),
+            format!("{:.1} %", 100.0 * ranked.beats_frac),
+            format!("{} trials; {}", ranked.evidence.len(), ranked.why),
+        ];
+        if let Some(ranks) = true_ranks {
+            let rank = ranks.ranks[at].as_ref().map(|rank| format!("{} of {}", rank.rank, ranks.measured));
+            row.push(rank.unwrap_or_else(|| "not measured".into()));
+        }
+        rows.add_row(row);
+    }
+    lines.push(rows.to_string());
+    lines.push(dim("score: expected normal score of the rank, 0 is the median; beats: the share of the space it should beat"));
+    lines.join("\n")
+}
+
+fn history_line(recommendation: &Recommendation) -> String {
+    let shares = recommendation.history.iter().take(4);
+    let shares: Vec<String> =
+        shares.map(|share| format!("{:.0} % {}", 100.0 * share.share, share.task)).collect();
+    let more = recommendation.history.len().saturating_sub(shares.len());
+    let more = if more > 0 { format!(" and {more} more tasks") } else { String::new() };
+    let own = match recommendation.own_trials {
+        0 => "no trials of its own".to_owned(),
+        n => format!("{n} trials of its own"),
+    };
+    if shares.is_empty() { format!("from {own}") } else { format!("from {}{more}; {own}", shares.join(", ")) }
+}

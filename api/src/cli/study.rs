@@ -1,0 +1,193 @@
+//! `heirloom study`
+
+use std::sync::Arc;
+
+use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Trial, TrialQuery};
+use heirloom_search::train::{Budget, TableTrainer, Trainer};
+use heirloom_search::{
+    HistoryChoice, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup, find_space, spaces,
+};
+use serde::Serialize;
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::{InputFault, Output, bold, table};
+use super::progress::{self, bar};
+use super::trainer::TrainerArgs;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StudyArgs {
+    /// The task to search on. With --train it names the data set: digits, wine, breast_cancer, iris, mnist, …
+    #[arg(long)]
+    task: Name,
+    /// The search space.
+    #[arg(long)]
+    space: Name,
+    /// Train the proposals with libtorch.
+    #[arg(long, conflicts_with = "table", required_unless_present = "table")]
+    train: bool,
+    /// Look the proposals up among the trials that the base has of the task, as if they were new: a benchmark replayed.
+    /// Nothing is written to the base.
+    #[arg(long)]
+    table: bool,
+    /// How many architectures to try.
+    #[arg(long, alias = "trials", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+    /// How many architectures to rank, when the space is too large to rank all of it.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    candidates: u64,
+    /// Who decides what is tried next: surrogate or random.
+    #[arg(long, default_value = "surrogate", value_parser = ["surrogate", "random"])]
+    strategy: String,
+    /// Leave this past task out; may be given several times.
+    #[arg(long, value_name = "TASK")]
+    exclude_task: Vec<Name>,
+    /// The seed of all chance in the study.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    trainer: TrainerArgs,
+}
+
+/// A study and what was expected of its trials.
+#[derive(Serialize)]
+struct Answer {
+    report: StudyReport,
+    proposals: Vec<Proposal>,
+    /// Past tasks that it started from.
+    started_from: Vec<Name>,
+    candidates: usize,
+}
+
+pub(super) fn run(base: &BaseArgs, args: StudyArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open()?;
+    let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
+    let mut trainer: Box<dyn Trainer> = if args.train {
+        args.trainer.trainer(args.trainer.dataset(&args.task)?, &epochs)?
+    } else {
+        Box::new(table_trainer(&*store, &args)?)
+    };
+    let space = find_space(&*store, &args.space)?;
+    store.commit(&Batch {
+        spaces: vec![space.clone()],
+        tasks: vec![trainer.task().clone()],
+        ..Batch::default()
+    })?;
+    let answer = search(&store, &args, trainer.as_mut());
+    epochs.finish_and_clear();
+    out.answer(&answer?, describe)?;
+    Ok(())
+}
+
+/// The validation trials that the base has of the task in the space.
+fn measured(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<Vec<Trial>> {
+    let query = TrialQuery {
+        space: Some(args.space.clone()),
+        split: Some(Split::Validation),
+        ..TrialQuery::task(args.task.clone())
+    };
+    Ok(store.trials(&query)?.trials)
+}
+
+fn table_trainer(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<TableTrainer> {
+    let space = find_space(store, &args.space)?;
+    let trials = measured(store, args)?;
+    let task = store.tasks()?.into_iter().find(|task| task.id == args.task);
+    match task.filter(|_| !trials.is_empty()) {
+        Some(task) => Ok(TableTrainer::new(task, &space, trials)),
+        None => {
+            let message = format!(
+                "the base has no validation trials of {:?} in {:?} to look up",
+                args.task, args.space
+            );
+            Err(InputFault(message).into())
+        }
+    }
+}
+
+/// What may be proposed: of a table what it holds, else the space, or a sample of a large one.
+fn candidates(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<Vec<Architecture>> {
+    if args.table {
+        return Ok(measured(store, args)?.into_iter().map(|trial| trial.architecture).collect());
+    }
+    Ok(spaces::pool(&find_space(store, &args.space)?, args.candidates, args.seed))
+}
+
+fn search(
+    store: &Arc<dyn KnowledgeStore>,
+    args: &StudyArgs,
+    trainer: &mut dyn Trainer,
+) -> anyhow::Result<Answer> {
+    let mut exclude_tasks = args.exclude_task.clone();
+    if args.table {
+        // What is looked up must not be known beforehand.
+        exclude_tasks.push(args.task.clone());
+    }
+    let setup = StudySetup {
+        task: args.task.clone(),
+        space: args.space.clone(),
+        candidates: Some(candidates(&**store, args)?),
+        strategy: if args.strategy == "random" { StrategyKind::Random } else { StrategyKind::Surrogate },
+        seed: args.seed,
+        history: HistoryChoice { exclude_tasks },
+    };
+    let candidates = setup.candidates.as_ref().map_or(0, Vec::len);
+    let recommender = Recommender::new(Arc::clone(store));
+    let study =
+        if args.table { Study::rehearse(&recommender, setup) } else { Study::create(&recommender, setup) };
+    let mut study = study?;
+    let past = study.history().past(&args.task, &args.exclude_task);
+    let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
+    let mut proposals = Vec::new();
+    for _ in 0..args.top.min(candidates as u32) {
+        let proposal = study.ask(1)?.remove(0);
+        let trial = try_one(&study, &proposal, args, trainer)?;
+        study.tell(vec![trial])?;
+        proposals.push(proposal);
+    }
+    Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
+}
+
+fn try_one(
+    study: &Study,
+    proposal: &Proposal,
+    args: &StudyArgs,
+    trainer: &mut dyn Trainer,
+) -> anyhow::Result<Trial> {
+    let budget = Budget { epochs: args.trainer.epochs, seed: args.seed, split: Split::Validation };
+    Ok(trainer.train(study.history().space(), &proposal.architecture, &budget)?)
+}
+
+fn describe(answer: &Answer) -> String {
+    let report = &answer.report;
+    let from = if answer.started_from.is_empty() {
+        "no past task: the first picks are chance".to_owned()
+    } else {
+        answer.started_from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let head = bold(&format!("{} on {}", report.id, report.setup.task));
+    let mut lines = vec![format!(
+        "{head}: {} candidates ranked, {} tried; started from {from}",
+        answer.candidates,
+        report.curve.len()
+    )];
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
+    for (at, (proposal, point)) in answer.proposals.iter().zip(&report.curve).enumerate() {
+        let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
+        let expected = match (proposal.mean, proposal.std) {
+            (Some(mean), Some(std)) => format!("{mean:.2} +- {std:.2}"),
+            _ => "-".into(),
+        };
+        rows.add_row([
+            (at + 1).to_string(),
+            proposal.architecture.to_string(),
+            expected,
+            point.score.map_or("failed".into(), |score| format!("{score:.4}")),
+            number(point.best),
+            number(point.regret),
+        ]);
+    }
+    lines.push(rows.to_string());
+    lines.join("\n")
+}

@@ -1,0 +1,69 @@
+//! `heirloom train`
+
+use anyhow::Context;
+use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial};
+use heirloom_search::find_space;
+use heirloom_search::train::Budget;
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::{InputFault, Output};
+use super::progress::{self, bar};
+use super::trainer::TrainerArgs;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TrainArgs {
+    /// The data set to train on, which names the task too: digits, wine, breast_cancer, iris, mnist, …
+    #[arg(long)]
+    task: Name,
+    /// The search space of the architecture.
+    #[arg(long)]
+    space: Name,
+    /// The architecture as JSON: {"layers":2,"width1":64,…}
+    #[arg(long, value_name = "JSON")]
+    architecture: String,
+    /// What to score on: validation, or once, at the end, test (then trained on training and validation part).
+    #[arg(long, default_value = "validation", value_parser = ["validation", "test"])]
+    split: String,
+    /// The seed of all chance in the trial.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    trainer: TrainerArgs,
+}
+
+pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(), Failure> {
+    let architecture: Architecture =
+        serde_json::from_str(&args.architecture).context("--architecture is not a JSON object of values")?;
+    let store = base.open()?;
+    let space = find_space(&*store, &args.space)?;
+    let architecture = space.normalise(&architecture)?;
+    let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
+    let mut trainer = args.trainer.trainer(args.trainer.dataset(&args.task)?, &bar)?;
+    let split = if args.split == "test" { Split::Test } else { Split::Validation };
+    let trial =
+        trainer.train(&space, &architecture, &Budget { epochs: args.trainer.epochs, seed: args.seed, split });
+    bar.finish_and_clear();
+    let trial = trial?;
+    let task = trainer.task().clone();
+    store.commit(&Batch { spaces: vec![space], tasks: vec![task], trials: vec![trial.clone()] })?;
+    out.answer(&trial, describe)?;
+    if trial.status == Status::Failed {
+        let reason = trial.extra.get("reason").and_then(|reason| reason.as_str()).unwrap_or("unknown");
+        return Err(InputFault(format!("the trial failed: {reason}; it is kept as failed")).into());
+    }
+    Ok(())
+}
+
+fn describe(trial: &Trial) -> String {
+    let score = trial.score.map_or("failed".into(), |score| format!("{score:.4}"));
+    let cost = |name: &str| trial.costs.get(name).copied().unwrap_or(f64::NAN);
+    format!(
+        "{} on {} ({}): {score}, {} parameters, {:.1} s",
+        trial.metric,
+        trial.task,
+        trial.split,
+        cost("params"),
+        cost("train_s")
+    )
+}

@@ -1,0 +1,60 @@
+//! Which trainer a verb uses: the one place that knows whether libtorch is built in.
+
+use std::path::PathBuf;
+
+use heirloom_datasets::{Dataset, loaders};
+use heirloom_search::train::Trainer;
+use indicatif::ProgressBar;
+
+use super::output::InputFault;
+
+/// Where data sets are and how to train on them.
+#[derive(Debug, clap::Args)]
+pub(super) struct TrainerArgs {
+    /// The folder with the data sets: wheels of scikit-learn, IDX files, CIFAR's binary version.
+    #[arg(long, env = "HEIRLOOM_DATA", default_value = ".", value_name = "DIR")]
+    data: PathBuf,
+    /// Download a data set that is not in the folder.
+    #[arg(long)]
+    download: bool,
+    /// Passes over the training data.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) epochs: u32,
+    /// Where to train; unless given, the first CUDA device if there is one, else the CPU.
+    #[arg(long, value_parser = ["cpu", "cuda"])]
+    device: Option<String>,
+}
+
+impl TrainerArgs {
+    /// The data set of a task's name.
+    pub(super) fn dataset(&self, task: &str) -> anyhow::Result<Dataset> {
+        Ok(loaders::open(task, &self.data, self.download)?)
+    }
+
+    /// A trainer over a data set, which shows its epochs on a bar.
+    #[cfg(feature = "torch")]
+    pub(super) fn trainer(&self, dataset: Dataset, bar: &ProgressBar) -> anyhow::Result<Box<dyn Trainer>> {
+        use heirloom_search::train::torch::{DeviceChoice, EpochReport, TorchOptions, TorchTrainer};
+        let device = match self.device.as_deref() {
+            Some("cpu") => DeviceChoice::Cpu,
+            Some(_) => DeviceChoice::Cuda,
+            None => DeviceChoice::Auto,
+        };
+        let options = TorchOptions { device, ..TorchOptions::default() };
+        let bar = bar.clone();
+        let show = move |report: EpochReport| {
+            bar.inc(1);
+            let accuracy = report.validation_accuracy.map(|accuracy| format!(", validation {accuracy:.3}"));
+            bar.set_message(format!("loss {:.3}{}", report.loss, accuracy.unwrap_or_default()));
+        };
+        Ok(Box::new(TorchTrainer::new(std::sync::Arc::new(dataset), options, Box::new(show))?))
+    }
+
+    /// Without libtorch nothing can be trained.
+    #[cfg(not(feature = "torch"))]
+    pub(super) fn trainer(&self, _dataset: Dataset, _bar: &ProgressBar) -> anyhow::Result<Box<dyn Trainer>> {
+        let _ = &self.device;
+        let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
+        Err(InputFault(message.into()).into())
+    }
+}

@@ -1,0 +1,68 @@
+//! REST under `/v1`, described by OpenAPI at `/openapi.json`.
+
+mod api_error;
+mod history;
+mod recommendations;
+mod state;
+mod studies;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Json, Router, routing};
+use heirloom_kb::KnowledgeStore;
+use tower_http::trace::TraceLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use api_error::ApiError;
+use state::AppState;
+
+/// Largest body taken, in bytes. A history is sent whole; larger ones are imported from the command line.
+const MAX_BODY_BYTES: usize = 1 << 30;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Heirloom",
+    description = "Recommends neural architectures for a new task from what worked on past ones."
+))]
+struct ApiDoc;
+
+/// The server's routes over a base. Needs no socket: tests call it as a service.
+pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
+    let (router, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(healthz))
+        .routes(routes!(history::import))
+        .routes(routes!(history::export))
+        .routes(routes!(history::tasks))
+        .routes(routes!(history::spaces))
+        .routes(routes!(history::trials))
+        .routes(routes!(recommendations::recommend))
+        .routes(routes!(studies::create))
+        .routes(routes!(studies::ask))
+        .routes(routes!(studies::tell))
+        .routes(routes!(studies::report))
+        .split_for_parts();
+    router
+        .route("/openapi.json", routing::get(move || std::future::ready(Json(api))))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(TraceLayer::new_for_http())
+        .with_state(Arc::new(AppState::new(store)))
+}
+
+/// Whether the server answers.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "It does.", body = String)))]
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+async fn no_route(uri: axum::http::Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}; /openapi.json lists the routes", uri.path()))
+}
+
+async fn no_method(method: axum::http::Method, uri: axum::http::Uri) -> ApiError {
+    ApiError::method_not_allowed(format!("{} does not take {method}; see /openapi.json", uri.path()))
+}

@@ -1,0 +1,135 @@
+//! `/v1/studies`: ask and tell.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use heirloom_kb::{Json as JsonValue, Trial};
+use heirloom_search::{Proposal, StudyReport, StudySetup};
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::api_error::ErrorBody;
+use super::state::{AppState, blocking};
+
+/// Most proposals given at once.
+const MAX_ASKED: usize = 1_000;
+
+/// A study's name.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct StudyId {
+    /// To be used in the paths below `/v1/studies/`.
+    id: String,
+    /// What the reader should know about the start, in plain words.
+    notes: Vec<String>,
+}
+
+/// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}}`.
+#[utoipa::path(post, path = "/v1/studies", request_body = Object,
+    responses((status = 201, description = "The study stands.", body = StudyId),
+        (status = 400, description = "The request does not hold together.", body = ErrorBody),
+        (status = 404, description = "The base has no such task or space.", body = ErrorBody)))]
+pub(super) async fn create(
+    State(state): State<Arc<AppState>>,
+    setup: Result<Json<StudySetup>, JsonRejection>,
+) -> Result<(StatusCode, Json<StudyId>), ApiError> {
+    let Json(setup) = setup?;
+    let created = blocking(&state, move |state| {
+        let id = state.create_study(setup)?;
+        let notes = state.with_study(&id, |study| Ok(study.notes().to_vec()))?;
+        Ok::<_, heirloom_search::SearchError>(StudyId { id, notes })
+    });
+    Ok((StatusCode::CREATED, Json(created.await?)))
+}
+
+/// How many proposals are wanted.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskBody {
+    /// 1 to 1,000.
+    #[serde(default = "one")]
+    #[schema(default = 1)]
+    n: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Ask a study what to try next.
+#[utoipa::path(post, path = "/v1/studies/{id}/ask", params(("id" = String, Path)), request_body = AskBody,
+    responses((status = 200, description = "Proposals, all different.", body = Vec<Object>),
+        (status = 404, description = "There is no such study.", body = ErrorBody),
+        (status = 409, description = "Every candidate has been proposed.", body = ErrorBody)))]
+pub(super) async fn ask(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    body: Result<Json<AskBody>, JsonRejection>,
+) -> Result<Json<Vec<Proposal>>, ApiError> {
+    let Json(AskBody { n }) = body?;
+    if !(1..=MAX_ASKED).contains(&n) {
+        return Err(ApiError::bad_request("bad_n", format!("n is {n}, it must be from 1 to {MAX_ASKED}")));
+    }
+    blocking(&state, move |state| state.with_study(&id, |study| study.ask(n))).await.map(Json)
+}
+
+/// Finished trials.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TellBody {
+    /// In the form of the JSON Lines; `task` and `space` may be left out.
+    #[schema(value_type = Vec<Object>)]
+    trials: Vec<serde_json::Map<String, JsonValue>>,
+}
+
+/// What came of telling.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Told {
+    /// Trials that the study had not been told before.
+    added: usize,
+}
+
+/// Tell a study how its proposals, or other architectures, did. All trials go into the base, or none.
+#[utoipa::path(post, path = "/v1/studies/{id}/tell", params(("id" = String, Path)), request_body = TellBody,
+    responses((status = 200, description = "They are in the base.", body = Told),
+        (status = 400, description = "A trial does not fit; none was taken.", body = ErrorBody),
+        (status = 404, description = "There is no such study.", body = ErrorBody)))]
+pub(super) async fn tell(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    body: Result<Json<TellBody>, JsonRejection>,
+) -> Result<Json<Told>, ApiError> {
+    let Json(TellBody { trials }) = body?;
+    let told = blocking(&state, move |state| {
+        let setup = state.with_study(&id, |study| Ok(study.setup().clone()))?;
+        let complete = |(index, trial)| complete(index, trial, &setup);
+        let trials: Vec<Trial> = trials.into_iter().enumerate().map(complete).collect::<Result<_, _>>()?;
+        Ok::<_, ApiError>(state.with_study(&id, |study| study.tell(trials))?)
+    });
+    Ok(Json(Told { added: told.await? }))
+}
+
+/// A trial with the study's task and space where it names none.
+fn complete(
+    index: usize,
+    mut trial: serde_json::Map<String, JsonValue>,
+    setup: &StudySetup,
+) -> Result<Trial, ApiError> {
+    trial.entry("task").or_insert_with(|| JsonValue::from(&*setup.task));
+    trial.entry("space").or_insert_with(|| JsonValue::from(&*setup.space));
+    serde_json::from_value(JsonValue::Object(trial))
+        .map_err(|error| ApiError::bad_request("bad_trial", format!("trial {index}: {error}")))
+}
+
+/// How a study is getting on: the best trial so far, the regret curve, all trials.
+#[utoipa::path(get, path = "/v1/studies/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "The study.", body = Object),
+        (status = 404, description = "There is no such study.", body = ErrorBody)))]
+pub(super) async fn report(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+) -> Result<Json<StudyReport>, ApiError> {
+    blocking(&state, move |state| state.with_study(&id, |study| Ok(StudyReport::of(study)))).await.map(Json)
+}
