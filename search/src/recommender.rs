@@ -198,7 +198,7 @@ fn rank(
         let architecture = &pool.architectures[open[at]];
         let evidence = evidence(history, past, architecture, pool.views.x.row(open[at]));
         RankedArchitecture {
-            architecture: architecture.clone(),
+            architecture: pool.shown[open[at]].clone(),
             mean: prediction.mean[at],
             std: prediction.std[at],
             beats_frac: percentile(prediction.mean[at]),

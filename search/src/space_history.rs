@@ -33,6 +33,8 @@ pub struct SpaceHistory {
 pub struct Pool {
     /// Canonical architectures, none twice.
     pub architectures: Vec<Architecture>,
+    /// The same in the form that they are proposed in: a caller's candidates as the caller wrote them.
+    pub shown: Vec<Architecture>,
     /// Views of them by all tasks of the history.
     pub views: Views,
 }
@@ -51,9 +53,11 @@ impl SpaceHistory {
         let stats = store.stats()?;
         let space = find_space(store, space)?;
         let trials = store.trials(&TrialQuery::space(space.id().clone(), Split::Validation))?.trials;
+        tracing::debug!(space = %space.id(), trials = trials.len(), "trials read");
         let tasks = store.tasks()?;
         let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
         let table = TrainingTable::new(&space, &tasks, &trials, canonical)?;
+        tracing::debug!(architectures = table.architectures().len(), "table made");
         let counts = validation_counts(&stats, space.id());
         let unchanged =
             |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
@@ -64,8 +68,9 @@ impl SpaceHistory {
             .cloned()
             .collect();
         let models = TaskModels::fit(&table, &ForestParams::default(), &known)?;
+        tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
         let pool = Arc::new(Pool::new(own_pool(&space, &table), &table, &models)?);
-        tracing::debug!(space = %space.id(), tasks = table.tasks().len(), trials = trials.len(), "history read");
+        tracing::debug!(candidates = pool.architectures.len(), "pool rated");
         Ok(SpaceHistory { space, tasks, table, models, pool, counts, revision: stats.revision })
     }
 
@@ -133,10 +138,16 @@ impl SpaceHistory {
     /// # Errors
     /// [`SearchError::BadCandidate`].
     pub fn candidates(&self, given: &[Architecture]) -> Result<Pool, SearchError> {
-        let mut architectures = self.canonical(given)?;
         let mut seen = HashSet::new();
-        architectures.retain(|architecture| seen.insert(self.table.encoder().key(architecture)));
-        Pool::new(architectures, &self.table, &self.models)
+        let (mut architectures, mut shown) = (Vec::new(), Vec::new());
+        for (canonical, given) in self.canonical(given)?.into_iter().zip(given) {
+            if seen.insert(self.table.encoder().key(&canonical)) {
+                architectures.push(canonical);
+                shown.push(given.clone());
+            }
+        }
+        let views = self.views(&architectures)?;
+        Ok(Pool { architectures, shown, views })
     }
 
     /// Architectures as the space writes them, in canonical form.
@@ -168,7 +179,7 @@ impl Pool {
         models: &TaskModels,
     ) -> Result<Self, SearchError> {
         let views = views(&architectures, table, models)?;
-        Ok(Pool { architectures, views })
+        Ok(Pool { shown: architectures.clone(), architectures, views })
     }
 }
 

@@ -6,8 +6,6 @@ use heirloom_datasets::{Dataset, loaders};
 use heirloom_search::train::Trainer;
 use indicatif::ProgressBar;
 
-use super::output::InputFault;
-
 /// Where data sets are and how to train on them.
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainerArgs {
@@ -55,6 +53,6 @@ impl TrainerArgs {
     pub(super) fn trainer(&self, _dataset: Dataset, _bar: &ProgressBar) -> anyhow::Result<Box<dyn Trainer>> {
         let _ = &self.device;
         let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
-        Err(InputFault(message.into()).into())
+        Err(super::output::InputFault(message.into()).into())
     }
 }

@@ -301,7 +301,7 @@ mod tests {
         // bench[1111] of proteins and bench[0] of cora, as Python's pickle reads them.
         let first = &batches[8].trials[0];
         assert_eq!(first.architecture.to_string(), "link=0000 op1=gcn op2=gcn op3=gcn op4=gcn");
-        assert_eq!(first.score, Some(0.776_333_333_333_333_3));
+        assert_eq!(first.score, Some(0.776_333_333_333_333_2));
         assert_eq!(batches[8].trials[1].score, Some(0.735_262_428_504_487_6));
         assert_eq!(batches[8].trials[0].costs["params"], 558_704.0);
         let cora = &batches[0].trials[..2];

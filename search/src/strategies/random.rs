@@ -27,7 +27,7 @@ impl Strategy for RandomStrategy {
         }
         next.iter().for_each(|position| self.candidates.spend(*position));
         let propose = |position: usize| Proposal {
-            architecture: self.candidates.pool().architectures[position].clone(),
+            architecture: self.candidates.pool().shown[position].clone(),
             mean: None,
             std: None,
             why: "drawn at random".into(),

@@ -65,7 +65,8 @@ impl SurrogateStrategy {
         self.candidates.spend(position);
         let architecture = self.candidates.pool().architectures[position].clone();
         let (mean, std) = (prediction.mean[at], prediction.std[at]);
-        self.pending.push((architecture.clone(), mean));
+        self.pending.push((architecture, mean));
+        let architecture = self.candidates.pool().shown[position].clone();
         Ok(Proposal { architecture, mean: Some(mean), std: Some(std), why })
     }
 }

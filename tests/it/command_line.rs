@@ -1,0 +1,178 @@
+//! The command line from a history to a recommendation, and what bad input gets.
+
+use crate::histories::{self, SPACE, quality, task, trial};
+use crate::program::{Program, arg};
+
+#[test]
+fn history_in_recommendation_out_results_back() {
+    let program = Program::new();
+    let file = program.file("history.jsonl", &histories::history(&["a", "b", "c"], "new"));
+    let report = program.json(&["import", arg(&file)]);
+    assert_eq!(report[0]["added"]["trials"], 3 * 108);
+    let again = program.json(&["import", arg(&file)]);
+    assert_eq!((&again[0]["added"]["trials"], &again[0]["known"]), (&0.into(), &(3 * 108).into()));
+
+    let first = program.json(&["recommend", "--task", "new", "--space", "toy/1", "-k", "5"]);
+    let ranked = first["ranked"].as_array().unwrap();
+    assert_eq!(ranked.len(), 5);
+    let top = &ranked[0]["architecture"];
+    let best = quality("conv", 7, 128);
+    let depth = top["depth"].as_u64().unwrap() as u32;
+    assert_eq!((&top["op"], &top["width"]), (&"conv".into(), &128.into()));
+    assert!(best - quality("conv", depth, 128) < 0.05, "{top}");
+    assert!(ranked[0]["std"].as_f64().unwrap() > 0.0);
+    assert_eq!(ranked[0]["evidence"].as_array().unwrap().len(), 3);
+    assert!(ranked[0]["expected_costs"]["params"].as_f64().unwrap() > 0.0);
+    let shares: f64 = first["history"].as_array().unwrap().iter().map(|s| s["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9);
+
+    // The same question has the same answer, to the byte.
+    let ask = ["--json", "recommend", "--task", "new", "--space", "toy/1"];
+    assert_eq!(program.run(&ask).stdout, program.run(&ask).stdout);
+
+    // Results of the task itself count: what was tried is not recommended again, and a surprise changes the answer.
+    let own: Vec<String> = (5..=9)
+        .map(|depth| trial("new", "conv", depth, 128, 0.1))
+        .chain([trial("new", "pool", 4, 16, 0.9)])
+        .collect();
+    let file = program.file("own.jsonl", &own.join("\n"));
+    program.json(&["import", arg(&file)]);
+    let second = program.json(&["recommend", "--task", "new", "--space", "toy/1", "-k", "5"]);
+    assert_eq!(second["own_trials"], 6);
+    assert_eq!(second["candidates"], 102);
+    let tops: Vec<&serde_json::Value> =
+        second["ranked"].as_array().unwrap().iter().map(|ranked| &ranked["architecture"]).collect();
+    assert!(!tops.contains(&top));
+    let zero_shot =
+        program.json(&["recommend", "--task", "new", "--space", "toy/1", "-k", "5", "--exclude-task", "new"]);
+    assert_eq!(zero_shot["ranked"], first["ranked"]);
+}
+
+#[test]
+fn a_study_replayed_from_a_table_beats_chance_and_writes_nothing() {
+    let program = Program::new();
+    let file = program.file("history.jsonl", &histories::history(&["a", "b", "c"], "new"));
+    program.json(&["import", arg(&file)]);
+    let before = program.trials();
+    let study = |strategy: &str, seed: &str| {
+        let args = ["study", "--task", "b", "--space", "toy/1", "--table", "--top", "4"];
+        let answer = program.json(&[&args[..], &["--strategy", strategy, "--seed", seed]].concat());
+        answer["report"]["curve"].as_array().unwrap().last().unwrap()["regret"].as_f64().unwrap()
+    };
+    let guided = study("surrogate", "0");
+    let chance: f64 = ["0", "1", "2", "3", "4"].iter().map(|seed| study("random", seed)).sum::<f64>() / 5.0;
+    assert!(guided < 0.15 && guided < chance, "{guided} against {chance}");
+    assert_eq!(program.trials(), before);
+}
+
+#[test]
+fn export_and_import_move_a_base() {
+    let (program, other) = (Program::new(), Program::new());
+    let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
+    program.json(&["import", arg(&file)]);
+    let packed = program.path("all.jsonl.zst");
+    let done = program.json(&["export", arg(&packed)]);
+    assert_eq!((&done["trials"], &done["tasks"]), (&108.into(), &2.into()));
+    other.json(&["import", "--strict", arg(&packed)]);
+    let lines = |program: &Program| String::from_utf8(program.run(&["export"]).stdout).unwrap();
+    assert_eq!(lines(&program), lines(&other));
+    assert_eq!(lines(&program).lines().count(), 111);
+}
+
+#[test]
+fn bad_lines_are_named_and_the_rest_is_kept_unless_strict() {
+    let program = Program::new();
+    let lines = [
+        SPACE.to_owned(),
+        task("a"),
+        trial("a", "conv", 1, 16, 0.5),
+        trial("a", "conv_5x5", 1, 16, 0.5),
+        trial("a", "conv", 1, 17, 0.5),
+        trial("a", "conv", 1, 16, 0.25).replace("0.25", "NaN"),
+        trial("a", "conv", 2, 16, 0.5),
+    ];
+    let file = program.file("bad.jsonl", &lines.join("\n"));
+    let words = program.refusal(&["import", "--strict", arg(&file)]);
+    assert!(
+        words.contains(
+            r#"3 of 7 lines refused, nothing was imported; line 4: "conv_5x5" is not an option of "op""#
+        ),
+        "{words}"
+    );
+    assert_eq!(program.trials(), 0);
+    let output = program.run(&["import", arg(&file)]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains(r#"line 5: 17 is not a level of "width""#) && text.contains("line 6: NaN is not"),
+        "{text}"
+    );
+    assert_eq!(program.trials(), 2);
+}
+
+#[test]
+fn questions_that_make_no_sense_are_refused_with_what_to_do() {
+    let program = Program::new();
+    let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
+    program.json(&["import", arg(&file)]);
+    let refusals: [(&[&str], &str); 9] = [
+        (&["recommend", "--task", "nobody", "--space", "toy/1"], r#"known are "a", "new""#),
+        (
+            &["recommend", "--task", "new", "--space", "toy/2"],
+            r#"space "toy/2" is neither in the base nor built in; known are "toy/1""#,
+        ),
+        (&["recommend", "--task", "new", "--space", "toy/1", "-k", "0"], "0 is not in 1..=1000"),
+        (&["study", "--task", "new", "--space", "toy/1", "--table"], "has no validation trials"),
+        (&["study", "--task", "new", "--space", "toy/1"], "--train"),
+        (&["import", "no-such-file.jsonl"], "no-such-file.jsonl"),
+        (&["import", "--without-task", "x", arg(&file)], "--without-task is for the wheel"),
+        (&["--base", "mysql://x", "status"], r#""mysql://x" is not the URL of a base"#),
+        (&["recommend", "--task", "new"], "--space"),
+    ];
+    for (args, words) in refusals {
+        let said = program.refusal(args);
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+    let candidates = program.file(
+        "candidates.jsonl",
+        "{\"op\":\"conv\",\"depth\":1,\"width\":16}\n{\"op\":\"zip\",\"depth\":1,\"width\":16}\n",
+    );
+    let args = ["recommend", "--task", "new", "--space", "toy/1", "--candidates", arg(&candidates)];
+    assert!(program.refusal(&args).contains(r#"candidate 1: "zip" is not an option of "op""#));
+}
+
+#[test]
+fn a_wheel_that_is_not_the_right_one_changes_nothing() {
+    let program = Program::new();
+    let wheel = program.file("nas_bench_graph-1.4.0-py3-none-any.whl", "this is no wheel");
+    let words = program.refusal(&["import", arg(&wheel)]);
+    assert!(words.contains("it is no whole wheel"), "{words}");
+    assert_eq!(program.trials(), 0);
+}
+
+#[test]
+fn a_truncated_file_keeps_what_it_acknowledged_and_says_so() {
+    let program = Program::new();
+    let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
+    program.json(&["import", arg(&file)]);
+    let packed = program.path("all.jsonl.gz");
+    program.json(&["export", arg(&packed)]);
+    let bytes = std::fs::read(&packed).unwrap();
+    std::fs::write(&packed, &bytes[..bytes.len() - 20]).unwrap();
+    let other = Program::new();
+    let words = other.refusal(&["import", arg(&packed)]);
+    assert!(
+        words.contains("cannot read on after line") && words.contains("0 trials before it were kept"),
+        "{words}"
+    );
+    assert_eq!(other.trials(), 0);
+}
+
+#[test]
+fn two_processes_do_not_share_a_base() {
+    let program = Program::new();
+    let _held = heirloom_kb::open(&program.base()).unwrap();
+    let output = program.run(&["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another process"));
+}

@@ -1,0 +1,254 @@
+//! The server as a service, without a socket.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use heirloom_api::rest::app;
+use heirloom_kb::{KnowledgeStore, MemoryStore};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::histories;
+
+async fn call(app: &Router, method: &str, uri: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+    let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
+    let response = app.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), 1 << 26).await.unwrap();
+    let value = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
+    (status, value)
+}
+
+async fn get(app: &Router, uri: &str) -> (StatusCode, Value) {
+    call(app, "GET", uri, Body::empty()).await
+}
+
+async fn post(app: &Router, uri: &str, body: Value) -> (StatusCode, Value) {
+    call(app, "POST", uri, body.to_string()).await
+}
+
+/// A server over a history of three tasks, and its base.
+async fn server() -> (Router, Arc<dyn KnowledgeStore>) {
+    let store: Arc<dyn KnowledgeStore> = Arc::new(MemoryStore::default());
+    let app = app(Arc::clone(&store));
+    let history = histories::history(&["a", "b", "c"], "new");
+    let (status, report) = call(&app, "POST", "/v1/import", history).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(report["added"], json!({"spaces": 1, "tasks": 4, "trials": 324}));
+    (app, store)
+}
+
+#[tokio::test]
+async fn what_is_imported_is_listed_page_by_page() {
+    let (app, _) = server().await;
+    assert_eq!(get(&app, "/healthz").await, (StatusCode::OK, "ok".into()));
+    assert_eq!(get(&app, "/v1/tasks").await.1.as_array().unwrap().len(), 4);
+    assert_eq!(get(&app, "/v1/spaces").await.1[0]["id"], "toy/1");
+    let mut uri = "/v1/trials?task=a&split=validation&limit=50".to_owned();
+    let mut seen = 0;
+    loop {
+        let (status, page) = get(&app, &uri).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        for trial in page["trials"].as_array().unwrap() {
+            assert_eq!(trial["id"].as_str().unwrap().len(), 32);
+            assert_eq!(trial["task"], "a");
+            seen += 1;
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        uri = format!("/v1/trials?task=a&split=validation&limit=50&cursor={next}");
+    }
+    assert_eq!(seen, 108);
+    let exported = get(&app, "/v1/export").await.1;
+    assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 4 + 324);
+}
+
+#[tokio::test]
+async fn a_recommendation_cites_trials_that_can_be_looked_up() {
+    let (app, store) = server().await;
+    let (status, answer) =
+        post(&app, "/v1/recommendations", json!({"task": "new", "space": "toy/1", "k": 3})).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["ranked"].as_array().unwrap().len(), 3);
+    assert_eq!(answer["ranked"][0]["architecture"]["op"], "conv");
+    for id in answer["ranked"][0]["evidence"].as_array().unwrap() {
+        let trial = store.trial(id.as_str().unwrap().parse().unwrap()).unwrap().unwrap();
+        assert_eq!(serde_json::to_value(&trial.architecture).unwrap(), answer["ranked"][0]["architecture"]);
+    }
+    let candidates =
+        json!([{"op": "skip", "depth": 1, "width": 16}, {"op": "pool", "depth": 7, "width": 128}]);
+    let body = json!({"task": "new", "space": "toy/1", "candidates": candidates});
+    let (_, answer) = post(&app, "/v1/recommendations", body).await;
+    let order: Vec<&Value> =
+        answer["ranked"].as_array().unwrap().iter().map(|r| &r["architecture"]["op"]).collect();
+    assert_eq!(order, ["pool", "skip"]);
+    let exclude =
+        json!({"task": "new", "space": "toy/1", "candidates": candidates, "exclude": [candidates[1]]});
+    let (_, answer) = post(&app, "/v1/recommendations", exclude).await;
+    assert_eq!(answer["ranked"][0]["architecture"]["op"], "skip");
+}
+
+#[tokio::test]
+async fn a_study_asks_is_told_and_goes_on_after_a_restart() {
+    let (app, store) = server().await;
+    let setup = json!({"task": "b", "space": "toy/1", "seed": 3, "history": {"exclude_tasks": ["b"]}});
+    let (status, created) = post(&app, "/v1/studies", setup).await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
+    let path = format!("/v1/studies/{}", created["id"].as_str().unwrap());
+    let (_, asked) = post(&app, &format!("{path}/ask"), json!({"n": 2})).await;
+    let asked = asked.as_array().unwrap();
+    assert_eq!(asked.len(), 2);
+    assert_ne!(asked[0]["architecture"], asked[1]["architecture"]);
+    assert!(asked[0]["mean"].is_f64() && asked[0]["std"].is_f64() && asked[0]["why"].is_string());
+
+    let told: Vec<Value> = asked
+        .iter()
+        .enumerate()
+        .map(|(at, proposal)| {
+            json!({"architecture": proposal["architecture"], "split": "validation", "metric": "accuracy",
+                   "score": 0.5 + 0.1 * at as f64})
+        })
+        .collect();
+    let before = store.stats().unwrap().trials();
+    let (status, done) = post(&app, &format!("{path}/tell"), json!({"trials": told})).await;
+    assert_eq!((status, &done["added"]), (StatusCode::OK, &2.into()), "{done}");
+    assert_eq!(post(&app, &format!("{path}/tell"), json!({"trials": told})).await.1["added"], 0);
+    assert_eq!(store.stats().unwrap().trials(), before + 2);
+    let (_, report) = get(&app, &path).await;
+    assert_eq!(report["best"]["score"], 0.6);
+    assert_eq!(report["curve"].as_array().unwrap().len(), 2);
+    assert!(report["curve"][1]["regret"].as_f64().unwrap() <= report["curve"][0]["regret"].as_f64().unwrap());
+
+    // Another server over the same base takes it up, and does not propose what was tried.
+    let restarted = heirloom_api::rest::app(store);
+    let (_, again) = get(&restarted, &path).await;
+    assert_eq!(again["trials"], report["trials"]);
+    let (_, next) = post(&restarted, &format!("{path}/ask"), json!({"n": 106})).await;
+    let next = next.as_array().unwrap();
+    assert_eq!(next.len(), 106, "all but the two that were tried");
+    assert!(
+        next.iter()
+            .all(|proposal| asked.iter().all(|tried| tried["architecture"] != proposal["architecture"]))
+    );
+    let (status, empty) = post(&restarted, &format!("{path}/ask"), json!({"n": 1})).await;
+    assert_eq!((status, &empty["code"]), (StatusCode::CONFLICT, &"nothing_to_propose".into()));
+}
+
+#[tokio::test]
+async fn candidates_are_proposed_in_the_form_they_were_given() {
+    let store: Arc<dyn KnowledgeStore> = Arc::new(MemoryStore::default());
+    let app = app(store);
+    let space = r#"{"type":"task","id":"t","domain":"graph","metric":"accuracy","goal":"maximize"}"#;
+    call(&app, "POST", "/v1/import", space).await;
+    // The second is the first with its nodes in another order.
+    let given = json!([
+        {"link": "0012", "op1": "sage", "op2": "gat", "op3": "gcn", "op4": "gin"},
+        {"link": "0012", "op1": "gat", "op2": "sage", "op3": "gin", "op4": "gcn"}
+    ]);
+    let setup = json!({"task": "t", "space": "nas-bench-graph/1", "candidates": given});
+    let (status, created) = post(&app, "/v1/studies", setup).await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
+    let path = format!("/v1/studies/{}/ask", created["id"].as_str().unwrap());
+    let (_, asked) = post(&app, &path, json!({"n": 5})).await;
+    assert_eq!(asked.as_array().unwrap().len(), 1, "isomorphs are one");
+    assert_eq!(asked[0]["architecture"], given[0]);
+}
+
+#[tokio::test]
+async fn errors_are_answers_that_name_what_to_mend() {
+    let (app, store) = server().await;
+    let before = store.stats().unwrap();
+    let recommend = "/v1/recommendations";
+    let cases = [
+        (
+            post(&app, recommend, json!({"task": "z", "space": "toy/1"})).await,
+            404,
+            "unknown_task",
+            "known are",
+        ),
+        (post(&app, recommend, json!({"task": "new", "space": "z/1"})).await, 404, "unknown_space", "toy/1"),
+        (post(&app, recommend, json!({"task": "new"})).await, 422, "bad_json", "missing field `space`"),
+        (
+            post(&app, recommend, json!({"task": "new", "space": "toy/1", "kk": 1})).await,
+            422,
+            "bad_json",
+            "unknown field `kk`",
+        ),
+        (
+            post(&app, recommend, json!({"task": "new", "space": "toy/1", "k": 0})).await,
+            400,
+            "bad_k",
+            "k is 0",
+        ),
+        (
+            post(&app, recommend, json!({"task": "new", "space": "toy/1", "candidates": [{"op": "zip"}]}))
+                .await,
+            400,
+            "bad_candidate",
+            "\"zip\" is not an option",
+        ),
+        (call(&app, "POST", recommend, "{").await, 400, "bad_json", "EOF"),
+        (get(&app, "/v1/trials?limit=0").await, 400, "bad_limit", "limit is 0"),
+        (get(&app, "/v1/trials?cursor=zzz").await, 400, "bad_cursor", "is not a cursor"),
+        (get(&app, "/v1/trials?split=exam").await, 400, "bad_query", "exam"),
+        (get(&app, "/v1/studies/none").await, 404, "unknown_study", "no study"),
+        (get(&app, "/v2/none").await, 404, "not_found", "/openapi.json"),
+        (get(&app, recommend).await, 405, "method_not_allowed", "does not take GET"),
+        (call(&app, "POST", "/v1/import?strict=true", "{}").await, 400, "refused", "\"type\" is missing"),
+    ];
+    for ((status, body), code, word, message) in cases {
+        assert_eq!((status.as_u16(), body["code"].as_str().unwrap()), (code, word), "{body}");
+        assert!(body["message"].as_str().unwrap().contains(message), "{body}");
+    }
+    assert_eq!(store.stats().unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_bad_trial_keeps_all_that_are_told_with_it_out() {
+    let (app, store) = server().await;
+    let (_, created) = post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1"})).await;
+    let path = format!("/v1/studies/{}/tell", created["id"].as_str().unwrap());
+    let good = json!({"architecture": {"op": "conv", "depth": 1, "width": 16}, "split": "validation", "metric": "accuracy", "score": 0.5});
+    let with = |field: &str, value: Value| {
+        let mut trial = good.clone();
+        trial[field] = value;
+        trial
+    };
+    let before = store.stats().unwrap();
+    for (bad, message) in [
+        (with("metric", "loss".into()), "its metric is \"loss\", the task's is \"accuracy\""),
+        (with("task", "a".into()), "its task is \"a\", the study's is \"new\""),
+        (with("score", Value::Null), "score is missing"),
+        (with("split", "exam".into()), "unknown variant `exam`"),
+        (with("architecture", json!({"op": "conv"})), "parameter \"depth\""),
+    ] {
+        let (status, body) = post(&app, &path, json!({"trials": [good, bad]})).await;
+        assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &"bad_trial".into()), "{body}");
+        assert!(body["message"].as_str().unwrap().contains(message), "{body}");
+        assert!(body["message"].as_str().unwrap().starts_with("trial 1:"), "{body}");
+    }
+    assert_eq!(store.stats().unwrap(), before);
+}
+
+#[tokio::test]
+async fn the_routes_are_described() {
+    let (app, _) = server().await;
+    let (_, api) = get(&app, "/openapi.json").await;
+    assert!(api["openapi"].as_str().unwrap().starts_with('3'));
+    for (path, method) in [
+        ("/healthz", "get"),
+        ("/v1/import", "post"),
+        ("/v1/export", "get"),
+        ("/v1/tasks", "get"),
+        ("/v1/spaces", "get"),
+        ("/v1/trials", "get"),
+        ("/v1/recommendations", "post"),
+        ("/v1/studies", "post"),
+        ("/v1/studies/{id}", "get"),
+        ("/v1/studies/{id}/ask", "post"),
+        ("/v1/studies/{id}/tell", "post"),
+    ] {
+        assert!(api["paths"][path][method].is_object(), "{method} {path}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Real training on real data.
+
+use crate::program::{Program, wheels};
+
+#[test]
+fn a_second_study_starts_from_what_the_first_has_trained() {
+    let Some(dir) = wheels() else { return };
+    let program = Program::new();
+    let study = |task: &str| {
+        let args = [
+            "--json", "study", "--task", task, "--space", "mlp/1", "--train", "--top", "3", "--epochs", "8",
+            "--device", "cpu",
+        ];
+        let output = program.command(&args).env("HEIRLOOM_DATA", &dir).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let first = study("wine");
+    assert_eq!(first["candidates"], 500);
+    assert!(first["started_from"].as_array().unwrap().is_empty());
+    let trials = first["report"]["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 3);
+    for trial in trials {
+        assert_eq!(trial["split"], "validation");
+        assert_eq!(trial["curve"].as_array().unwrap().len(), 8);
+        assert!(trial["source"].as_str().unwrap().contains("libtorch 2.11.0, cpu"));
+    }
+    assert!(first["report"]["best"]["score"].as_f64().unwrap() > 0.8);
+    assert_eq!(program.trials(), 3);
+
+    let second = study("breast_cancer");
+    assert_eq!(second["started_from"], serde_json::json!(["wine"]));
+    assert_eq!(program.trials(), 6);
+    let recommendation = program.json(&["recommend", "--task", "wine", "--space", "mlp/1", "-k", "3"]);
+    assert_eq!(recommendation["own_trials"], 3);
+    assert!(!recommendation["ranked"][0]["evidence"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn one_architecture_is_trained_and_tested_once() {
+    let Some(dir) = wheels() else { return };
+    let program = Program::new();
+    let architecture = r#"{"layers":1,"activation":"relu","norm":"batch","shortcut":"none","width1":32,"dropout":0,"lr":0.01,"weight_decay":0.0001}"#;
+    let args = ["--json", "train", "--task", "iris", "--space", "mlp/1", "--split", "test", "--epochs", "20"];
+    let args = [&args[..], &["--architecture", architecture]].concat();
+    let output = program.command(&args).env("HEIRLOOM_DATA", &dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let trial: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(trial["split"], "test");
+    assert!(trial["score"].as_f64().unwrap() > 0.8, "{trial}");
+    let words = program.refusal(&[
+        "train",
+        "--task",
+        "iris",
+        "--space",
+        "mlp/1",
+        "--architecture",
+        r#"{"layers":9}"#,
+    ]);
+    assert!(words.contains("9 is not an integer in 1..=4"), "{words}");
+    let words =
+        program.refusal(&["train", "--task", "moon", "--space", "mlp/1", "--architecture", architecture]);
+    assert!(words.contains("there is no data set \"moon\"; there are breast_cancer"), "{words}");
+}
