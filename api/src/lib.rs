@@ -1,4 +1,4 @@
-//! The faces of Heirloom: [`rest::app`] is the server, [`cli::run`] the command line.
+//! The faces of Heirloom: [`rest::app`] is the server, [`cli::main`] the command line.
 #![forbid(unsafe_code)]
 
 pub mod cli;

@@ -27,8 +27,31 @@ struct Cited {
 }
 
 /// The trials of past tasks on this architecture; where there are none, on the one most similar to it that past
-/// tasks have tried. `x` is the architecture's encoding, `(d,)`.
+/// tasks have tried; and, of the new task's own trials, if they count, the one on the most similar architecture.
+/// `x` is the architecture's encoding, `(d,)`; `own` the new task's column in the table.
 pub(crate) fn evidence(
+    history: &SpaceHistory,
+    past: &[usize],
+    own: Option<usize>,
+    architecture: &Architecture,
+    x: ArrayView1<'_, f64>,
+) -> Evidence {
+    let mut found = of_past(history, past, architecture, x);
+    if let Some(own) = own
+        && let Some(row) = nearest_row(history, &[own], x)
+    {
+        let cited = of_row(history, &[own], row);
+        found.trials.splice(0..0, ids(history, &cited));
+        found.why =
+            format!("{}; {}", describe(history, &cited, "the most similar one tried here"), found.why);
+        if found.costs.is_empty() {
+            found.costs = mean_costs(history, &cited);
+        }
+    }
+    found
+}
+
+fn of_past(
     history: &SpaceHistory,
     past: &[usize],
     architecture: &Architecture,
@@ -38,7 +61,7 @@ pub(crate) fn evidence(
     let same = table.row(architecture).map(|row| of_row(history, past, row)).unwrap_or_default();
     let (cited, of) = if same.is_empty() {
         let nearest = nearest_row(history, past, x);
-        (nearest.map(|row| of_row(history, past, row)).unwrap_or_default(), "the most similar one tried")
+        (nearest.map(|row| of_row(history, past, row)).unwrap_or_default(), "the most similar one")
     } else {
         (same, "this architecture")
     };
@@ -96,7 +119,7 @@ fn mean_costs(history: &SpaceHistory, cited: &[Cited]) -> BTreeMap<Name, f64> {
 /// `this architecture: better than 99 % on cora, 97 % on cs, 3 more`.
 fn describe(history: &SpaceHistory, cited: &[Cited], of: &str) -> String {
     if cited.is_empty() {
-        return "no past trials: nothing is known of it".into();
+        return "no past task has tried its like".into();
     }
     let tasks = history.table().tasks();
     let shown = cited.iter().take(3).map(|cited| {

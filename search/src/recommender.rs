@@ -156,10 +156,11 @@ impl Recommender {
         let tried = history.views(own.architectures())?.tasks(&past);
         let (tried, z) = own.condition(&model, &tried)?;
         let prediction = model.posterior(&tried, &z, &views)?;
+        let own_column = history.column(&request.task).filter(|_| !own.is_empty());
         Ok(Recommendation {
             task: request.task.clone(),
             space: request.space.clone(),
-            ranked: rank(&history, &past, &pool, &open, &prediction, request.k),
+            ranked: rank(&history, &past, own_column, &pool, &open, &prediction, request.k),
             history: shares(&history, &past, &prediction, &views),
             candidates: open.len(),
             own_trials: own.len(),
@@ -187,6 +188,7 @@ fn open_candidates<'a>(
 fn rank(
     history: &SpaceHistory,
     past: &[usize],
+    own: Option<usize>,
     pool: &Pool,
     open: &[usize],
     prediction: &Prediction,
@@ -196,7 +198,7 @@ fn rank(
     order.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]).then(a.cmp(b)));
     let ranked = order.into_iter().take(k).map(|at| {
         let architecture = &pool.architectures[open[at]];
-        let evidence = evidence(history, past, architecture, pool.views.x.row(open[at]));
+        let evidence = evidence(history, past, own, architecture, pool.views.x.row(open[at]));
         RankedArchitecture {
             architecture: pool.shown[open[at]].clone(),
             mean: prediction.mean[at],

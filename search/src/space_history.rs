@@ -116,6 +116,12 @@ impl SpaceHistory {
         self.table.tasks().iter().find(|scores| &*scores.task == task)
     }
 
+    /// A task's column in the views, if it has scores in this space.
+    #[must_use]
+    pub fn column(&self, task: &str) -> Option<usize> {
+        self.table.tasks().iter().position(|scores| &*scores.task == task)
+    }
+
     /// The past tasks for a new one: all but it and the excluded, as columns of the views.
     #[must_use]
     pub fn past(&self, task: &str, exclude: &[Name]) -> Vec<usize> {

@@ -1,4 +1,9 @@
 //! Whole routes: the command line as a process, the server as a service, real histories and real training.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on stops there, one that skips says so"
+)]
 
 mod command_line;
 mod histories;

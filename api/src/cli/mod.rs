@@ -109,7 +109,7 @@ fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
         Verb::Import(args) => import::run(&base, &args, out),
         Verb::Export(args) => export::run(&base, &args, out),
         Verb::Recommend(args) => recommend::run(&base, args, out),
-        Verb::Study(args) => study::run(&base, args, out),
+        Verb::Study(args) => study::run(&base, &args, out),
         Verb::Train(args) => train::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),
         Verb::Status(args) => status::run(&base, &args, out),

@@ -59,13 +59,13 @@ struct Answer {
     candidates: usize,
 }
 
-pub(super) fn run(base: &BaseArgs, args: StudyArgs, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut trainer: Box<dyn Trainer> = if args.train {
         args.trainer.trainer(args.trainer.dataset(&args.task)?, &epochs)?
     } else {
-        Box::new(table_trainer(&*store, &args)?)
+        Box::new(table_trainer(&*store, args)?)
     };
     let space = find_space(&*store, &args.space)?;
     store.commit(&Batch {
@@ -73,7 +73,7 @@ pub(super) fn run(base: &BaseArgs, args: StudyArgs, out: &Output) -> Result<(), 
         tasks: vec![trainer.task().clone()],
         ..Batch::default()
     })?;
-    let answer = search(&store, &args, trainer.as_mut());
+    let answer = search(&store, args, trainer.as_mut());
     epochs.finish_and_clear();
     out.answer(&answer?, describe)?;
     Ok(())

@@ -2,23 +2,85 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
-/// Most bins a feature gets.
-const MAX_BINS: usize = 64;
+/// Most bins a column has.
+pub(super) const MAX_BINS: usize = 64;
 
-/// A matrix whose entries are bin numbers, column by column.
+/// A matrix whose entries are bin numbers, column by column. Features of two values of which no row has two, such as the
+/// options of a choice, share a column: one pass over it then serves all of them.
+///
+/// *Source*: exclusive feature bundling, Ke et al., "LightGBM", NeurIPS 2017, section 4.
 #[derive(Debug)]
 pub(super) struct Bins {
     /// Upper edges of all bins but the last, ascending, for each feature.
     pub(super) edges: Vec<Vec<f64>>,
-    /// Bin numbers of each feature, `(n,)`.
-    pub(super) columns: Vec<Vec<u8>>,
+    /// Where each feature's bins are.
+    pub(super) places: Vec<Place>,
+    /// Bin numbers, `(n,)` each.
+    pub(super) columns: Vec<Column>,
+}
+
+/// Bin numbers of one or several features.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) bins: Vec<u8>,
+    /// How many different ones there are.
+    pub(super) count: usize,
+}
+
+/// Where a feature's bins are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a column of its own.
+    Own(usize),
+    /// In a shared column: the upper of its two bins is this code, the lower all other codes.
+    Shared(usize, u8),
+}
+
+impl Place {
+    pub(super) fn column(self) -> usize {
+        match self {
+            Place::Own(column) | Place::Shared(column, _) => column,
+        }
+    }
 }
 
 impl Bins {
     pub(super) fn new(x: ArrayView2<'_, f64>) -> Self {
-        let edges: Vec<Vec<f64>> = x.columns().into_iter().map(edges_of).collect();
-        let columns = x.columns().into_iter().zip(&edges).map(|(column, edges)| bin(column, edges)).collect();
-        Bins { edges, columns }
+        let mut bins = Bins { edges: Vec::new(), places: Vec::new(), columns: Vec::new() };
+        let mut shared = Vec::new();
+        for values in x.columns() {
+            let edges = edges_of(values);
+            let place = if edges.len() == 1 {
+                bins.share(&mut shared, &bin(values, &edges))
+            } else {
+                bins.columns.push(Column { bins: bin(values, &edges), count: edges.len() + 1 });
+                Place::Own(bins.columns.len() - 1)
+            };
+            bins.edges.push(edges);
+            bins.places.push(place);
+        }
+        bins
+    }
+
+    /// Puts a feature of two bins into the first shared column whose rows it leaves alone.
+    fn share(&mut self, shared: &mut Vec<usize>, upper: &[u8]) -> Place {
+        let fits = |column: &&usize| {
+            let column = &self.columns[**column];
+            column.count < MAX_BINS
+                && column.bins.iter().zip(upper).all(|(code, upper)| *code == 0 || *upper == 0)
+        };
+        let at = shared.iter().find(fits).copied().unwrap_or_else(|| {
+            self.columns.push(Column { bins: vec![0; upper.len()], count: 1 });
+            shared.push(self.columns.len() - 1);
+            self.columns.len() - 1
+        });
+        let column = &mut self.columns[at];
+        let code = column.count as u8;
+        column.count += 1;
+        for (bin, _) in column.bins.iter_mut().zip(upper).filter(|(_, upper)| **upper == 1) {
+            *bin = code;
+        }
+        Place::Shared(at, code)
     }
 }
 
@@ -51,7 +113,7 @@ mod tests {
     fn few_values_get_a_bin_each() {
         let bins = Bins::new(array![[0.0], [1.0], [0.0], [5.0]].view());
         assert_eq!(bins.edges, [vec![0.5, 3.0]]);
-        assert_eq!(bins.columns, [vec![0, 1, 0, 2]]);
+        assert_eq!(bins.columns[0].bins, [0, 1, 0, 2]);
     }
 
     #[test]
@@ -59,8 +121,26 @@ mod tests {
         let x = ndarray::Array2::from_shape_fn((6_400, 1), |(i, _)| (i as f64).powi(2));
         let bins = Bins::new(x.view());
         for bin in 0..64 {
-            let count = bins.columns[0].iter().filter(|b| **b == bin).count();
+            let count = bins.columns[0].bins.iter().filter(|b| **b == bin).count();
             assert!((99..=101).contains(&count), "bin {bin} has {count}");
         }
+    }
+
+    #[test]
+    fn options_of_a_choice_share_a_column() {
+        // Two choices of two and three options, and a number.
+        let x = array![
+            [1.0, 0.0, 0.3, 0.0, 1.0, 0.0],
+            [0.0, 1.0, 0.2, 1.0, 0.0, 0.0],
+            [1.0, 0.0, 0.1, 0.0, 0.0, 1.0]
+        ];
+        let bins = Bins::new(x.view());
+        use Place::{Own, Shared};
+        assert_eq!(
+            bins.places,
+            [Shared(0, 1), Shared(0, 2), Own(1), Shared(2, 1), Shared(2, 2), Shared(2, 3)]
+        );
+        assert_eq!(bins.columns[0].bins, [1, 2, 1]);
+        assert_eq!(bins.columns[2].bins, [2, 1, 3]);
     }
 }

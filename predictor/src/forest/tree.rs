@@ -4,7 +4,8 @@ use ndarray::ArrayView1;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Bins, ForestValidParams};
+use super::ForestValidParams;
+use super::bins::{Bins, MAX_BINS, Place};
 
 /// What a leaf says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,15 @@ pub(super) struct Grower<'a> {
     tries: usize,
     /// All features, reshuffled as they are drawn.
     features: Vec<u32>,
+    /// Of the node at hand, for each column that has been asked for.
+    histograms: Vec<Option<Histogram>>,
     tree: Tree,
+}
+
+/// Sums and counts of the targets in each bin of a column.
+struct Histogram {
+    sums: [f64; MAX_BINS],
+    counts: [u32; MAX_BINS],
 }
 
 /// The best split of a node.
@@ -65,6 +74,13 @@ struct Split {
     /// Bins up to this one go left.
     bin: u8,
     gain: f64,
+}
+
+/// What a node's rows add up to.
+#[derive(Clone, Copy)]
+struct Total {
+    sum: f64,
+    count: u32,
 }
 
 /// A node still to be split: its place, its rows and its depth.
@@ -76,10 +92,16 @@ struct Open {
 
 impl<'a> Grower<'a> {
     pub(super) fn new(params: &'a ForestValidParams, bins: &'a Bins, y: &'a [f64]) -> Self {
-        let d = bins.columns.len();
-        let tries = ((d as f64 * params.features).ceil() as usize).max(1);
-        let features = (0..d as u32).collect();
-        Grower { params, bins, y, tries, features, tree: Tree { nodes: Vec::new(), leaves: Vec::new() } }
+        let d = bins.places.len();
+        Grower {
+            params,
+            bins,
+            y,
+            tries: ((d as f64 * params.features).ceil() as usize).max(1),
+            features: (0..d as u32).collect(),
+            histograms: (0..bins.columns.len()).map(|_| None).collect(),
+            tree: Tree { nodes: Vec::new(), leaves: Vec::new() },
+        }
     }
 
     pub(super) fn grow(mut self, mut rows: Vec<u32>, rng: &mut impl Rng) -> Tree {
@@ -93,8 +115,7 @@ impl<'a> Grower<'a> {
                 self.close(node, members);
                 continue;
             };
-            let middle =
-                range.start + partition(members, &self.bins.columns[split.feature as usize], split.bin);
+            let middle = range.start + self.partition(members, &split);
             let child = self.push_node();
             self.push_node();
             self.tree.nodes[node] = Node {
@@ -123,18 +144,22 @@ impl<'a> Grower<'a> {
 
     /// Features that are constant in this node do not count as tried.
     fn best_split(&mut self, rows: &[u32], rng: &mut impl Rng) -> Option<Split> {
-        let total: f64 = rows.iter().map(|row| self.y[*row as usize]).sum();
+        let targets: Vec<f64> = rows.iter().map(|row| self.y[*row as usize]).collect();
+        let total = Total { sum: targets.iter().sum(), count: rows.len() as u32 };
+        self.histograms.iter_mut().for_each(|histogram| *histogram = None);
         let mut best: Option<Split> = None;
         let mut tried = 0;
         for drawn in 0..self.features.len() {
             if tried == self.tries {
                 break;
             }
-            let rest = &mut self.features[drawn..];
-            let pick = rng.gen_range(0..rest.len());
-            rest.swap(0, pick);
-            let feature = rest[0];
-            let Some(split) = self.split_on(feature, rows, total) else { continue };
+            let pick = rng.gen_range(drawn..self.features.len());
+            self.features.swap(drawn, pick);
+            let feature = self.features[drawn];
+            let column = self.bins.places[feature as usize].column();
+            let bins = &self.bins.columns[column].bins;
+            self.histograms[column].get_or_insert_with(|| Histogram::new(bins, rows, &targets));
+            let Some(split) = self.split_on(feature, total) else { continue };
             tried += 1;
             if best.as_ref().is_none_or(|best| split.gain > best.gain) {
                 best = Some(split);
@@ -144,47 +169,68 @@ impl<'a> Grower<'a> {
     }
 
     /// The best split on one feature; `None` where its rows all share a bin or a side would be too small.
-    fn split_on(&self, feature: u32, rows: &[u32], total: f64) -> Option<Split> {
-        let column = &self.bins.columns[feature as usize];
-        let n_bins = self.bins.edges[feature as usize].len() + 1;
-        let mut sums = [0.0; 64];
-        let mut counts = [0_u32; 64];
-        for row in rows {
-            let bin = usize::from(column[*row as usize] & 63);
-            sums[bin] += self.y[*row as usize];
-            counts[bin] += 1;
+    fn split_on(&self, feature: u32, total: Total) -> Option<Split> {
+        let place = self.bins.places[feature as usize];
+        let histogram = self.histograms[place.column()].as_ref()?;
+        if let Place::Shared(_, code) = place {
+            let code = usize::from(code);
+            let right = Total { sum: histogram.sums[code], count: histogram.counts[code] };
+            return self.gain(right, total).map(|gain| Split { feature, bin: 0, gain });
         }
-        let n = rows.len() as f64;
-        let (mut left_sum, mut left_count) = (0.0, 0_u32);
+        let mut left = Total { sum: 0.0, count: 0 };
         let mut best: Option<Split> = None;
-        for bin in 0..n_bins - 1 {
-            left_sum += sums[bin];
-            left_count += counts[bin];
-            let right_count = rows.len() as u32 - left_count;
-            let smallest = self.params.min_leaf as u32;
-            if counts[bin] == 0 || left_count < smallest || right_count < smallest {
+        for bin in 0..self.bins.edges[feature as usize].len() {
+            left.sum += histogram.sums[bin];
+            left.count += histogram.counts[bin];
+            if histogram.counts[bin] == 0 {
                 continue;
             }
-            let right_sum = total - left_sum;
-            let gain = left_sum * left_sum / f64::from(left_count)
-                + right_sum * right_sum / f64::from(right_count)
-                - total * total / n;
+            let Some(gain) = self.gain(left, total) else { continue };
             if best.as_ref().is_none_or(|best| gain > best.gain) {
                 best = Some(Split { feature, bin: bin as u8, gain });
             }
         }
         best
     }
+
+    /// How much the squared error falls when `side` is split off; `None` when a side would be too small.
+    fn gain(&self, side: Total, total: Total) -> Option<f64> {
+        let other = Total { sum: total.sum - side.sum, count: total.count - side.count };
+        if side.count.min(other.count) < self.params.min_leaf as u32 {
+            return None;
+        }
+        let square = |part: Total| part.sum * part.sum / f64::from(part.count);
+        Some(square(side) + square(other) - square(total))
+    }
+
+    /// Moves the rows that go left to the front and says how many there are.
+    fn partition(&self, rows: &mut [u32], split: &Split) -> usize {
+        let place = self.bins.places[split.feature as usize];
+        let bins = &self.bins.columns[place.column()].bins;
+        let goes_left = |row: u32| match place {
+            Place::Own(_) => bins[row as usize] <= split.bin,
+            Place::Shared(_, code) => bins[row as usize] != code,
+        };
+        let mut front = 0;
+        for at in 0..rows.len() {
+            if goes_left(rows[at]) {
+                rows.swap(front, at);
+                front += 1;
+            }
+        }
+        front
+    }
 }
 
-/// Moves rows of bins up to `bin` to the front and says how many there are.
-fn partition(rows: &mut [u32], column: &[u8], bin: u8) -> usize {
-    let mut front = 0;
-    for at in 0..rows.len() {
-        if column[rows[at] as usize] <= bin {
-            rows.swap(front, at);
-            front += 1;
+impl Histogram {
+    fn new(bins: &[u8], rows: &[u32], targets: &[f64]) -> Self {
+        let mut histogram = Histogram { sums: [0.0; MAX_BINS], counts: [0; MAX_BINS] };
+        for (row, target) in rows.iter().zip(targets) {
+            // The mask spares a bounds check: there are 64 bins at most.
+            let bin = usize::from(bins[*row as usize]) & (MAX_BINS - 1);
+            histogram.sums[bin] += target;
+            histogram.counts[bin] += 1;
         }
+        histogram
     }
-    front
 }

@@ -92,9 +92,9 @@ impl Tree {
         // The removed nodes become the row: each hangs on the one before, the rest on the last.
         let row: Vec<u8> = (1..=4).filter(|node| gone[usize::from(*node) - 1]).collect();
         let last = row.last().copied().unwrap_or(0);
-        for other in 0..4 {
-            if !gone[other] && self.fathers[other] == 0 {
-                self.fathers[other] = last;
+        for (father, gone) in self.fathers.iter_mut().zip(gone) {
+            if !gone && *father == 0 {
+                *father = last;
             }
         }
         for (before, node) in row.iter().enumerate() {

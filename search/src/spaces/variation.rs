@@ -15,7 +15,7 @@ pub fn neighbours(space: &SearchSpace, architecture: &Architecture) -> Vec<Archi
         let Some(current) = architecture.get(&param.name) else { continue };
         let values = (0..param.range.cardinality().unwrap_or(0)).filter_map(|at| param.range.value_at(at));
         for value in values.filter(|value| !value.same(current)) {
-            near.push(with_value(space, architecture, param, value, |param| first_value(&param.range)));
+            near.push(with_value(space, architecture, param, &value, |param| first_value(&param.range)));
         }
     }
     near
@@ -38,7 +38,7 @@ pub fn mutate(space: &SearchSpace, architecture: &Architecture, rng: &mut impl R
             break value;
         }
     };
-    with_value(space, architecture, param, value, |param| draw(&param.range, rng))
+    with_value(space, architecture, param, &value, |param| draw(&param.range, rng))
 }
 
 /// The architecture with one parameter changed; `fresh` gives those their value that become active by it.
@@ -46,7 +46,7 @@ fn with_value(
     space: &SearchSpace,
     architecture: &Architecture,
     changed: &Param,
-    value: Value,
+    value: &Value,
     mut fresh: impl FnMut(&Param) -> Value,
 ) -> Architecture {
     let mut next = Architecture::default();

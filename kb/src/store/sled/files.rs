@@ -61,10 +61,9 @@ impl Files {
     /// Entries from `start` until before `end`, in order.
     pub(super) fn range(
         &self,
-        start: IVec,
+        start: Vec<u8>,
         end: Vec<u8>,
     ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
-        let start = start.to_vec();
         self.tree.range(start..end).map(|entry| entry.map_err(|error| database(&self.dir, error)))
     }
 

@@ -96,7 +96,7 @@ impl SledStore {
         let prefix = keys::group_prefix(group);
         let upto = keys::block(group, sequence);
         let holding = self.files.tree().range(prefix..=upto.clone()).next_back();
-        let start = holding.and_then(Result::ok).map_or_else(|| upto.into(), |(key, _)| key);
+        let start = holding.and_then(Result::ok).map_or(upto, |(key, _)| key.to_vec());
         self.files.range(start, keys::group_end(group))
     }
 
