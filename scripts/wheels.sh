@@ -3,6 +3,7 @@
 # small data sets of scikit-learn. Nothing of them is installed. Quick when they are there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/venv.sh
 
 wheels=.cache/wheels
 mkdir -p "$wheels"
@@ -10,10 +11,10 @@ fetch() { # name version file-prefix
     if compgen -G "$wheels/$3-$2-*.whl" >/dev/null; then
         return
     fi
+    make_venv
     printf 'wheels: fetching %s %s\n' "$1" "$2"
-    .venv/bin/pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: -d "$wheels" "$1==$2"
+    pip download --quiet --no-deps --only-binary=:all: -d "$wheels" "$1==$2"
 }
-[ -x .venv/bin/pip ] || python3 -m venv .venv
 fetch nas-bench-graph 1.4.0 nas_bench_graph
 # The last release that also runs on Python 3.10.
 fetch scikit-learn 1.7.2 scikit_learn
