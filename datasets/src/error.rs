@@ -21,7 +21,7 @@ pub enum DatasetError {
         known: String,
     },
     /// Files that are not where they were looked for.
-    #[error("{name}: {wanted} is not in {dir}; {hint}")]
+    #[error("{name}: there is no {wanted} in {dir}; {hint}")]
     Missing {
         /// The data set.
         name: String,

@@ -71,7 +71,7 @@ pub(super) fn load(name: &str, dir: &Path, download: bool) -> Result<Dataset, Da
         None => {
             return Err(DatasetError::Missing {
                 name: name.to_owned(),
-                wanted: format!("neither {} nor {}", version.test, version.archive),
+                wanted: format!("{}, nor {},", version.test, version.archive),
                 dir: dir.display().to_string(),
                 hint: "put the binary version there, or allow the download".into(),
             });

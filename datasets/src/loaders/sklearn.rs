@@ -43,7 +43,7 @@ fn find(name: &str, dir: &Path, file: &str) -> Result<(Vec<u8>, PathBuf), Datase
     let Some(wheel) = wheels.pop() else {
         return Err(DatasetError::Missing {
             name: name.to_owned(),
-            wanted: format!("neither {file} nor a wheel of scikit-learn"),
+            wanted: format!("{file}, nor a wheel of scikit-learn,"),
             dir: dir.display().to_string(),
             hint: format!("fetch one with: pip download --no-deps -d {} scikit-learn", dir.display()),
         });

@@ -34,18 +34,18 @@ pub struct ForestParams(ForestValidParams);
 impl Default for ForestParams {
     fn default() -> Self {
         ForestParams(ForestValidParams {
-            trees: 32,
+            trees: 16,
             max_depth: 20,
             min_leaf: 2,
             features: 0.5,
-            max_rows: 8_192,
+            max_rows: 4_096,
             seed: 0,
         })
     }
 }
 
 impl ForestParams {
-    /// The number of trees; 32 unless set.
+    /// The number of trees; 16 unless set.
     #[must_use]
     pub fn trees(mut self, trees: usize) -> Self {
         self.0.trees = trees;
@@ -73,7 +73,7 @@ impl ForestParams {
         self
     }
 
-    /// The most examples drawn for one tree; 8,192 unless set. Keeps the fit linear in trees, not in history.
+    /// The most examples drawn for one tree; 4,096 unless set. Keeps the fit linear in trees, not in history.
     #[must_use]
     pub fn max_rows(mut self, max_rows: usize) -> Self {
         self.0.max_rows = max_rows;

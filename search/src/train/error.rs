@@ -23,7 +23,7 @@ pub enum TrainError {
         /// The space.
         space: Name,
     },
-    /// A network that does not hold together or does not fit the data.
+    /// A space that makes no network for such data.
     #[error(transparent)]
     Net(#[from] NetError),
     /// An operation that the trainer has not.
@@ -42,6 +42,16 @@ pub enum TrainError {
     #[error("a trial is scored on the validation or the test part, not on {split}")]
     BadSplit {
         /// The split as given.
+        split: heirloom_kb::Split,
+    },
+    /// A part of the data without an example.
+    #[error(
+        "data set {task:?} has too few examples of each class to train on and to score on the {split} part"
+    )]
+    NoExamples {
+        /// The task.
+        task: Name,
+        /// The part that would be scored.
         split: heirloom_kb::Split,
     },
     /// Of the data set.

@@ -17,6 +17,9 @@ use crate::net::NetGraph;
 const WARM_UP: f64 = 0.05;
 /// Largest norm of all gradients together.
 const MAX_GRADIENT: f64 = 1.0;
+/// Multiply-adds of a step from which on several threads are worth their barriers. Below, one thread is as fast, and does
+/// not depend on all threads having a core to themselves.
+const PARALLEL_FLOPS: u64 = 50_000_000;
 /// Examples in the batch whose time gives the latency, and how often it is timed.
 const TIMED_BATCH: i64 = 64;
 const TIMED_RUNS: usize = 9;
@@ -28,6 +31,14 @@ pub(super) struct Settings {
     pub(super) learning_rate: f64,
     pub(super) weight_decay: f64,
     pub(super) seed: u64,
+}
+
+/// One thread for a small network, all cores for a large one.
+fn use_threads(net: &NetGraph, batch_size: usize) {
+    // The network was checked; one whose cost is unknown would be the trial's own failure.
+    let flops = net.cost().map_or(0, |cost| cost.flops) * batch_size as u64;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i32);
+    tch::set_num_threads(if flops < PARALLEL_FLOPS { 1 } else { cores });
 }
 
 /// A network under training.
@@ -45,6 +56,7 @@ impl<'a> Fit<'a> {
     pub(super) fn new(net: &NetGraph, device: Device, settings: &'a Settings) -> Result<Self, TchError> {
         let shapes = net.shapes().map_err(|error| TchError::Torch(error.to_string()))?;
         // Seeds of libtorch are signed; all 64 bits are used.
+        use_threads(net, settings.batch_size);
         tch::manual_seed(settings.seed.cast_signed());
         let weights = VarStore::new(device);
         let module = Module::new(&weights.root(), net, &shapes)?;
@@ -119,18 +131,21 @@ impl<'a> Fit<'a> {
         loss.f_double_value(&[])
     }
 
-    /// The share of examples whose class has the highest score.
+    /// The share of examples whose class has the highest score. Of scores that are not numbers none is the highest, and
+    /// the first class would be taken.
     fn accuracy(&self, part: &Part) -> Result<f64, String> {
-        no_grad(|| {
-            let mut right = 0.0;
+        let (right, finite) = no_grad(|| {
+            let (mut right, mut finite) = (0.0, true);
             for (start, length) in chunks(part, 512) {
                 let scores = self.module.forward(&part.x.f_narrow(0, start, length)?, false)?;
                 let hits = scores.f_argmax(-1, false)?.f_eq_tensor(&part.y.f_narrow(0, start, length)?)?;
                 right += hits.f_sum(Kind::Float)?.f_double_value(&[])?;
+                finite &= scores.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0;
             }
-            Ok(right / part.len().max(1) as f64)
+            Ok((right, finite))
         })
-        .map_err(|error: TchError| first_line(&error))
+        .map_err(|error: TchError| first_line(&error))?;
+        if finite { Ok(right / part.len() as f64) } else { Err("the scores are not finite numbers".into()) }
     }
 
     /// Seconds an example takes on its way through, in a batch: the median of several runs.

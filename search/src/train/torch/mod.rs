@@ -8,7 +8,7 @@ mod module;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use heirloom_datasets::{Dataset, Splits};
@@ -57,7 +57,8 @@ pub struct EpochReport {
 /// rate and weight decay are the architecture's parameters `lr` and `weight_decay`, or 1e-3 and 1e-4. The score is the
 /// accuracy after the last epoch, not the best one on the way.
 ///
-/// On the CPU the same seed gives the same trial, its times apart.
+/// On the CPU the same seed gives the same trial, its times apart, as long as libtorch has as many threads. Trials of one
+/// process wait for each other.
 pub struct TorchTrainer {
     task: Task,
     dataset: Arc<Dataset>,
@@ -98,12 +99,8 @@ impl TorchTrainer {
         device::name(self.device)
     }
 
-    /// The network of an architecture for these data, checked.
-    fn net(
-        &self,
-        space: &SearchSpace,
-        architecture: &Architecture,
-    ) -> Result<(NetGraph, NetCost), TrainError> {
+    /// The network of an architecture for these data; its shapes are still to be checked.
+    fn net(&self, space: &SearchSpace, architecture: &Architecture) -> Result<NetGraph, TrainError> {
         let family = spaces::family(space.id());
         let family = family.ok_or_else(|| TrainError::NoFamily { space: space.id().clone() })?;
         let input = NetInput { shape: self.dataset.shape().to_vec(), n_classes: self.dataset.n_classes() };
@@ -111,8 +108,7 @@ impl TorchTrainer {
         if let Some(node) = net.nodes().iter().find(|node| matches!(node.op, Op::Graph { .. })) {
             return Err(TrainError::NoSuchLayer { op: format!("{:?}", node.op) });
         }
-        let cost = net.cost()?;
-        Ok((net, cost))
+        Ok(net)
     }
 
     /// The examples on the device, as the split asks for them.
@@ -127,6 +123,9 @@ impl TorchTrainer {
             Split::Train => return Err(TrainError::BadSplit { split }),
         };
         let parts = parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
+        if parts.fit.len() == 0 || parts.score.len() == 0 {
+            return Err(TrainError::NoExamples { task: self.task.id.clone(), split });
+        }
         self.parts = Some((split, parts));
         Ok(())
     }
@@ -159,6 +158,18 @@ impl TorchTrainer {
         }
     }
 
+    /// A trial that is still to be run.
+    fn blank(&self, space: &SearchSpace, architecture: &Architecture, budget: &Budget) -> Trial {
+        let (task, metric) = (self.task.id.clone(), self.task.metric.clone());
+        let mut trial = Trial::new(task, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
+        trial.fidelity.insert("epochs".into(), budget.epochs.into());
+        trial.seed = Some(budget.seed);
+        trial.source =
+            Some(format!("heirloom {}, {VERSIONS}, {}", env!("CARGO_PKG_VERSION"), self.device()).into());
+        trial.extra.insert("data".into(), self.fingerprint.as_str().into());
+        trial
+    }
+
     fn failed(&self, trial: &mut Trial, reason: &str) {
         tracing::warn!(task = %self.task.id, architecture = %trial.architecture, reason, "trial failed");
         trial.status = Status::Failed;
@@ -186,25 +197,22 @@ impl Trainer for TorchTrainer {
         architecture: &Architecture,
         budget: &Budget,
     ) -> Result<Trial, TrainError> {
-        let (net, cost) = self.net(space, architecture)?;
+        let net = self.net(space, architecture)?;
         self.prepare(budget.split)?;
-        let metric = self.task.metric.clone();
-        let mut trial = Trial::new(
-            self.task.id.clone(),
-            space.id().clone(),
-            architecture.clone(),
-            budget.split,
-            metric,
-            0.0,
-        );
+        let mut trial = self.blank(space, architecture, budget);
+        // A network that does not hold together is this architecture's failure, not the study's.
+        let cost = match net.cost() {
+            Ok(cost) => cost,
+            Err(error) => {
+                self.failed(&mut trial, &error.to_string());
+                return Ok(trial);
+            }
+        };
+        let turn = turn();
         let start = Instant::now();
         let outcome = self.run(&net, architecture, budget);
         trial.costs = costs(&cost, start.elapsed().as_secs_f64());
-        trial.fidelity.insert("epochs".into(), budget.epochs.into());
-        trial.seed = Some(budget.seed);
-        trial.source =
-            Some(format!("heirloom {}, {VERSIONS}, {}", env!("CARGO_PKG_VERSION"), self.device()).into());
-        trial.extra.insert("data".into(), self.fingerprint.as_str().into());
+        drop(turn);
         match outcome {
             Ok(outcome) => {
                 trial.score = Some(outcome.accuracy);
@@ -215,6 +223,14 @@ impl Trainer for TorchTrainer {
         }
         Ok(trial)
     }
+}
+
+/// Waits until no other trial of the process runs. libtorch draws the random numbers of all threads from one generator and
+/// has one number of threads for all, so trials side by side would not repeat; and each would keep the other's cores busy.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // Every trial seeds anew, so one that panicked leaves nothing behind.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn costs(cost: &NetCost, train_s: f64) -> BTreeMap<heirloom_kb::Name, f64> {
@@ -232,10 +248,20 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("unknown").lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The part of the data that a batch comes from.
+/// The batches of a part, as (start, length).
 fn chunks(part: &Part, batch_size: usize) -> impl Iterator<Item = (i64, i64)> {
-    let (n, step) = (part.len(), batch_size.max(1) as i64);
-    (0..n).step_by(step as usize).map(move |start| (start, step.min(n - start)))
+    batches(part.len(), batch_size.max(1) as i64)
+}
+
+/// Batches of `size` examples. One left over alone joins the batch before it: batch normalisation has no variance over one
+/// example, and would keep the NaN in its running variance.
+fn batches(n: i64, size: i64) -> impl Iterator<Item = (i64, i64)> {
+    let alone = n > size && n % size == 1;
+    let end = n - i64::from(alone);
+    let length = move |start: i64| {
+        if alone && start + size == end { size + 1 } else { size.min(n - start) }
+    };
+    (0..end).step_by(size as usize).map(move |start| (start, length(start)))
 }
 
 #[cfg(test)]

@@ -5,12 +5,8 @@ use heirloom_kb::{Domain, Value};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tch::nn::VarStore;
-use tch::{Kind, Tensor};
 
-use super::module::Module;
 use super::*;
-use crate::net::PoolKind;
 
 /// Two classes of 8x8 images that differ in which half is bright.
 fn halves() -> Arc<Dataset> {
@@ -37,50 +33,6 @@ fn small_cnn() -> (SearchSpace, Architecture) {
 }
 
 const BUDGET: Budget = Budget { epochs: 3, seed: 1, split: Split::Validation };
-
-/// What torch makes of an operation has the shape that the inference says.
-#[test]
-fn shapes_are_as_inferred() {
-    let conv = |kernel, stride, groups| Op::Conv2d { out: 4, kernel, stride, groups, bias: stride == 1 };
-    let conv1 = |kernel, stride| Op::Conv1d { out: 6, kernel, stride, groups: 2, bias: true };
-    let pool = |kind, kernel, stride| Op::Pool { kind, kernel, stride };
-    let mut ops = vec![
-        Op::BatchNorm,
-        Op::Relu,
-        Op::Gelu,
-        Op::Tanh,
-        Op::Identity,
-        Op::Zero,
-        Op::Flatten,
-        Op::GlobalAvgPool,
-        Op::Dropout { p: 0.5 },
-        Op::Linear { out: 5 },
-    ];
-    for kernel in [1, 3, 5, 7] {
-        for stride in [1, 2, 3, 4] {
-            ops.extend([conv(kernel, stride, 1), conv(kernel, stride, 2), conv1(kernel, stride)]);
-            ops.extend([pool(PoolKind::Max, kernel, stride), pool(PoolKind::Avg, kernel, stride)]);
-        }
-    }
-    let inputs = [vec![2, 7, 8], vec![2, 1, 5], vec![4, 9], vec![2, 1], vec![3]];
-    let mut compared = 0;
-    for (op, input) in ops.iter().flat_map(|op| inputs.iter().map(move |input| (op, input))) {
-        let mut net = NetGraph::new(input.clone());
-        let at = net.add(op.clone(), &[0]);
-        net.add(Op::Concat, &[at, at]);
-        let Ok(shapes) = net.shapes() else { continue };
-        let store = VarStore::new(Device::Cpu);
-        let module = Module::new(&store.root(), &net, &shapes).unwrap();
-        let size: Vec<i64> = std::iter::once(3).chain(input.iter().map(|side| *side as i64)).collect();
-        let got = module.forward(&Tensor::randn(size, (Kind::Float, Device::Cpu)), true).unwrap().size();
-        let want: Vec<i64> = std::iter::once(3).chain(shapes[2].iter().map(|side| *side as i64)).collect();
-        assert_eq!(got, want, "{op:?} on {input:?}");
-        let trained: i64 = store.trainable_variables().iter().map(|t| t.numel() as i64).sum();
-        assert_eq!(trained as u64, net.cost().unwrap().params, "{op:?} on {input:?}");
-        compared += 1;
-    }
-    assert!(compared > 150, "{compared}");
-}
 
 #[test]
 fn a_small_network_learns_which_half_is_bright() {
