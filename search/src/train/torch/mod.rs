@@ -117,15 +117,16 @@ impl TorchTrainer {
             return Ok(());
         }
         let Splits { train, validation, test } = &self.splits;
-        let parts = match split {
-            Split::Validation => Parts::new(&self.dataset, train, validation, self.device),
-            Split::Test => Parts::new(&self.dataset, &[&train[..], validation].concat(), test, self.device),
+        let (fit, score) = match split {
+            Split::Validation => (train.clone(), validation),
+            Split::Test => ([&train[..], validation].concat(), test),
             Split::Train => return Err(TrainError::BadSplit { split }),
         };
-        let parts = parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
-        if parts.fit.len() == 0 || parts.score.len() == 0 {
+        if fit.is_empty() || score.is_empty() {
             return Err(TrainError::NoExamples { task: self.task.id.clone(), split });
         }
+        let parts = Parts::new(&self.dataset, &fit, score, self.device);
+        let parts = parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
         self.parts = Some((split, parts));
         Ok(())
     }

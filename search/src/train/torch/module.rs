@@ -114,3 +114,88 @@ fn pool(x: &Tensor, kind: PoolKind, kernel: i64, stride: i64) -> Result<Tensor, 
         (PoolKind::Avg, _) => x.f_avg_pool2d([kernel; 2], [stride; 2], [padding; 2], false, false, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::VarStore;
+    use tch::{Device, Kind};
+
+    use super::super::turn;
+    use super::*;
+
+    /// What torch makes of an operation has the shape that the inference says.
+    #[test]
+    fn shapes_are_as_inferred() {
+        let conv = |kernel, stride, groups| Op::Conv2d { out: 4, kernel, stride, groups, bias: stride == 1 };
+        let conv1 = |kernel, stride| Op::Conv1d { out: 6, kernel, stride, groups: 2, bias: true };
+        let pool = |kind, kernel, stride| Op::Pool { kind, kernel, stride };
+        let mut ops = vec![
+            Op::BatchNorm,
+            Op::Relu,
+            Op::Gelu,
+            Op::Tanh,
+            Op::Identity,
+            Op::Zero,
+            Op::Flatten,
+            Op::GlobalAvgPool,
+            Op::Dropout { p: 0.5 },
+            Op::Linear { out: 5 },
+        ];
+        for kernel in [1, 3, 5, 7] {
+            for stride in [1, 2, 3, 4] {
+                ops.extend([conv(kernel, stride, 1), conv(kernel, stride, 2), conv1(kernel, stride)]);
+                ops.extend([pool(PoolKind::Max, kernel, stride), pool(PoolKind::Avg, kernel, stride)]);
+            }
+        }
+        let _turn = turn(); // the weights are drawn from the generator that a trial beside this one draws from
+        let inputs = [vec![2, 7, 8], vec![2, 1, 5], vec![4, 9], vec![2, 1], vec![3]];
+        let mut compared = 0;
+        for (op, input) in ops.iter().flat_map(|op| inputs.iter().map(move |input| (op, input))) {
+            let mut net = NetGraph::new(input.clone());
+            let at = net.add(op.clone(), &[0]);
+            net.add(Op::Concat, &[at, at]);
+            let Ok(shapes) = net.shapes() else { continue };
+            let store = VarStore::new(Device::Cpu);
+            let module = Module::new(&store.root(), &net, &shapes).unwrap();
+            let size: Vec<i64> = std::iter::once(3).chain(input.iter().map(|side| *side as i64)).collect();
+            let got = module.forward(&Tensor::randn(size, (Kind::Float, Device::Cpu)), true).unwrap().size();
+            let want: Vec<i64> =
+                std::iter::once(3).chain(shapes[2].iter().map(|side| *side as i64)).collect();
+            assert_eq!(got, want, "{op:?} on {input:?}");
+            let trained: i64 = store.trainable_variables().iter().map(|t| t.numel() as i64).sum();
+            assert_eq!(trained as u64, net.cost().unwrap().params, "{op:?} on {input:?}");
+            compared += 1;
+        }
+        assert!(compared > 150, "{compared}");
+    }
+
+    /// What a network of one operation over the example makes of `x`.
+    fn applied(op: Op, inputs: &[usize], shape: &[usize], x: &Tensor) -> Tensor {
+        let mut net = NetGraph::new(shape.to_vec());
+        net.add(op, inputs);
+        let store = VarStore::new(Device::Cpu);
+        let module = Module::new(&store.root(), &net, &net.shapes().unwrap()).unwrap();
+        module.forward(x, false).unwrap()
+    }
+
+    #[test]
+    fn padding_does_not_count_in_the_mean_and_is_never_the_largest() {
+        let x = Tensor::ones([1, 2, 5, 5], (Kind::Float, Device::Cpu)) * -3.0;
+        for kind in [PoolKind::Avg, PoolKind::Max] {
+            let got = applied(Op::Pool { kind, kernel: 3, stride: 2 }, &[0], &[2, 5, 5], &x);
+            assert_eq!(got.size(), [1, 2, 3, 3]);
+            assert_eq!((got.min().double_value(&[]), got.max().double_value(&[])), (-3.0, -3.0), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn inputs_are_added_joined_and_zeroed() {
+        let x = Tensor::from_slice(&[1_f32, 2.0]).reshape([1, 2]);
+        let values =
+            |op, inputs: &[usize]| Vec::<f32>::try_from(applied(op, inputs, &[2], &x).reshape([-1])).unwrap();
+        assert_eq!(values(Op::Add, &[0, 0, 0]), [3.0, 6.0]);
+        assert_eq!(values(Op::Concat, &[0, 0]), [1.0, 2.0, 1.0, 2.0]);
+        assert_eq!(values(Op::Zero, &[0]), [0.0, 0.0]);
+        assert_eq!(values(Op::Identity, &[0]), [1.0, 2.0]);
+    }
+}

@@ -32,6 +32,25 @@ fn small_cnn() -> (SearchSpace, Architecture) {
     (space, serde_json::from_str(values).unwrap())
 }
 
+/// A perceptron with batch normalisation.
+fn small_mlp() -> (SearchSpace, Architecture) {
+    let space = (spaces::family("mlp/1").unwrap().space)();
+    let values = r#"{"layers":1,"activation":"relu","norm":"batch","shortcut":"none","width1":32,"dropout":0.0,
+        "lr":0.01,"weight_decay":0.0001}"#;
+    (space, serde_json::from_str(values).unwrap())
+}
+
+/// `n` rows of four features, of which the first tells the two classes.
+fn rows(n: usize) -> Arc<Dataset> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(6);
+    let y: Vec<usize> = (0..n).map(|row| row % 2).collect();
+    let x = Array2::from_shape_fn((n, 4), |(row, column)| {
+        rng.r#gen::<f32>() + if column == 0 { 2.0 * y[row] as f32 } else { 0.0 }
+    });
+    let classes = vec!["low".into(), "high".into()];
+    Arc::new(Dataset::new("rows", Domain::Tabular, &[4], x, y, classes, "made up").unwrap())
+}
+
 const BUDGET: Budget = Budget { epochs: 3, seed: 1, split: Split::Validation };
 
 #[test]
@@ -85,15 +104,25 @@ fn the_same_seed_gives_the_same_trial() {
 fn a_broken_trial_is_a_failed_one_and_the_trainer_goes_on() {
     let (space, good) = small_cnn();
     let mut trainer = trainer(halves());
-    let mut wild = good.clone();
-    wild.set(&"lr".into(), Value::Real(f64::INFINITY));
-    let trial = trainer.train(&space, &wild, &BUDGET).unwrap();
+    // In the first case the weights break in the last step, after which no loss is looked at.
+    let cases = [
+        (1e9, 1, "the scores are not finite"),
+        (1e9, 3, "the "),
+        (f64::INFINITY, 3, "the loss is NaN in epoch 1"),
+    ];
+    for (lr, epochs, reason) in cases {
+        let mut wild = good.clone();
+        wild.set(&"lr".into(), Value::Real(lr));
+        let trial = trainer.train(&space, &wild, &Budget { epochs, ..BUDGET }).unwrap();
+        assert_eq!((trial.status, trial.score), (Status::Failed, None), "lr {lr}");
+        assert!(trial.extra["reason"].as_str().unwrap().starts_with(reason), "{:?}", trial.extra);
+    }
+    let mut shapeless = small_mlp().1;
+    shapeless.set(&"width1".into(), Value::Int(0));
+    let trial = trainer.train(&small_mlp().0, &shapeless, &BUDGET).unwrap();
     assert_eq!((trial.status, trial.score), (Status::Failed, None));
-    assert!(
-        trial.extra["reason"].as_str().unwrap().starts_with("the loss is NaN in epoch"),
-        "{:?}",
-        trial.extra
-    );
+    let reason = trial.extra["reason"].as_str().unwrap();
+    assert_eq!(reason, "node 2 (Linear { out: 0 }): it has no output features");
     let trial = trainer.train(&space, &good, &BUDGET).unwrap();
     assert_eq!(trial.status, Status::Complete);
 }
@@ -156,4 +185,60 @@ fn real_digits_are_learned() {
     let trial =
         trainer(Arc::new(digits)).train(&space, &architecture, &Budget { epochs: 8, ..BUDGET }).unwrap();
     assert!(trial.score.unwrap() > 0.93, "{:?}", trial.curve);
+}
+
+/// Dropout draws in every step, from a generator that all threads share.
+#[test]
+fn a_trial_beside_another_is_the_same_trial() {
+    let (space, mut architecture) = small_cnn();
+    architecture.set(&"dropout".into(), Value::Real(0.5));
+    let losses = |seed| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+        let tell = Box::new(move |report: EpochReport| sender.send(report.loss).unwrap());
+        let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
+        trainer.train(&space, &architecture, &Budget { epochs: 3, seed, ..BUDGET }).unwrap();
+        drop(trainer);
+        receiver.iter().collect::<Vec<f64>>()
+    };
+    let alone = losses(3);
+    let beside = std::thread::scope(|scope| {
+        scope.spawn(|| (4..8).map(losses).collect::<Vec<_>>());
+        [losses(3), losses(3)]
+    });
+    assert_eq!(beside, [alone.clone(), alone]);
+}
+
+#[test]
+fn no_batch_is_of_one_example() {
+    let all = |n, size| batches(n, size).collect::<Vec<_>>();
+    assert_eq!(all(65, 64), [(0, 65)]);
+    assert_eq!(all(130, 64), [(0, 64), (64, 64), (128, 2)]);
+    assert_eq!(all(129, 64), [(0, 64), (64, 65)]);
+    assert_eq!(all(64, 64), [(0, 64)]);
+    assert_eq!(all(3, 64), [(0, 3)]);
+    assert_eq!(all(2, 1), [(0, 1), (1, 1)]);
+    // 65 rows to fit on.
+    let data = rows(109);
+    assert_eq!(Splits::new(&data, 0).train.len() % 64, 1);
+    let (space, architecture) = small_mlp();
+    let trial = trainer(data).train(&space, &architecture, &Budget { epochs: 10, ..BUDGET }).unwrap();
+    assert!(trial.score.unwrap() > 0.8, "{trial:?}");
+}
+
+#[test]
+fn a_part_without_examples_is_refused() {
+    let (space, architecture) = small_mlp();
+    let error = trainer(rows(4)).train(&space, &architecture, &BUDGET).unwrap_err().to_string();
+    let wanted = "data set \"rows\" has too few examples of each class to train on and to score on the validation part";
+    assert_eq!(error, wanted);
+}
+
+#[test]
+fn cuda_is_taken_or_refused_but_never_replaced() {
+    let options = TorchOptions { device: DeviceChoice::Cuda, ..TorchOptions::default() };
+    match TorchTrainer::new(rows(10), options, Box::new(|_| {})) {
+        Ok(trainer) => assert_eq!(trainer.device(), "cuda"),
+        Err(error) => assert!(error.to_string().starts_with("there is no device \"cuda\"")),
+    }
 }
