@@ -45,3 +45,50 @@ impl Trainer for TableTrainer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heirloom_kb::{Domain, Goal};
+
+    use super::*;
+
+    fn space() -> SearchSpace {
+        let params = r#"{"id":"s/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":8}}]}"#;
+        serde_json::from_str(params).unwrap()
+    }
+
+    fn depth(depth: u32) -> Architecture {
+        serde_json::from_str(&format!(r#"{{"depth":{depth}}}"#)).unwrap()
+    }
+
+    fn measured(at: u32, split: Split, score: f64) -> Trial {
+        Trial::new("t", "s/1", depth(at), split, "accuracy", score)
+    }
+
+    #[test]
+    fn a_trial_is_found_by_architecture_and_split() {
+        let trials = vec![
+            measured(1, Split::Validation, 0.5),
+            measured(1, Split::Test, 0.4),
+            measured(2, Split::Validation, 0.6),
+            measured(2, Split::Validation, 0.7),
+        ];
+        let task = Task::new("t", Domain::Image, "accuracy", Goal::Maximize);
+        let mut table: Box<dyn Trainer> = Box::new(TableTrainer::new(task, &space(), trials));
+        assert_eq!(table.task().id, "t".into());
+        let mut score = |at, split| {
+            let budget = Budget { epochs: 1, seed: 0, split };
+            table.train(&space(), &depth(at), &budget).map(|trial| trial.score)
+        };
+        assert_eq!(score(1, Split::Validation).unwrap(), Some(0.5));
+        assert_eq!(score(1, Split::Test).unwrap(), Some(0.4));
+        assert_eq!(score(2, Split::Validation).unwrap(), Some(0.7));
+        // Of depth 2 there is no test score, and of depth 3 nothing.
+        for (at, split) in [(2, Split::Test), (3, Split::Validation)] {
+            let error = score(at, split).unwrap_err();
+            assert!(
+                matches!(error, TrainError::NotInTable { architecture, .. } if architecture == depth(at))
+            );
+        }
+    }
+}
