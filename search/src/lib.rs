@@ -5,6 +5,7 @@
 //! [`spaces`] has the built-in search spaces, [`net`] the networks their architectures stand for.
 #![deny(unsafe_code)]
 
+pub mod benchmark;
 mod error;
 mod evidence;
 pub mod net;

@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, TrialQuery};
-use heirloom_predictor::{ForestParams, TaskModels, TaskScores, TrainingTable, TransferModel, Views};
+use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialQuery};
+use heirloom_predictor::{
+    ForestParams, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
+};
 use ndarray::Array2;
 
 use crate::{SearchError, spaces};
@@ -54,10 +56,6 @@ impl SpaceHistory {
         let space = find_space(store, space)?;
         let trials = store.trials(&TrialQuery::space(space.id().clone(), Split::Validation))?.trials;
         tracing::debug!(space = %space.id(), trials = trials.len(), "trials read");
-        let tasks = store.tasks()?;
-        let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
-        let table = TrainingTable::new(&space, &tasks, &trials, canonical)?;
-        tracing::debug!(architectures = table.architectures().len(), "table made");
         let counts = validation_counts(&stats, space.id());
         let unchanged =
             |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
@@ -67,11 +65,33 @@ impl SpaceHistory {
             .filter(|model| unchanged(&model.task))
             .cloned()
             .collect();
-        let models = TaskModels::fit(&table, &ForestParams::default(), &known)?;
+        let mut history = SpaceHistory::build(space, store.tasks()?, &trials, &known)?;
+        (history.counts, history.revision) = (counts, stats.revision);
+        Ok(history)
+    }
+
+    /// The history that these trials are, wherever they come from.
+    ///
+    /// # Errors
+    /// Of the surrogate.
+    pub fn from_trials(space: SearchSpace, tasks: Vec<Task>, trials: &[Trial]) -> Result<Self, SearchError> {
+        SpaceHistory::build(space, tasks, trials, &[])
+    }
+
+    fn build(
+        space: SearchSpace,
+        tasks: Vec<Task>,
+        trials: &[Trial],
+        known: &[Arc<TaskModel>],
+    ) -> Result<Self, SearchError> {
+        let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
+        let table = TrainingTable::new(&space, &tasks, trials, canonical)?;
+        tracing::debug!(architectures = table.architectures().len(), "table made");
+        let models = TaskModels::fit(&table, &ForestParams::default(), known)?;
         tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
         let pool = Arc::new(Pool::new(own_pool(&space, &table), &table, &models)?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
-        Ok(SpaceHistory { space, tasks, table, models, pool, counts, revision: stats.revision })
+        Ok(SpaceHistory { space, tasks, table, models, pool, counts: HashMap::new(), revision: 0 })
     }
 
     /// The space.

@@ -176,3 +176,41 @@ fn two_processes_do_not_share_a_base() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another process"));
 }
+
+#[test]
+fn a_benchmark_leaves_each_task_out_and_draws_it() {
+    let program = Program::new();
+    let file = program.file("history.jsonl", &histories::history(&["a", "b", "c"], "new"));
+    program.json(&["import", arg(&file)]);
+    let picture = program.path("regret.svg");
+    let args = ["bench", "--space", "toy/1", "--seeds", "2", "--trials", "8", "--svg", arg(&picture)];
+    let report = program.json(&args);
+    let regret =
+        |method: usize, point: usize| report["methods"][method]["curve"][point]["regret"].as_f64().unwrap();
+    assert_eq!(report["methods"][0]["method"], "surrogate");
+    assert_eq!(
+        report["methods"][0]["tasks"].as_array().unwrap().len(),
+        3,
+        "the task without trials cannot be replayed"
+    );
+    assert_eq!(report["methods"][0]["curve"].as_array().unwrap().len(), 4);
+    assert!(regret(0, 0) < 0.15, "the first pick comes from the other tasks: {}", regret(0, 0));
+    assert!(regret(0, 3) < regret(1, 3), "{} against {}", regret(0, 3), regret(1, 3));
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("surrogate") && svg.contains("random"));
+    // The same benchmark has the same figures, the times apart.
+    let regrets = |report: &serde_json::Value| {
+        report["methods"][0]["curve"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p["regret"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(regrets(&report), regrets(&program.json(&args)));
+    assert!(
+        program
+            .refusal(&["bench", "--space", "toy/1", "--task", "new"])
+            .contains(r#"known are "a", "b", "c""#)
+    );
+}

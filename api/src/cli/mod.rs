@@ -1,6 +1,8 @@
 //! The command line: one file a verb.
 
 mod base;
+mod bench;
+mod chart;
 mod export;
 mod import;
 mod output;
@@ -61,6 +63,8 @@ enum Verb {
     Train(train::TrainArgs),
     /// Answer REST queries.
     Serve(serve::ServeArgs),
+    /// Measure the recommender: each task of the base in turn is new.
+    Bench(bench::BenchArgs),
     /// Say what the base holds.
     Status(status::StatusArgs),
 }
@@ -112,6 +116,7 @@ fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
         Verb::Study(args) => study::run(&base, &args, out),
         Verb::Train(args) => train::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),
+        Verb::Bench(args) => bench::run(&base, &args, out),
         Verb::Status(args) => status::run(&base, &args, out),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Trial, TrialQuery};
 use heirloom_search::train::{Budget, TableTrainer, Trainer};
 use heirloom_search::{
@@ -36,8 +37,8 @@ pub(super) struct StudyArgs {
     /// How many architectures to rank, when the space is too large to rank all of it.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     candidates: u64,
-    /// Who decides what is tried next: surrogate or random.
-    #[arg(long, default_value = "surrogate", value_parser = ["surrogate", "random"])]
+    /// Who decides what is tried next.
+    #[arg(long, default_value = "surrogate", value_parser = PossibleValuesParser::new(StrategyKind::ALL.map(StrategyKind::as_str)))]
     strategy: String,
     /// Leave this past task out; may be given several times.
     #[arg(long, value_name = "TASK")]
@@ -127,7 +128,10 @@ fn search(
         task: args.task.clone(),
         space: args.space.clone(),
         candidates: Some(candidates(&**store, args)?),
-        strategy: if args.strategy == "random" { StrategyKind::Random } else { StrategyKind::Surrogate },
+        strategy: StrategyKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == args.strategy)
+            .unwrap_or_default(),
         seed: args.seed,
         history: HistoryChoice { exclude_tasks },
     };

@@ -59,6 +59,18 @@ pub enum StrategyKind {
 }
 
 impl StrategyKind {
+    /// All strategies.
+    pub const ALL: [StrategyKind; 2] = [StrategyKind::Surrogate, StrategyKind::Random];
+
+    /// The name in JSON and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StrategyKind::Surrogate => "surrogate",
+            StrategyKind::Random => "random",
+        }
+    }
+
     /// A strategy of this kind over the candidates of a pool, for a task whose past tasks are `past` and which has
     /// tried `own`.
     pub(crate) fn start(

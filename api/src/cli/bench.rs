@@ -1,0 +1,106 @@
+//! `heirloom bench`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::builder::PossibleValuesParser;
+use heirloom_kb::Name;
+use heirloom_search::StrategyKind;
+use heirloom_search::benchmark::{BenchmarkProgress, BenchmarkReport, BenchmarkSetup, benchmark};
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::chart;
+use super::output::{Output, bold, dim, table};
+use super::progress::{self, bar};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BenchArgs {
+    /// The space whose trials are replayed.
+    #[arg(long)]
+    space: Name,
+    /// A method; may be given several times. Unless given, all.
+    #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(StrategyKind::ALL.map(StrategyKind::as_str)))]
+    method: Vec<String>,
+    /// How often to repeat everything.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Trials of each past task that are known; unless given, all.
+    #[arg(long, value_name = "N")]
+    history: Option<usize>,
+    /// Trials of the new task.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=64))]
+    trials: u16,
+    /// A task to be new; may be given several times. Unless given, all in turn.
+    #[arg(long)]
+    task: Vec<Name>,
+    /// Write the regret curves as a picture.
+    #[arg(long, value_name = "FILE.svg")]
+    svg: Option<PathBuf>,
+}
+
+pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open()?;
+    let chosen =
+        |kind: &StrategyKind| args.method.is_empty() || args.method.iter().any(|name| name == kind.as_str());
+    let setup = BenchmarkSetup {
+        space: args.space.clone(),
+        methods: StrategyKind::ALL.into_iter().filter(chosen).collect(),
+        seeds: args.seeds,
+        history_per_task: args.history,
+        trials: usize::from(args.trials),
+        tasks: args.task.clone(),
+    };
+    let bar = bar(Some(0), progress::COUNT);
+    bar.set_message("replays");
+    let mut show = |progress: BenchmarkProgress| {
+        bar.set_length(progress.of as u64);
+        bar.set_position(progress.done as u64);
+    };
+    let report = benchmark(&*store, &setup, &mut show);
+    bar.finish_and_clear();
+    let report = report?;
+    if let Some(path) = &args.svg {
+        write_chart(&report, path)?;
+    }
+    out.answer(&report, describe)?;
+    Ok(())
+}
+
+fn write_chart(report: &BenchmarkReport, path: &Path) -> anyhow::Result<()> {
+    let svg = chart::regret_curves(report)?;
+    std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn describe(report: &BenchmarkReport) -> String {
+    let setup = &report.setup;
+    let history = setup.history_per_task.map_or("all trials".into(), |n| format!("{n} random trials"));
+    let tasks = report.methods.first().map_or(0, |method| method.tasks.len());
+    let head = format!(
+        "{}: {tasks} tasks in turn are new, {history} of each other task are known, {} seeds",
+        bold(&setup.space),
+        setup.seeds
+    );
+    let points = report.methods.iter().map(|method| method.curve.as_slice()).max_by_key(|curve| curve.len());
+    let points = points.unwrap_or_default();
+    let mut columns = vec!["regret after".to_owned()];
+    columns.extend(points.iter().map(|point| point.trials.to_string()));
+    columns.extend(["mean".into(), "percentile".into(), "test score".into(), "ask ms".into()]);
+    let mut rows = table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
+    for method in &report.methods {
+        let mut row = vec![method.method.as_str().to_owned()];
+        row.extend(
+            method.curve.iter().map(|point| format!("{:.3}±{:.3}", point.regret, point.regret_half_width)),
+        );
+        let Some(last) = method.curve.last() else { continue };
+        row.push(format!("{:.3}", method.mean_regret));
+        row.push(format!("{:.4}", last.percentile));
+        row.push(last.test_score.map_or("-".into(), |score| format!("{score:.4}")));
+        row.push(format!("{:.1}", 1000.0 * last.ask_s));
+        rows.add_row(row);
+    }
+    let foot = dim(
+        "regret: (best - best found) / (best - median) of all validation scores, ± half the 95 % interval over seeds and tasks; percentile, test score and ask time after the last trial",
+    );
+    format!("{head}\n{rows}\n{foot}")
+}
