@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use heirloom_kb::{Domain, Goal, Split, Task, Trial};
-//! use heirloom_predictor::{ForestParams, TaskModels, TrainingTable, TransferModel, Views};
+//! use heirloom_predictor::{TaskModels, TrainingTable, TransferModel, Views};
 //!
 //! let space = serde_json::from_str(
 //!     r#"{"id":"toy/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":8}}]}"#)?;
@@ -18,7 +18,7 @@
 //!     })
 //!     .collect();
 //! let table = TrainingTable::new(&space, &[task], &trials, Clone::clone)?;
-//! let past = TaskModels::fit(&table, &ForestParams::default(), &[])?;
+//! let past = TaskModels::fit(&table, &[])?;
 //! let views = Views { x: table.x().to_shared(), by_task: past.evaluate(table.x().view())? };
 //! let expected = TransferModel::new(past.models(), 1).prior(&views);
 //! assert!(expected.mean[7] > expected.mean[0]);

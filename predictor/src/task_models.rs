@@ -11,6 +11,11 @@ use rayon::prelude::*;
 use crate::table::TaskScores;
 use crate::{ForestParams, PredictError, RegressionForest, TrainingTable};
 
+/// Rows that the trees of a forest are drawn from together: few trials get many trees, which average more, many trials get
+/// few, which is where the time goes.
+const DRAWN_ROWS: usize = 65_536;
+const TREES: std::ops::RangeInclusive<usize> = 16..=64;
+
 /// Trials after which a task's model counts half of what it can.
 const HALF_TRUST_TRIALS: f64 = 10.0;
 
@@ -26,9 +31,12 @@ pub struct TaskModel {
 }
 
 impl TaskModel {
-    fn fit(scores: &TaskScores, x: ArrayView2<'_, f64>, params: &ForestParams) -> Result<Self, PredictError> {
+    fn fit(scores: &TaskScores, x: ArrayView2<'_, f64>) -> Result<Self, PredictError> {
         let records = x.select(Axis(0), &scores.rows);
-        let forest = params.fit(&DatasetBase::new(records, Array1::from(scores.z.clone())))?;
+        let trees = (DRAWN_ROWS / records.nrows().max(1)).clamp(*TREES.start(), *TREES.end());
+        let forest = ForestParams::default()
+            .trees(trees)
+            .fit(&DatasetBase::new(records, Array1::from(scores.z.clone())))?;
         Ok(TaskModel { task: scores.task.clone(), trials: scores.rows.len(), forest })
     }
 
@@ -52,15 +60,11 @@ impl TaskModels {
     /// the caller vouches that the task has no trials that it has not seen.
     ///
     /// # Errors
-    /// Of the forest's settings.
-    pub fn fit(
-        table: &TrainingTable,
-        params: &ForestParams,
-        known: &[Arc<TaskModel>],
-    ) -> Result<Self, PredictError> {
+    /// Of the forest.
+    pub fn fit(table: &TrainingTable, known: &[Arc<TaskModel>]) -> Result<Self, PredictError> {
         let fit = |scores: &TaskScores| match known.iter().find(|model| model.task == scores.task) {
             Some(model) => Ok(Arc::clone(model)),
-            None => TaskModel::fit(scores, table.x().view(), params).map(Arc::new),
+            None => TaskModel::fit(scores, table.x().view()).map(Arc::new),
         };
         let models = table.tasks().par_iter().map(fit).collect::<Result<_, _>>()?;
         Ok(TaskModels { models })

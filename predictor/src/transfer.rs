@@ -301,7 +301,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::{ForestParams, TaskModels, TrainingTable};
+    use crate::{TaskModels, TrainingTable};
 
     /// Tasks whose score rises (`up`) or falls (`down`) with `a`, and the views of all ten architectures.
     fn history(rising: &[bool]) -> (TaskModels, Views) {
@@ -329,7 +329,7 @@ mod tests {
             }
         }
         let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone).unwrap();
-        let models = TaskModels::fit(&table, &ForestParams::default().min_leaf(1), &[]).unwrap();
+        let models = TaskModels::fit(&table, &[]).unwrap();
         let views = Views { x: table.x().to_shared(), by_task: models.evaluate(table.x().view()).unwrap() };
         (models, views)
     }

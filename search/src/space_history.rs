@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialQuery};
-use heirloom_predictor::{
-    ForestParams, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
-};
+use heirloom_predictor::{TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views};
 use ndarray::Array2;
 
 use crate::{SearchError, spaces};
@@ -87,7 +85,7 @@ impl SpaceHistory {
         let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
         let table = TrainingTable::new(&space, &tasks, trials, canonical)?;
         tracing::debug!(architectures = table.architectures().len(), "table made");
-        let models = TaskModels::fit(&table, &ForestParams::default(), known)?;
+        let models = TaskModels::fit(&table, known)?;
         tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
         let pool = Arc::new(Pool::new(own_pool(&space, &table), &table, &models)?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
