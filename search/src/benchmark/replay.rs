@@ -14,7 +14,7 @@ use crate::{SearchError, StrategyKind};
 /// The answer book of a task: what every architecture that it has measured scores.
 pub(super) struct Answers {
     architectures: Vec<Architecture>,
-    /// By canonical key: position and validation score, higher is better.
+    /// By canonical key: validation score, higher is better.
     validation: HashMap<Vec<u64>, f64>,
     /// By canonical key: test score as it was measured.
     test: HashMap<Vec<u64>, f64>,
