@@ -1,5 +1,6 @@
 //! Reads the pickles of NAS-Bench-Graph: dictionaries from numbers to dictionaries from text to floats, which may be
-//! numpy scalars. Nothing is executed: of all that a pickle can call, only numpy's 8-byte float is understood.
+//! numpy scalars. Nothing is executed: of all that a pickle can call, only numpy's 8-byte float is understood. (The crate
+//! `serde-pickle` 1.2 refuses such scalars, or reads them as nothing: all parameters and the scores of `proteins`.)
 //!
 //! *Source*: Python's `pickletools`, protocol 3.
 
