@@ -133,10 +133,7 @@ impl Recommender {
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
         history.task(&request.task)?;
-        let pool = match &request.candidates {
-            Some(given) => Arc::new(history.candidates(given)?),
-            None => Arc::clone(history.pool()),
-        };
+        let pool = history.pool_of(request.candidates.as_deref())?;
         let past = history.past(&request.task, &request.exclude_tasks);
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &request.task, &request.exclude_tasks, &pool, &mut notes);

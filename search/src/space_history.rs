@@ -157,6 +157,14 @@ impl SpaceHistory {
         TransferModel::new(&models, self.space.params().len())
     }
 
+    /// The caller's candidates where there are some, else the space's own pool.
+    ///
+    /// # Errors
+    /// [`SearchError::BadCandidate`].
+    pub fn pool_of(&self, given: Option<&[Architecture]>) -> Result<Arc<Pool>, SearchError> {
+        given.map_or_else(|| Ok(Arc::clone(&self.pool)), |given| self.candidates(given).map(Arc::new))
+    }
+
     /// Candidates of the caller's in canonical form, each once, as this history sees them.
     ///
     /// # Errors

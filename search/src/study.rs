@@ -117,10 +117,7 @@ impl Study {
     fn start(recommender: &Recommender, id: String, setup: StudySetup) -> Result<Self, SearchError> {
         let history = recommender.history(&setup.space)?;
         let task = history.task(&setup.task)?.clone();
-        let pool = match &setup.candidates {
-            Some(given) => Arc::new(history.candidates(given)?),
-            None => Arc::clone(history.pool()),
-        };
+        let pool = history.pool_of(setup.candidates.as_deref())?;
         if pool.architectures.is_empty() {
             return Err(SearchError::NothingToPropose { reason: "the list of candidates is empty".into() });
         }

@@ -2,7 +2,7 @@
 
 use heirloom_kb::{Architecture, Condition, Param, Range, Value};
 
-use crate::net::{NetGraph, Op};
+use crate::net::{NetGraph, Op, PoolKind};
 
 /// A choice without an order.
 pub(super) fn choice(name: &str, options: &[&str]) -> Param {
@@ -39,6 +39,14 @@ pub(super) fn of_block(mut param: Param, count: &str, block: i64, most: i64) -> 
     param
 }
 
+/// What comes after the blocks of a chain: the head's width, its dropout, and how all of it is trained.
+pub(super) fn ending() -> Vec<Param> {
+    let mut params =
+        vec![levels("head", &[0.0, 32.0, 64.0, 128.0]), levels("dropout", &[0.0, 0.1, 0.25, 0.5])];
+    params.extend(training());
+    params
+}
+
 /// How the network is trained: learning rate and weight decay.
 pub(super) fn training() -> Vec<Param> {
     vec![log_real("lr", 1e-4, 3e-2), log_real("weight_decay", 1e-6, 1e-2)]
@@ -56,6 +64,16 @@ pub(super) fn activation(architecture: &Architecture) -> Op {
 /// A whole number that an architecture sets; 0 when it is not set.
 pub(super) fn number(architecture: &Architecture, name: &str) -> usize {
     architecture.get(name).and_then(Value::as_int).and_then(|int| usize::try_from(int).ok()).unwrap_or(0)
+}
+
+/// The pool that an architecture names for a block, which halves every side; `at` itself where it names none.
+pub(super) fn pool(net: &mut NetGraph, at: usize, architecture: &Architecture, block: usize) -> usize {
+    let kind = match architecture.text(&format!("pool{block}")) {
+        Some("max") => PoolKind::Max,
+        Some("avg") => PoolKind::Avg,
+        _ => return at,
+    };
+    net.add(Op::Pool { kind, kernel: 3, stride: 2 }, &[at])
 }
 
 /// From features `[d]` to class scores: an optional hidden layer of width `head`, dropout, a linear layer.

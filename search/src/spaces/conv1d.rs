@@ -2,9 +2,9 @@
 
 use heirloom_kb::{Architecture, SearchSpace};
 
-use super::blocks::{activation, choice, head, int, levels, number, of_block, training};
+use super::blocks::{activation, choice, ending, head, int, levels, number, of_block, pool};
 use super::{NetInput, no_network};
-use crate::net::{NetError, NetGraph, Op, PoolKind};
+use crate::net::{NetError, NetGraph, Op};
 
 pub(super) const ID: &str = "conv1d/1";
 const MOST_BLOCKS: i64 = 4;
@@ -26,9 +26,7 @@ pub(super) fn space() -> SearchSpace {
         ];
         params.extend(own.into_iter().map(|param| of_block(param, "blocks", block, MOST_BLOCKS)));
     }
-    params.push(levels("head", &[0.0, 32.0, 64.0, 128.0]));
-    params.push(levels("dropout", &[0.0, 0.1, 0.25, 0.5]));
-    params.extend(training());
+    params.extend(ending());
     SearchSpace::new(ID, params).expect("a built-in space holds together")
 }
 
@@ -48,12 +46,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
             at = net.add(Op::BatchNorm, &[at]);
         }
         at = net.add(activation(architecture), &[at]);
-        let pool = match architecture.text(&format!("pool{block}")) {
-            Some("max") => PoolKind::Max,
-            Some("avg") => PoolKind::Avg,
-            _ => continue,
-        };
-        at = net.add(Op::Pool { kind: pool, kernel: 3, stride: 2 }, &[at]);
+        at = pool(&mut net, at, architecture, block);
     }
     at = net.add(Op::GlobalAvgPool, &[at]);
     head(&mut net, at, architecture, input.n_classes);
