@@ -33,6 +33,18 @@ pub struct Encoder {
     features: Vec<Feature>,
     /// First column of each parameter.
     starts: Vec<usize>,
+    /// Columns of the parameters; those of the descriptors follow.
+    own_width: usize,
+    descriptors: Option<Descriptors>,
+}
+
+/// Numbers about an architecture that its parameters do not show plainly, such as what its network looks like.
+#[derive(Clone, Debug)]
+pub struct Descriptors {
+    /// What they say, one name a number.
+    pub names: Vec<String>,
+    /// The numbers of an architecture, as many as there are names.
+    pub describe: fn(&Architecture) -> Vec<f64>,
 }
 
 impl Encoder {
@@ -45,7 +57,24 @@ impl Encoder {
             starts.push(features.len());
             features.extend(feature_names(param).into_iter().map(|name| Feature { name }));
         }
-        Encoder { space: space.clone(), features, starts }
+        let own_width = features.len();
+        Encoder { space: space.clone(), features, starts, own_width, descriptors: None }
+    }
+
+    /// The encoder of a space whose rows end with descriptors.
+    #[must_use]
+    pub fn with_descriptors(space: &SearchSpace, descriptors: Option<Descriptors>) -> Self {
+        let mut encoder = Encoder::new(space);
+        let names = descriptors.iter().flat_map(|descriptors| &descriptors.names);
+        encoder.features.extend(names.map(|name| Feature { name: name.clone() }));
+        encoder.descriptors = descriptors;
+        encoder
+    }
+
+    /// The number of columns that the parameters have; those of the descriptors follow.
+    #[must_use]
+    pub fn own_width(&self) -> usize {
+        self.own_width
     }
 
     /// The space whose architectures are encoded.
@@ -101,6 +130,10 @@ impl Encoder {
             if !param.active_if.is_empty() {
                 row[start + range_width(&param.range)] = 1.0;
             }
+        }
+        if let Some(descriptors) = &self.descriptors {
+            let numbers = (descriptors.describe)(architecture);
+            row.iter_mut().skip(self.own_width).zip(numbers).for_each(|(cell, number)| *cell = number);
         }
         Ok(())
     }

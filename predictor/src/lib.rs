@@ -1,12 +1,12 @@
 //! Surrogates that learn across tasks which architectures do well.
 //!
-//! [`TrainingTable`] turns a history into numbers, [`TaskModels`] fits one [`RegressionForest`] a past task, and
+//! [`TrainingTable`] turns a history into numbers, [`TaskModels`] fits one [`TaskModel`] a past task, and
 //! [`TransferModel`] joins their opinions with a new task's own trials. Scores are normalised to Gaussian ranks
 //! ([`gaussian_ranks`]): 0 is a task's median architecture, +1 beats 84 % of them.
 //!
 //! ```
 //! use heirloom_kb::{Domain, Goal, Split, Task, Trial};
-//! use heirloom_predictor::{TaskModels, TrainingTable, TransferModel, Views};
+//! use heirloom_predictor::{Agreement, PastTasks, TaskModels, TrainingTable, TransferModel, Views};
 //!
 //! let space = serde_json::from_str(
 //!     r#"{"id":"toy/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":8}}]}"#)?;
@@ -17,10 +17,13 @@
 //!         Trial::new("past", "toy/1", architecture, Split::Validation, "accuracy", 0.1 * depth as f64)
 //!     })
 //!     .collect();
-//! let table = TrainingTable::new(&space, &[task], &trials, Clone::clone)?;
-//! let past = TaskModels::fit(&table, &[])?;
-//! let views = Views { x: table.x().to_shared(), by_task: past.evaluate(table.x().view())? };
-//! let expected = TransferModel::new(past.models(), 1).prior(&views);
+//! let table = TrainingTable::new(&space, &[task.clone()], &trials, Clone::clone, None)?;
+//! let models = TaskModels::fit(&table, &[])?;
+//! let agreement = Agreement::new(&table, &models)?;
+//! let views = Views { x: table.x().to_shared(), by_task: models.evaluate(table.x().view())? };
+//! let past = PastTasks { table: &table, models: &models, agreement: &agreement, tasks: &[task], columns: &[0] };
+//! let model = TransferModel::new(past, &Task::new("new", Domain::Tabular, "accuracy", Goal::Maximize));
+//! let expected = model.prior(&model.see(&views));
 //! assert!(expected.mean[7] > expected.mean[0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -29,6 +32,7 @@
 mod acquisition;
 mod ard;
 mod bins;
+mod block_process;
 mod boosting;
 mod conformal;
 #[cfg(test)]
@@ -49,15 +53,18 @@ mod support_vectors;
 mod surrogate;
 mod surrogate_kind;
 mod table;
+mod task_model;
 mod task_models;
+mod task_similarity;
 mod transfer;
 
 pub use acquisition::expected_improvement;
 pub use ard::{ArdKernel, ArdParams, ArdProcess, ArdValidParams, Part};
+pub use block_process::{BlockParams, BlockProcess, BlockValidParams};
 pub use boosting::{BoostedTrees, BoostingParams, BoostingValidParams};
 pub use conformal::Conformal;
 pub use elastic_net::{ElasticNet, ElasticNetParams, ElasticNetValidParams};
-pub use encoder::{Encoder, Feature};
+pub use encoder::{Descriptors, Encoder, Feature};
 pub use error::PredictError;
 pub use forest::{ForestParams, ForestValidParams, RegressionForest};
 pub use gaussian_process::GaussianProcess;
@@ -67,5 +74,7 @@ pub use support_vectors::{SupportVectors, SupportVectorsParams, SupportVectorsVa
 pub use surrogate::{Prediction, Surrogate};
 pub use surrogate_kind::SurrogateKind;
 pub use table::{TaskScores, TrainingTable};
-pub use task_models::{TaskModel, TaskModels};
-pub use transfer::{TransferModel, Views, task_shares};
+pub use task_model::TaskModel;
+pub use task_models::TaskModels;
+pub use task_similarity::TaskSimilarity;
+pub use transfer::{Agreement, PastTasks, Portfolio, Posterior, Seen, TransferModel, Views, task_shares};

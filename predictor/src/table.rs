@@ -6,7 +6,7 @@ use heirloom_kb::{Architecture, Name, SearchSpace, Split, Status, Task, Trial, T
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::{Encoder, PredictError, gaussian_ranks};
+use crate::{Descriptors, Encoder, PredictError, gaussian_ranks};
 
 /// What one task's trials say, one entry an architecture.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct TrainingTable {
 }
 
 impl TrainingTable {
-    /// The table of the trials of one space. `canonical` maps isomorphic architectures to one.
+    /// The table of the trials of one space. `canonical` maps isomorphic architectures to one; `descriptors` add columns.
     ///
     /// # Errors
     /// [`PredictError::OtherSpace`] or [`PredictError::Architecture`] for a trial of another space.
@@ -48,12 +48,13 @@ impl TrainingTable {
         tasks: &[Task],
         trials: &[Trial],
         canonical: impl Fn(&Architecture) -> Architecture,
+        descriptors: Option<Descriptors>,
     ) -> Result<Self, PredictError> {
         if let Some(other) = trials.iter().find(|trial| trial.space != *space.id()) {
             let (expected, found) = (space.id().clone(), other.space.clone());
             return Err(PredictError::OtherSpace { expected, found });
         }
-        let encoder = Encoder::new(space);
+        let encoder = Encoder::with_descriptors(space, descriptors);
         let keys: Vec<Vec<u64>> = trials.par_iter().map(|trial| encoder.key(&trial.architecture)).collect();
         let mut distinct = Distinct::default();
         let mut by_task: BTreeMap<&Name, Vec<(usize, &Trial)>> = BTreeMap::new();
@@ -192,7 +193,7 @@ mod tests {
             Task::new("u", Domain::Tabular, "loss", Goal::Minimize),
         ];
         let trials = [trial("t", 1, 0.5), trial("u", 1, 0.1), trial("t", 2, 0.2)];
-        let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone, None).unwrap();
         assert_eq!(table.architectures().len(), 2);
         assert_eq!(table.tasks().len(), 2);
         assert!(table.tasks()[0].z[1] > table.tasks()[0].z[0]);
@@ -209,7 +210,7 @@ mod tests {
         other.metric = "accuracy".into();
         let mut pruned = trial("t", 3, 0.5);
         pruned.status = Status::Pruned;
-        let table = TrainingTable::new(&space(), &tasks, &[test, other, pruned], Clone::clone).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &[test, other, pruned], Clone::clone, None).unwrap();
         assert!(table.tasks().is_empty());
     }
 
@@ -223,7 +224,7 @@ mod tests {
             trial
         };
         let trials = [at(1.0, 0, 9.0), at(10.0, 0, 0.4), at(10.0, 1, 0.6)];
-        let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone, None).unwrap();
         assert_eq!(table.tasks()[0].scores, [Some(-0.5)]);
         assert_eq!(table.tasks()[0].trials, [trials[1].id()]);
     }
@@ -233,7 +234,7 @@ mod tests {
         let tasks = [Task::new("t", Domain::Tabular, "loss", Goal::Minimize)];
         let trials = [trial("t", 3, 0.4), trial("t", 8, 0.6), trial("t", 2, 0.1)];
         let fold = |a: &Architecture| [("a", a.number("a").unwrap() as i64 % 5)].into_iter().collect();
-        let table = TrainingTable::new(&space(), &tasks, &trials, fold).unwrap();
+        let table = TrainingTable::new(&space(), &tasks, &trials, fold, None).unwrap();
         assert_eq!(table.architectures().len(), 2);
         assert_eq!(table.tasks()[0].scores, [Some(-0.5), Some(-0.1)]);
     }
@@ -244,7 +245,7 @@ mod tests {
         let mut failed = trial("t", 1, 0.0);
         failed.status = Status::Failed;
         let table =
-            TrainingTable::new(&space(), &tasks, &[failed, trial("t", 2, 5.0)], Clone::clone).unwrap();
+            TrainingTable::new(&space(), &tasks, &[failed, trial("t", 2, 5.0)], Clone::clone, None).unwrap();
         assert_eq!(table.tasks()[0].scores, [None, Some(-5.0)]);
         assert!(table.tasks()[0].z[0] < table.tasks()[0].z[1]);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use heirloom_kb::{Architecture, Name};
-use heirloom_predictor::{PredictError, TransferModel, Views};
+use heirloom_predictor::Views;
 
 use crate::space_history::{Pool, SpaceHistory};
 
@@ -68,16 +68,11 @@ impl OwnTrials {
         &self.architectures
     }
 
-    /// What a posterior is conditioned on: the most telling of the trials, and their normalised scores. `views` are
-    /// of all the trials.
-    pub(crate) fn condition(
-        &self,
-        model: &TransferModel,
-        views: &Views,
-    ) -> Result<(Views, Vec<f64>), PredictError> {
-        let z = model.normalise(views, &self.scores)?;
+    /// What a posterior is conditioned on: the most telling of the trials, as views and scores. `views` are of all the
+    /// trials.
+    pub(crate) fn telling(&self, views: &Views) -> (Views, Vec<Option<f64>>) {
         let keep = self.most_telling();
-        Ok((views.select(&keep), keep.iter().map(|at| z[*at]).collect()))
+        (views.select(&keep), keep.iter().map(|at| self.scores[*at]).collect())
     }
 
     /// Positions of the trials to condition on: all, or the best half of the allowance and an even spread of

@@ -132,7 +132,7 @@ impl Recommender {
     /// [`SearchError::NothingToPropose`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
-        history.task(&request.task)?;
+        let task = history.task(&request.task)?.clone();
         let pool = history.pool_of(request.candidates.as_deref())?;
         let past = history.past(&request.task, &request.exclude_tasks);
         let mut notes = Vec::new();
@@ -148,16 +148,25 @@ impl Recommender {
                 "there is no history in this space: the order is arbitrary, nothing is known yet".into(),
             );
         }
-        let views = pool.views.tasks(&past).select(&open);
-        let model = history.transfer(&past);
-        let tried = history.views(own.architectures())?.tasks(&past);
-        let (tried, z) = own.condition(&model, &tried)?;
-        let prediction = model.posterior(&tried, &z, &views)?;
+        let views = pool.views.tasks(&past);
+        let model = history.transfer(&task, &past);
+        let seen = model.see(&views);
+        let (prediction, order) = if own.is_empty() {
+            let prediction = model.prior(&seen);
+            let first = model.portfolio(&seen, &open, request.seed).picks(&[], request.k.min(PORTFOLIO));
+            (prediction, first)
+        } else {
+            let (tried, scores) = own.telling(&history.views(own.architectures())?.tasks(&past));
+            let posterior = model.condition(&seen, &tried, &scores, &views.select(&[]))?;
+            notes.extend(doubt(posterior.trust(), past.len()));
+            (posterior.expect(&seen), Vec::new())
+        };
+        let ranked = in_order(order, &open, &prediction, request.k);
         let own_column = history.column(&request.task).filter(|_| !own.is_empty());
         Ok(Recommendation {
             task: request.task.clone(),
             space: request.space.clone(),
-            ranked: rank(&history, &past, own_column, &pool, &open, &prediction, request.k),
+            ranked: describe(&history, &past, own_column, &pool, &ranked, &prediction),
             history: shares(&history, &past, &prediction, &views),
             candidates: open.len(),
             own_trials: own.len(),
@@ -181,32 +190,51 @@ fn open_candidates<'a>(
     open
 }
 
-/// The `k` best of the open candidates, each with its evidence.
-fn rank(
+/// First picks that are chosen together; beyond them, candidates follow by what is expected of each.
+const PORTFOLIO: usize = 16;
+
+/// The `first`, then the open candidates of the highest mean; `k` positions in the pool.
+fn in_order(first: Vec<usize>, open: &[usize], prediction: &Prediction, k: usize) -> Vec<usize> {
+    let taken: HashSet<usize> = first.iter().copied().collect();
+    let mut rest: Vec<usize> = open.iter().copied().filter(|at| !taken.contains(at)).collect();
+    // A stable sort: equals stay in the order that the seed fixed.
+    rest.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]));
+    first.into_iter().chain(rest).take(k).collect()
+}
+
+/// A note when the task's own trials speak against the history.
+fn doubt(trust: f64, past: usize) -> Option<String> {
+    (past > 0 && trust < 0.3).then(|| {
+        format!(
+            "the task's own trials do not go with the past ones ({:.0} % trust in the history): the answer rests on its \
+             own trials mostly",
+            100.0 * trust
+        )
+    })
+}
+
+/// The recommended, each with its evidence.
+fn describe(
     history: &SpaceHistory,
     past: &[usize],
     own: Option<usize>,
     pool: &Pool,
-    open: &[usize],
+    ranked: &[usize],
     prediction: &Prediction,
-    k: usize,
 ) -> Vec<RankedArchitecture> {
-    let mut order: Vec<usize> = (0..open.len()).collect();
-    order.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]).then(a.cmp(b)));
-    let ranked = order.into_iter().take(k).map(|at| {
-        let architecture = &pool.architectures[open[at]];
-        let evidence = evidence(history, past, own, architecture, pool.views.x.row(open[at]));
+    let one = |at: &usize| {
+        let evidence = evidence(history, past, own, &pool.architectures[*at], pool.views.x.row(*at));
         RankedArchitecture {
-            architecture: pool.shown[open[at]].clone(),
-            mean: prediction.mean[at],
-            std: prediction.std[at],
-            beats_frac: percentile(prediction.mean[at]),
+            architecture: pool.shown[*at].clone(),
+            mean: prediction.mean[*at],
+            std: prediction.std[*at],
+            beats_frac: percentile(prediction.mean[*at]),
             expected_costs: evidence.costs,
             evidence: evidence.trials,
             why: evidence.why,
         }
-    });
-    ranked.collect()
+    };
+    ranked.iter().map(one).collect()
 }
 
 fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, views: &Views) -> Vec<TaskShare> {

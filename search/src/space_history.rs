@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialQuery};
-use heirloom_predictor::{TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views};
+use heirloom_predictor::{
+    Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
+};
 use ndarray::Array2;
 
 use crate::{SearchError, spaces};
@@ -23,6 +25,7 @@ pub struct SpaceHistory {
     tasks: Vec<Task>,
     table: TrainingTable,
     models: TaskModels,
+    agreement: Agreement,
     pool: Arc<Pool>,
     /// Validation trials of each task when this was made: who has more since has a new model to be made.
     counts: HashMap<Name, u64>,
@@ -83,13 +86,14 @@ impl SpaceHistory {
         known: &[Arc<TaskModel>],
     ) -> Result<Self, SearchError> {
         let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
-        let table = TrainingTable::new(&space, &tasks, trials, canonical)?;
+        let table = TrainingTable::new(&space, &tasks, trials, canonical, spaces::descriptors(space.id()))?;
         tracing::debug!(architectures = table.architectures().len(), "table made");
         let models = TaskModels::fit(&table, known)?;
         tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
+        let agreement = Agreement::new(&table, &models)?;
         let pool = Arc::new(Pool::new(own_pool(&space, &table), &table, &models)?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
-        Ok(SpaceHistory { space, tasks, table, models, pool, counts: HashMap::new(), revision: 0 })
+        Ok(SpaceHistory { space, tasks, table, models, agreement, pool, counts: HashMap::new(), revision: 0 })
     }
 
     /// The space.
@@ -150,11 +154,11 @@ impl SpaceHistory {
             .collect()
     }
 
-    /// The transfer model of these past tasks.
+    /// The transfer model that these past tasks give for a new one.
     #[must_use]
-    pub fn transfer(&self, past: &[usize]) -> TransferModel {
-        let models: Vec<_> = past.iter().map(|at| Arc::clone(&self.models.models()[*at])).collect();
-        TransferModel::new(&models, self.space.params().len())
+    pub fn transfer(&self, new: &Task, past: &[usize]) -> TransferModel {
+        let (table, models, agreement) = (&self.table, &self.models, &self.agreement);
+        TransferModel::new(PastTasks { table, models, agreement, tasks: &self.tasks, columns: past }, new)
     }
 
     /// The caller's candidates where there are some, else the space's own pool.

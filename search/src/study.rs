@@ -126,7 +126,7 @@ impl Study {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
-        let strategy = setup.strategy.start(&history, past, pool, own, setup.seed)?;
+        let strategy = setup.strategy.start(&history, &task, past, pool, own, setup.seed)?;
         let store = Arc::clone(recommender.store());
         Ok(Study {
             id,

@@ -24,6 +24,7 @@ pub struct ArdKernel {
 }
 
 impl ArdKernel {
+    #[cfg(test)]
     pub(super) fn to_logs(&self) -> Vec<f64> {
         let lengths = self.lengths.iter().map(|length| length.ln());
         lengths.chain([self.joint.ln(), self.additive.ln(), self.noise.ln()]).collect()

@@ -81,13 +81,14 @@ impl Answers {
 pub(super) fn replay(
     method: StrategyKind,
     history: &Arc<SpaceHistory>,
+    task: &Task,
     past: Vec<usize>,
     pool: &SharedPool,
     answers: &Answers,
     trials: usize,
     seed: u64,
 ) -> Result<Vec<Checkpoint>, SearchError> {
-    let mut strategy = method.start(history, past, Arc::clone(pool), OwnTrials::default(), seed)?;
+    let mut strategy = method.start(history, task, past, Arc::clone(pool), OwnTrials::default(), seed)?;
     let mut best: Option<(f64, Vec<u64>)> = None;
     let mut curve = Vec::new();
     for trial in 1..=trials.min(pool.architectures.len()) {

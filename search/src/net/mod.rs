@@ -1,8 +1,10 @@
 //! Networks: the graph a trainer builds, the shapes that flow through it and what it costs.
 
 mod cost;
+mod fingerprint;
 mod infer;
 mod net_graph;
 
 pub use cost::NetCost;
+pub use fingerprint::Fingerprint;
 pub use net_graph::{GraphOp, NetError, NetGraph, NetNode, Op, PoolKind, Shape};

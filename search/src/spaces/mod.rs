@@ -15,8 +15,9 @@ mod pool;
 mod variation;
 
 use heirloom_kb::{Architecture, Domain, SearchSpace};
+use heirloom_predictor::Descriptors;
 
-use crate::net::{NetError, NetGraph, Shape};
+use crate::net::{Fingerprint, NetError, NetGraph, Shape};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
 pub use variation::{mutate, neighbours};
@@ -45,6 +46,8 @@ pub struct SpaceFamily {
     pub canonical: fn(&Architecture) -> Architecture,
     /// Whether a canonical architecture is one of the published space: parameters alone cannot say all.
     pub admits: fn(&Architecture) -> bool,
+    /// The fingerprint of its network on a usual input of the domain.
+    pub describe: fn(&Architecture) -> Vec<f64>,
     /// The network that an architecture stands for.
     pub net: fn(&Architecture, &NetInput) -> Result<NetGraph, NetError>,
 }
@@ -57,6 +60,7 @@ static FAMILIES: [SpaceFamily; 5] = [
         space: chain_cnn::space,
         canonical: Architecture::clone,
         admits: |_| true,
+        describe: |architecture| fingerprint(chain_cnn::net, architecture, &[3, 32, 32]),
         net: chain_cnn::net,
     },
     SpaceFamily {
@@ -66,6 +70,7 @@ static FAMILIES: [SpaceFamily; 5] = [
         space: conv1d::space,
         canonical: Architecture::clone,
         admits: |_| true,
+        describe: |architecture| fingerprint(conv1d::net, architecture, &[1, 1_024]),
         net: conv1d::net,
     },
     SpaceFamily {
@@ -75,6 +80,7 @@ static FAMILIES: [SpaceFamily; 5] = [
         space: mlp::space,
         canonical: Architecture::clone,
         admits: |_| true,
+        describe: |architecture| fingerprint(mlp::net, architecture, &[16]),
         net: mlp::net,
     },
     SpaceFamily {
@@ -84,6 +90,7 @@ static FAMILIES: [SpaceFamily; 5] = [
         space: nas_bench_201::space,
         canonical: nas_bench_201::canonical,
         admits: |_| true,
+        describe: |architecture| fingerprint(nas_bench_201::net, architecture, &[3, 32, 32]),
         net: nas_bench_201::net,
     },
     SpaceFamily {
@@ -93,6 +100,7 @@ static FAMILIES: [SpaceFamily; 5] = [
         space: nas_bench_graph::space,
         canonical: nas_bench_graph::canonical,
         admits: nas_bench_graph::admits,
+        describe: |architecture| fingerprint(nas_bench_graph::net, architecture, &[64]),
         net: nas_bench_graph::net,
     },
 ];
@@ -116,6 +124,24 @@ pub fn canonical(space: &str, architecture: &Architecture) -> Architecture {
         Some(family) => (family.canonical)(architecture),
         None => architecture.clone(),
     }
+}
+
+/// What the networks of a built-in space look like, as descriptors for the encoder; a space that came in a file has none.
+#[must_use]
+pub fn descriptors(space: &str) -> Option<Descriptors> {
+    let describe = family(space)?.describe;
+    Some(Descriptors { names: Fingerprint::names(), describe })
+}
+
+/// The fingerprint of the network that an architecture stands for on a usual input of its domain; zeros where it stands for
+/// none.
+fn fingerprint(
+    net: fn(&Architecture, &NetInput) -> Result<NetGraph, NetError>,
+    architecture: &Architecture,
+    shape: &[usize],
+) -> Vec<f64> {
+    let net = net(architecture, &NetInput { shape: shape.to_vec(), n_classes: 10 });
+    net.and_then(|net| Fingerprint::of(&net)).map_or_else(|_| vec![0.0; Fingerprint::WIDTH], |found| found.0)
 }
 
 /// The error for examples that a space makes no network for.

@@ -6,7 +6,7 @@ mod surrogate;
 
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, Name};
+use heirloom_kb::{Architecture, Name, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::SearchError;
@@ -76,6 +76,7 @@ impl StrategyKind {
     pub(crate) fn start(
         self,
         history: &Arc<SpaceHistory>,
+        task: &Task,
         past: Vec<usize>,
         pool: Arc<Pool>,
         own: OwnTrials,
@@ -84,7 +85,7 @@ impl StrategyKind {
         let candidates = Candidates::new(pool, history.table().encoder(), &own, seed);
         Ok(match self {
             StrategyKind::Surrogate => {
-                Box::new(SurrogateStrategy::new(Arc::clone(history), past, candidates, own)?)
+                Box::new(SurrogateStrategy::new(Arc::clone(history), task, past, candidates, own, seed)?)
             }
             StrategyKind::Random => Box::new(RandomStrategy::new(candidates)),
         })

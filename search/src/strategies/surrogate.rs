@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use heirloom_kb::Architecture;
-use heirloom_predictor::{Prediction, TransferModel, Views, expected_improvement};
+use heirloom_kb::{Architecture, Task};
+use heirloom_predictor::{Portfolio, Posterior, Seen, TransferModel, Views};
 use ndarray::{Axis, concatenate};
 
 use super::candidates::Candidates;
@@ -12,9 +12,10 @@ use crate::SearchError;
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 
-/// Proposes what promises the largest expected improvement under the transfer model. While nothing has been tried,
-/// that is what the past tasks rate highest. What is proposed and not yet told counts as having scored what was
-/// expected of it (the "kriging believer"), so that a batch spreads.
+/// Proposes what promises the largest expected improvement under the transfer model. While nothing has been told, the
+/// proposals are a portfolio: chosen together to have the best of them do well whichever past task the new one is like.
+/// What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
+/// batch spreads.
 ///
 /// *Source*: Ginsbourger, Le Riche, Carraro, "Kriging is well-suited to parallelize optimization", 2010, section 3.2.
 pub struct SurrogateStrategy {
@@ -22,67 +23,91 @@ pub struct SurrogateStrategy {
     past: Vec<usize>,
     model: TransferModel,
     candidates: Candidates,
-    /// The pool as the past tasks see it.
+    /// The pool as the past tasks and the model see it.
     views: Views,
+    seen: Seen,
     own: OwnTrials,
     /// Own trials as the past tasks see them.
     own_views: Views,
-    /// Proposed and not yet told: canonical form and expected score.
-    pending: Vec<(Architecture, f64)>,
+    /// Proposed and not yet told: canonical form and position in the pool.
+    pending: Vec<(Architecture, usize)>,
+    /// Made when first picks are asked for.
+    portfolio: Option<Portfolio>,
+    seed: u64,
 }
 
 impl SurrogateStrategy {
     /// A strategy over candidates, for a task whose past tasks are the columns `past`, and which has tried `own`.
     pub(super) fn new(
         history: Arc<SpaceHistory>,
+        task: &Task,
         past: Vec<usize>,
         candidates: Candidates,
         own: OwnTrials,
+        seed: u64,
     ) -> Result<Self, SearchError> {
+        let model = history.transfer(task, &past);
+        let views = candidates.pool().views.tasks(&past);
         Ok(SurrogateStrategy {
-            model: history.transfer(&past),
-            views: candidates.pool().views.tasks(&past),
+            seen: model.see(&views),
             own_views: history.views(own.architectures())?.tasks(&past),
+            views,
+            model,
             candidates,
             own,
             pending: Vec::new(),
+            portfolio: None,
             history,
             past,
+            seed,
         })
     }
 
     /// The next proposal, which becomes pending.
     fn propose(&mut self) -> Result<Proposal, SearchError> {
-        let open = self.views.select(self.candidates.open());
-        let (seen, mut z) = self.own.condition(&self.model, &self.own_views)?;
-        z.extend(self.pending.iter().map(|(_, expected)| expected));
-        let pending: Vec<Architecture> = self.pending.iter().map(|(pending, _)| pending.clone()).collect();
-        let seen = joined(&seen, &self.history.views(&pending)?.tasks(&self.past));
-        let prediction = self.model.posterior(&seen, &z, &open)?;
-        let best = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let (at, why) = choose(&prediction, best);
-        let position = self.candidates.open()[at];
+        let (position, mean, std, why) =
+            if self.own.is_empty() { self.first_pick() } else { self.improve()? };
         self.candidates.spend(position);
-        let architecture = self.candidates.pool().architectures[position].clone();
-        let (mean, std) = (prediction.mean[at], prediction.std[at]);
-        self.pending.push((architecture, mean));
+        self.pending.push((self.candidates.pool().architectures[position].clone(), position));
         let architecture = self.candidates.pool().shown[position].clone();
         Ok(Proposal { architecture, mean: Some(mean), std: Some(std), why })
     }
-}
 
-/// The most promising row, the first among equals, and what it promises. `best` is minus infinity while nothing
-/// is tried.
-fn choose(prediction: &Prediction, best: f64) -> (usize, String) {
-    let (gains, what) = if best.is_finite() {
-        (expected_improvement(prediction, best), "expected improvement")
-    } else {
-        (prediction.mean.to_vec(), "expected score")
-    };
-    let first = (0, f64::NEG_INFINITY);
-    let (at, gain) =
-        gains.into_iter().enumerate().fold(first, |most, next| if next.1 > most.1 { next } else { most });
-    (at, format!("highest {what} of the candidates: {gain:.3} deviations"))
+    /// The next of the portfolio; past its end, what is expected to score best.
+    fn first_pick(&mut self) -> (usize, f64, f64, String) {
+        let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
+        let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
+        let chosen: Vec<usize> = self.pending.iter().map(|(_, position)| *position).collect();
+        let prior = self.model.prior(&self.seen);
+        let pick = portfolio.picks(&chosen, 1).first().copied();
+        let why = match (pick, chosen.len()) {
+            (Some(_), 0) => "the surest good start over what past tasks have shown".to_owned(),
+            (Some(_), n) => format!("adds most to the {n} proposed before, over what past tasks have shown"),
+            (None, _) => "highest expected score of the candidates left".to_owned(),
+        };
+        let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
+        let position = pick.or_else(best).expect("the caller saw that candidates are open");
+        (position, prior.mean[position], prior.std[position], why)
+    }
+
+    /// The largest expected improvement.
+    fn improve(&self) -> Result<(usize, f64, f64, String), SearchError> {
+        let posterior = self.posterior()?;
+        let ranked = posterior.improvements(&self.seen, self.candidates.open());
+        let (position, gain) = ranked[0];
+        let expected = posterior.expect(&self.seen.select(&[position]));
+        let why = format!(
+            "highest expected improvement: {gain:.4} in the metric; {:.0} % trust in the past",
+            100.0 * posterior.trust()
+        );
+        Ok((position, expected.mean[0], expected.std[0], why))
+    }
+
+    fn posterior(&self) -> Result<Posterior, SearchError> {
+        let (own, scores) = self.own.telling(&self.own_views);
+        let pending: Vec<usize> = self.pending.iter().map(|(_, position)| *position).collect();
+        Ok(self.model.condition(&self.seen, &own, &scores, &self.views.select(&pending))?)
+    }
 }
 
 /// The rows of both, in order.

@@ -1,0 +1,112 @@
+//! `Agreement`: how far past tasks foretell each other.
+
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use rand::SeedableRng;
+use rand::seq::index::sample;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::{PredictError, TaskModels, TrainingTable};
+
+/// Architectures of each task that are compared.
+const PROBED: usize = 150;
+
+/// Some measured architectures of each task, as all tasks' models see them: what one needs to tell, for any choice of past
+/// tasks, how well the others would have foretold each of them.
+#[derive(Clone, Debug, Default)]
+pub struct Agreement {
+    /// For each task of the table: normalised scores `(p,)` and all tasks' opinions `(p, T)`.
+    probes: Vec<(Array1<f64>, Array2<f64>)>,
+}
+
+/// What past tasks say about a task of their kind: `z = slope * mean + rest`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Foretelling {
+    /// The slope that is expected, shrunk towards [`USUAL_SLOPE`] where there are few tasks.
+    pub(crate) slope: f64,
+    /// Its variance between tasks.
+    pub(crate) slope_variance: f64,
+    /// Variance of what the mean leaves open.
+    pub(crate) rest: f64,
+    /// Mean correlation of the others' mean with a task's scores.
+    pub(crate) correlation: f64,
+}
+
+/// What is taken as usual before tasks have shown theirs, with the weight of so many tasks.
+const USUAL_SLOPE: f64 = 0.9;
+const USUAL_SLOPE_VARIANCE: f64 = 0.15;
+const USUAL_REST: f64 = 0.6;
+const USUAL_CORRELATION: f64 = 0.5;
+const USUAL_WEIGHT: f64 = 1.5;
+
+impl Agreement {
+    /// Probes every task of a table.
+    ///
+    /// # Errors
+    /// [`PredictError::Lengths`] for models of another encoding.
+    pub fn new(table: &TrainingTable, models: &TaskModels) -> Result<Self, PredictError> {
+        let probe = |scores: &crate::TaskScores| {
+            let n = scores.rows.len();
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(n as u64);
+            let mut chosen = sample(&mut rng, n, n.min(PROBED)).into_vec();
+            chosen.sort_unstable();
+            let rows: Vec<usize> = chosen.iter().map(|at| scores.rows[*at]).collect();
+            let z = chosen.iter().map(|at| scores.z[*at]).collect();
+            Ok((z, models.evaluate(table.x().select(Axis(0), &rows).view())?))
+        };
+        Ok(Agreement { probes: table.tasks().iter().map(probe).collect::<Result<_, PredictError>>()? })
+    }
+
+    /// How well the mean of the other past tasks, under these weights, foretells each past task. `weights(t)` are those of
+    /// all `past` tasks if `past[t]` were new; its own is not used.
+    pub(crate) fn foretelling(&self, past: &[usize], weights: impl Fn(usize) -> Vec<f64>) -> Foretelling {
+        let each: Vec<(f64, f64, f64)> = if past.len() < 2 {
+            Vec::new()
+        } else {
+            (0..past.len()).filter_map(|at| self.one(past, at, &weights(at))).collect()
+        };
+        let n = each.len() as f64;
+        let pooled = |usual: f64, value: &dyn Fn(&(f64, f64, f64)) -> f64| {
+            (each.iter().map(value).sum::<f64>() + USUAL_WEIGHT * usual) / (n + USUAL_WEIGHT)
+        };
+        let slope = pooled(USUAL_SLOPE, &|one| one.0);
+        Foretelling {
+            slope,
+            slope_variance: pooled(USUAL_SLOPE_VARIANCE, &|one| (one.0 - slope).powi(2)),
+            rest: pooled(USUAL_REST, &|one| one.1),
+            correlation: pooled(USUAL_CORRELATION, &|one| one.2),
+        }
+    }
+
+    /// Slope, rest variance and correlation of one past task on the mean of the others.
+    fn one(&self, past: &[usize], at: usize, weights: &[f64]) -> Option<(f64, f64, f64)> {
+        let (z, views) = &self.probes[past[at]];
+        let mut mean: Array1<f64> = Array1::zeros(z.len());
+        let mut total = 0.0;
+        for (other, weight) in past.iter().zip(weights).filter(|(other, _)| **other != past[at]) {
+            mean.scaled_add(*weight, &views.column(*other));
+            total += weight;
+        }
+        if z.len() < 5 || total <= 0.0 {
+            return None;
+        }
+        mean /= total;
+        let (zz, mm, zm) = moments(z.view(), mean.view());
+        if mm < 1e-9 || zz < 1e-9 {
+            return None;
+        }
+        // A little noise on the mean's side keeps slopes of nearly constant means from running off.
+        let slope = zm / (mm + 0.02);
+        Some((slope.clamp(-2.0, 2.0), (zz - slope * zm).max(0.02), zm / (zz * mm).sqrt()))
+    }
+}
+
+/// Variances of both and their covariance.
+fn moments(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64, f64) {
+    let n = a.len() as f64;
+    let (mean_a, mean_b) = (a.sum() / n, b.sum() / n);
+    let fold = |sums: (f64, f64, f64), (a, b): (&f64, &f64)| {
+        let (a, b) = (a - mean_a, b - mean_b);
+        (sums.0 + a * a / n, sums.1 + b * b / n, sums.2 + a * b / n)
+    };
+    a.iter().zip(b).fold((0.0, 0.0, 0.0), fold)
+}

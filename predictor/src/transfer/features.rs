@@ -1,0 +1,85 @@
+//! Architectures in the form that the kernel of a [`super::TransferModel`] wants.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+
+use super::Views;
+
+/// Architectures as a transfer model sees them.
+#[derive(Clone, Debug)]
+pub(super) struct Features {
+    /// Weighted mean of the past tasks' opinions, `(n,)`.
+    pub(super) mean: Array1<f64>,
+    /// The tasks' deviations from it, `(n, T)`, scaled so that their products are the covariance between tasks.
+    pub(super) deviations: Array2<f64>,
+    /// Encodings, centred and scaled, columns that say nothing left out, `(n, c)`.
+    pub(super) x: Array2<f64>,
+    /// Squared norms of the rows of `x`.
+    pub(super) norms: Array1<f64>,
+}
+
+impl Features {
+    pub(super) fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    pub(super) fn select(&self, rows: &[usize]) -> Features {
+        Features {
+            mean: self.mean.select(Axis(0), rows),
+            deviations: self.deviations.select(Axis(0), rows),
+            x: self.x.select(Axis(0), rows),
+            norms: self.norms.select(Axis(0), rows),
+        }
+    }
+
+    /// The rows of both, in order.
+    pub(super) fn joined(&self, other: &Features) -> Features {
+        let entries = |a: &Array1<f64>, b: &Array1<f64>| a.iter().chain(b).copied().collect();
+        Features {
+            mean: entries(&self.mean, &other.mean),
+            deviations: stacked(&self.deviations, &other.deviations),
+            x: stacked(&self.x, &other.x),
+            norms: entries(&self.norms, &other.norms),
+        }
+    }
+}
+
+fn stacked(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
+    ndarray::concatenate(Axis(0), &[a.view(), b.view()]).expect("both were made by one lens")
+}
+
+/// How a pool of candidates, and whatever else is compared with them, becomes [`Features`].
+#[derive(Clone, Debug)]
+pub(super) struct Lens {
+    /// Weight of each past task in the mean, summing to one.
+    weights: Array1<f64>,
+    /// Columns of the encoding that differ within the pool, with their centres and scales.
+    columns: Vec<(usize, f64, f64)>,
+}
+
+impl Lens {
+    /// A lens for a pool. `scales` are the columns' `(d,)`.
+    pub(super) fn new(weights: &[f64], scales: &[f64], x: ArrayView2<'_, f64>) -> Self {
+        let column = |(at, values): (usize, ndarray::ArrayView1<'_, f64>)| {
+            let first = values.first().copied().unwrap_or(0.0);
+            let centre = values.mean().unwrap_or(0.0);
+            values.iter().any(|value| *value != first).then_some((at, centre, scales[at]))
+        };
+        let columns = x.columns().into_iter().enumerate().filter_map(column).collect();
+        Lens { weights: Array1::from(weights.to_vec()), columns }
+    }
+
+    pub(super) fn see(&self, views: &Views) -> Features {
+        let (n, tasks) = views.by_task.dim();
+        let mean = if tasks == 0 { Array1::zeros(n) } else { views.by_task.dot(&self.weights) };
+        let mut deviations = &views.by_task - &mean.view().insert_axis(Axis(1));
+        // Weights of one over T are the plain sample covariance between T tasks.
+        let spread = tasks as f64 / (tasks as f64 - 1.0).max(1.0);
+        deviations *= &self.weights.mapv(|weight| (weight * spread).sqrt());
+        let mut x = Array2::zeros((n, self.columns.len()));
+        for ((at, centre, scale), mut to) in self.columns.iter().zip(x.columns_mut()) {
+            to.iter_mut().zip(views.x.column(*at)).for_each(|(to, from)| *to = (from - centre) * scale);
+        }
+        let norms = x.rows().into_iter().map(|row| row.dot(&row)).collect();
+        Features { mean, deviations, x, norms }
+    }
+}

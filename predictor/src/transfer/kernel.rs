@@ -1,0 +1,91 @@
+//! What the kernel of a [`super::TransferModel`] weighs with what.
+
+use ndarray::{Array1, Array2, Axis, Zip};
+
+use super::features::Features;
+
+/// Variances and the length of a kernel over architectures; see [`super::TransferModel`] for the sum they belong to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Kernel {
+    /// Variance of the coefficient of the past tasks' mean.
+    pub(super) mean: f64,
+    /// Weight of the covariance between tasks.
+    pub(super) tasks: f64,
+    /// Variance of a linear function of the encoding.
+    pub(super) linear: f64,
+    /// Variance of a smooth function of the encoding.
+    pub(super) own: f64,
+    /// Its length scale.
+    pub(super) length: f64,
+    /// Variance of the noise.
+    pub(super) noise: f64,
+}
+
+/// A way to one of the numbers.
+pub(super) type Field = fn(&mut Kernel) -> &mut f64;
+
+/// The numbers that are tuned, the weightiest first.
+pub(super) const FIELDS: [Field; 6] = [
+    |kernel| &mut kernel.own,
+    |kernel| &mut kernel.noise,
+    |kernel| &mut kernel.length,
+    |kernel| &mut kernel.tasks,
+    |kernel| &mut kernel.linear,
+    |kernel| &mut kernel.mean,
+];
+
+impl Kernel {
+    /// Log density under log-normal beliefs around `default`, of which a factor of 3 is one deviation, up to a constant.
+    pub(super) fn log_prior(mut self, mut default: Kernel) -> f64 {
+        let one = |field: &Field| {
+            let (value, usual) = (*field(&mut self), *field(&mut default));
+            if usual > 0.0 { -0.5 * ((value / usual).ln() / 3.0_f64.ln()).powi(2) } else { 0.0 }
+        };
+        FIELDS.iter().map(one).sum()
+    }
+
+    /// Prior variances, noise not counted, `(n,)`.
+    pub(super) fn variances(&self, features: &Features) -> Array1<f64> {
+        let between = (&features.deviations * &features.deviations).sum_axis(Axis(1)) * self.tasks;
+        let mean = features.mean.mapv(|mean| mean * mean * self.mean);
+        between + mean + features.norms.mapv(|norm| norm * self.linear) + self.own
+    }
+
+    /// Covariances, `(n, m)`.
+    pub(super) fn between(&self, a: &Features, b: &Features) -> Array2<f64> {
+        Parts::between(a, b).covariance(self)
+    }
+}
+
+/// What covariances are sums of, before they are weighed.
+pub(super) struct Parts {
+    mean: Array2<f64>,
+    tasks: Array2<f64>,
+    linear: Array2<f64>,
+    /// Squared distances of the encodings.
+    squares: Array2<f64>,
+}
+
+impl Parts {
+    pub(super) fn between(a: &Features, b: &Features) -> Parts {
+        let linear = a.x.dot(&b.x.t());
+        let mut squares = linear.clone();
+        for (mut row, norm) in squares.rows_mut().into_iter().zip(&a.norms) {
+            row.iter_mut().zip(&b.norms).for_each(|(dot, other)| *dot = (norm + other - 2.0 * *dot).max(0.0));
+        }
+        let column = a.mean.view().insert_axis(Axis(1));
+        let row = b.mean.view().insert_axis(Axis(0));
+        Parts { mean: column.dot(&row), tasks: a.deviations.dot(&b.deviations.t()), linear, squares }
+    }
+
+    pub(super) fn covariance(&self, kernel: &Kernel) -> Array2<f64> {
+        let scale = -0.5 / (kernel.length * kernel.length);
+        let mut k = self.squares.mapv(|square| kernel.own * (scale * square).exp());
+        Zip::from(&mut k).and(&self.mean).and(&self.tasks).and(&self.linear).for_each(
+            |k, mean, tasks, linear| {
+                *k += kernel.mean * mean + kernel.tasks * tasks + kernel.linear * linear;
+            },
+        );
+        k
+    }
+}

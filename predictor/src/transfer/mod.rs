@@ -1,0 +1,379 @@
+//! `TransferModel`: what past tasks and a new task's own trials say together.
+
+mod agreement;
+mod features;
+mod kernel;
+mod portfolio;
+mod posterior;
+mod score_shape;
+#[cfg(test)]
+mod tests;
+
+use heirloom_kb::Task;
+use ndarray::{ArcArray2, Array2, ArrayView1, ArrayView2, Axis};
+
+use crate::task_similarity::{LENGTHS, TaskSimilarity};
+use crate::{Encoder, Part, PredictError, Prediction, TaskModels, TaskScores, TrainingTable};
+pub use agreement::Agreement;
+use agreement::Foretelling;
+use features::{Features, Lens};
+use kernel::Kernel;
+pub use portfolio::Portfolio;
+pub use posterior::Posterior;
+use posterior::{Reading, Told, UnitBelief};
+use score_shape::{ScoreShape, median_and_unit};
+
+/// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by
+/// more than this.
+const WORTHWHILE: f64 = 0.02;
+/// Candidates among which an improvement is worked out in full: the most promising by a bound.
+const PROMISING: usize = 2_000;
+
+/// Architectures as the surrogate sees them.
+#[derive(Clone, Debug)]
+pub struct Views {
+    /// Encoded architectures, `(n, d)`; shared, for every choice of tasks has the same.
+    pub x: ArcArray2<f64>,
+    /// What each past task's model expects of them, `(n, T)`.
+    pub by_task: Array2<f64>,
+}
+
+impl Views {
+    /// The rows at these positions.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Views {
+        Views { x: self.x.select(Axis(0), rows).into_shared(), by_task: self.by_task.select(Axis(0), rows) }
+    }
+
+    /// Only these tasks' opinions.
+    #[must_use]
+    pub fn tasks(&self, columns: &[usize]) -> Views {
+        Views { x: self.x.clone(), by_task: self.by_task.select(Axis(1), columns) }
+    }
+}
+
+/// A history, from which any choice of past tasks can be taken.
+#[derive(Clone, Copy)]
+pub struct PastTasks<'a> {
+    /// The scores.
+    pub table: &'a TrainingTable,
+    /// One model a task of the table.
+    pub models: &'a TaskModels,
+    /// How far tasks foretell each other.
+    pub agreement: &'a Agreement,
+    /// The tasks of the base, those of the table among them.
+    pub tasks: &'a [Task],
+    /// The past tasks that count, as positions in the table.
+    pub columns: &'a [usize],
+}
+
+/// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
+///
+/// The new task's normalised score is taken as
+///
+/// `f(x) = (b + w0) m(x) + sum_t w_t g_t(x) + l(x) + r(x)`
+///
+/// with `m` the mean of the past tasks' models, weighed by their reliability and, if that foretells better among the past
+/// tasks, by the similarity of meta-features; `g_t` their deviations from it; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the
+/// sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
+/// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
+/// other ([`Agreement`]); own trials tune all variances further. Beside this reading stands one in which the past says
+/// nothing; the two are weighed by how well they foretold the trials ([`Posterior::trust`]).
+///
+/// Raw scores are placed on the normalised scale by the usual shape of scores over ranks in past tasks; the new task's
+/// median and unit are those of highest posterior density.
+///
+/// *Source*: multi-task Gaussian processes (Swersky, Snoek, Adams, NeurIPS 2013) with past tasks' models as fixed features,
+/// as in Feurer et al., RGPE (arXiv:1802.02219), but Bayesian.
+#[derive(Clone, Debug)]
+pub struct TransferModel {
+    /// Weight of each past task in the mean, summing to one.
+    weights: Vec<f64>,
+    foretelling: Foretelling,
+    shape: ScoreShape,
+    /// What the past says about units; absent where no past task has the new one's metric.
+    unit: Option<UnitBelief>,
+    /// Scales of the encoding's columns, `(d,)`.
+    scales: Vec<f64>,
+    /// The usual length scale of what is particular to a task.
+    length: f64,
+}
+
+/// A pool of candidates as a transfer model sees it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    lens: Lens,
+    features: Features,
+    /// Mean squared norm of the encodings, which linear functions are measured by.
+    norm: f64,
+}
+
+impl Seen {
+    /// The candidates at these positions.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Seen {
+        Seen { lens: self.lens.clone(), features: self.features.select(rows), norm: self.norm }
+    }
+}
+
+impl TransferModel {
+    /// The model that past tasks give for a new one.
+    #[must_use]
+    pub fn new(past: PastTasks<'_>, new: &Task) -> Self {
+        let columns = past.columns;
+        let scores: Vec<&TaskScores> = columns.iter().map(|at| &past.table.tasks()[*at]).collect();
+        let reliability: Vec<f64> =
+            columns.iter().map(|at| past.models.models()[*at].reliability()).collect();
+        let tasks: Vec<&Task> = scores
+            .iter()
+            .filter_map(|scores| past.tasks.iter().find(|task| task.id == scores.task))
+            .chain(std::iter::once(new))
+            .collect();
+        let similarity = TaskSimilarity::new(&tasks);
+        let weights_for = |of: usize, length: Option<f64>| -> Vec<f64> {
+            let weigh = |(at, trust): (usize, &f64)| trust * similarity.weight(of, at, length);
+            reliability.iter().enumerate().map(weigh).collect()
+        };
+        let foretelling = |length| past.agreement.foretelling(columns, |of| weights_for(of, length));
+        let mut best = (None, foretelling(None));
+        for length in LENGTHS.into_iter().skip(1) {
+            let candidate = foretelling(length);
+            let bar = if best.0.is_none() { best.1.correlation + WORTHWHILE } else { best.1.correlation };
+            if similarity.tells() && candidate.correlation > bar {
+                best = (length, candidate);
+            }
+        }
+        let mut weights = weights_for(columns.len(), best.0);
+        let total: f64 = weights.iter().sum();
+        weights.iter_mut().for_each(|weight| *weight /= total);
+        let shape = ScoreShape::of(weights.iter().copied().zip(scores.iter().copied()));
+        let encoder = past.table.encoder();
+        TransferModel {
+            unit: unit_belief(&scores, &tasks, new),
+            scales: scales(encoder, &past),
+            length: if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 },
+            foretelling: best.1,
+            weights,
+            shape,
+        }
+    }
+
+    /// A pool as this model sees it.
+    ///
+    /// # Shapes
+    /// `views` has the model's past tasks as its columns, in order.
+    #[must_use]
+    pub fn see(&self, views: &Views) -> Seen {
+        let lens = Lens::new(&self.weights, &self.scales, views.x.view());
+        let features = lens.see(views);
+        let norm = features.norms.mean().unwrap_or(0.0).max(1e-9);
+        Seen { lens, features, norm }
+    }
+
+    /// What the past tasks alone expect of a new one.
+    #[must_use]
+    pub fn prior(&self, seen: &Seen) -> Prediction {
+        let kernel = self.trusting(seen);
+        let mean = &seen.features.mean * self.slope();
+        Prediction { mean, std: kernel.variances(&seen.features).mapv(f64::sqrt) }
+    }
+
+    /// What past tasks and the new task's own trials say.
+    ///
+    /// # Shapes
+    /// `own` views the `n` architectures tried, `scores` are theirs, `(n,)`, higher is better, `None` for a failed trial;
+    /// `pending` views those being tried.
+    ///
+    /// # Errors
+    /// [`PredictError::NoData`] without a trial, [`PredictError::Lengths`], [`PredictError::NotPositiveDefinite`].
+    pub fn condition(
+        &self,
+        seen: &Seen,
+        own: &Views,
+        scores: &[Option<f64>],
+        pending: &Views,
+    ) -> Result<Posterior, PredictError> {
+        let (left, right) = (own.x.nrows(), scores.len());
+        if left != right {
+            return Err(PredictError::Lengths { what: "architectures tried and scores", left, right });
+        }
+        if scores.is_empty() {
+            return Err(PredictError::NoData { model: "a posterior" });
+        }
+        let features = seen.lens.see(own);
+        let pending = seen.lens.see(pending);
+        let told = Told { features: &features, scores };
+        let unit = self.unit.unwrap_or_else(|| unit_of(scores, &features, self.slope(), &self.shape));
+        let trusting = Reading::new(self.slope(), self.trusting(seen), &told, &self.shape, unit)?;
+        let best = scores.iter().flatten().copied().reduce(f64::max);
+        if self.weights.is_empty() {
+            let readings = vec![(1.0, trusting.believe(&pending)?)];
+            return Ok(Posterior { readings, best, shape: self.shape.clone() });
+        }
+        let alone = Reading::new(0.0, self.alone(seen), &told, &self.shape, unit)?;
+        let prior = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
+        let odds =
+            (alone.log_evidence - trusting.log_evidence).clamp(-50.0, 50.0).exp() * (1.0 - prior) / prior;
+        let trust = 1.0 / (1.0 + odds);
+        let readings = vec![(trust, trusting.believe(&pending)?), (1.0 - trust, alone.believe(&pending)?)];
+        Ok(Posterior { readings, best, shape: self.shape.clone() })
+    }
+
+    fn slope(&self) -> f64 {
+        if self.weights.is_empty() { 0.0 } else { self.foretelling.slope }
+    }
+
+    /// The kernel that past tasks suggest.
+    fn trusting(&self, seen: &Seen) -> Kernel {
+        if self.weights.is_empty() {
+            return self.alone(seen);
+        }
+        let rest = self.foretelling.rest;
+        Kernel {
+            mean: self.foretelling.slope_variance,
+            tasks: if self.weights.len() < 2 { 0.0 } else { 0.8 },
+            linear: 0.25 * rest / seen.norm,
+            own: 0.4 * rest,
+            length: self.length,
+            noise: 0.03 + 0.1 * rest,
+        }
+    }
+
+    /// The kernel of a task without a past.
+    fn alone(&self, seen: &Seen) -> Kernel {
+        let (length, linear) = (self.length, 0.3 / seen.norm);
+        Kernel { mean: 0.0, tasks: 0.0, linear, own: 0.7, length, noise: 0.08 }
+    }
+}
+
+impl Posterior {
+    /// Mean and standard deviation of the normalised score.
+    ///
+    /// # Shapes
+    /// `(n,)` for a pool of `n`.
+    #[must_use]
+    pub fn expect(&self, seen: &Seen) -> Prediction {
+        self.predict(&seen.features)
+    }
+
+    /// The candidates among `open` that promise the largest expected improvement in raw score, best first: position in the
+    /// pool and improvement. Worked out for the most promising by upper bound only.
+    #[must_use]
+    pub fn improvements(&self, seen: &Seen, open: &[usize]) -> Vec<(usize, f64)> {
+        let promising = self.promising(seen, open);
+        let gains = self.gains(&seen.features.select(&promising));
+        let mut ranked: Vec<(usize, f64)> = promising.into_iter().zip(gains).collect();
+        // A stable sort: equals stay in the order they were given in.
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked
+    }
+
+    /// Up to [`PROMISING`] of the open candidates, those of the largest mean plus prior deviation, in the order of `open`.
+    fn promising(&self, seen: &Seen, open: &[usize]) -> Vec<usize> {
+        if open.len() <= PROMISING {
+            return open.to_vec();
+        }
+        let mean = self.mean(&seen.features);
+        let mut spread = ndarray::Array1::<f64>::zeros(seen.features.len());
+        for (share, reading) in &self.readings {
+            spread.scaled_add(*share, &reading.kernel.variances(&seen.features));
+        }
+        let bound: Vec<f64> = open.iter().map(|at| mean[*at] + spread[*at].sqrt()).collect();
+        let mut order: Vec<usize> = (0..open.len()).collect();
+        order.select_nth_unstable_by(PROMISING, |a, b| bound[*b].total_cmp(&bound[*a]).then(a.cmp(b)));
+        order.truncate(PROMISING);
+        order.sort_unstable();
+        order.into_iter().map(|at| open[at]).collect()
+    }
+}
+
+/// The mean and spread of log units over past tasks of the new one's metric.
+fn unit_belief(scores: &[&TaskScores], tasks: &[&Task], new: &Task) -> Option<UnitBelief> {
+    let logs: Vec<f64> = scores
+        .iter()
+        .zip(tasks)
+        .filter(|(_, task)| task.metric == new.metric && task.goal == new.goal)
+        .filter_map(|(scores, _)| median_and_unit(&scores.scores))
+        .map(|(_, unit)| unit.ln())
+        .collect();
+    let n = logs.len() as f64;
+    if logs.is_empty() {
+        return None;
+    }
+    let mean = logs.iter().sum::<f64>() / n;
+    let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / n;
+    Some(UnitBelief { log_mean: mean, log_std: (variance + 0.3 + 0.5 / n).sqrt() })
+}
+
+/// Where the past says nothing about units: the spread of the scores at hand beside the spread that was expected of them.
+fn unit_of(scores: &[Option<f64>], features: &Features, slope: f64, shape: &ScoreShape) -> UnitBelief {
+    let deviation = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+    };
+    let raw: Vec<f64> = scores.iter().flatten().copied().collect();
+    let heights: Vec<f64> = features.mean.iter().map(|mean| shape.height(slope * mean)).collect();
+    let scatter = if raw.is_empty() { 0.0 } else { deviation(&raw) };
+    // Heights scatter around what is expected of them by about that of half a deviation.
+    let usual = deviation(&heights).hypot(shape.height(0.5) - shape.height(0.0));
+    let size = if scatter > 0.0 { scatter / usual.max(1e-3) } else { 1.0 };
+    UnitBelief { log_mean: size.ln(), log_std: 0.8 }
+}
+
+/// Scales of the encoding's columns: parameters count by how much they matter to the past tasks' processes, all together as
+/// much as one; descriptors, where there are some, as they are, and the parameters half.
+fn scales(encoder: &Encoder, past: &PastTasks<'_>) -> Vec<f64> {
+    let own = encoder.own_width();
+    let parts = Part::of(&encoder.features()[..own]);
+    let processes: Vec<_> =
+        past.columns.iter().filter_map(|at| past.models.models()[*at].process()).collect();
+    let mut relevance = vec![0.0; parts.len()];
+    for process in &processes {
+        let weights: Vec<f64> = process.kernel().lengths.iter().map(|length| length.powi(-2)).collect();
+        let total: f64 = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
+        relevance.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight / total);
+    }
+    // The weight of two tasks that find all parameters equal.
+    let n = processes.len() as f64;
+    let halved = if encoder.width() > own { 0.5 } else { 1.0 };
+    let share = |sum: f64| halved * ((sum + 2.0) / (n + 2.0)).clamp(0.2, 4.0) / parts.len().max(1) as f64;
+    let mut scales = vec![1.0; encoder.width()];
+    for (part, relevance) in parts.iter().zip(relevance) {
+        let columns = match part {
+            Part::Number(column) => *column..column + 1,
+            Part::Choice(columns) => columns.clone(),
+        };
+        scales[columns].fill(share(relevance).sqrt());
+    }
+    scales
+}
+
+/// The share that each past task has in what is expected of a new one: how closely the posterior mean over some
+/// architectures follows each task's opinion, as non-negative correlations that sum to one.
+///
+/// # Shapes
+/// `mean` is `(n,)`, `by_task` `(n, T)`, the answer `(T,)`.
+#[must_use]
+pub fn task_shares(mean: ArrayView1<'_, f64>, by_task: ArrayView2<'_, f64>) -> Vec<f64> {
+    let positive: Vec<f64> =
+        by_task.columns().into_iter().map(|column| correlation(mean, column).max(0.0)).collect();
+    let total: f64 = positive.iter().sum();
+    positive
+        .iter()
+        .map(|share| if total > 0.0 { share / total } else { 1.0 / positive.len() as f64 })
+        .collect()
+}
+
+/// Pearson's correlation; 0 where one side is constant.
+fn correlation(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    let (mean_a, mean_b) = (a.mean().unwrap_or(0.0), b.mean().unwrap_or(0.0));
+    let (mut cross, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (a - mean_a, b - mean_b);
+        cross += a * b;
+        square_a += a * a;
+        square_b += b * b;
+    }
+    let norm = (square_a * square_b).sqrt();
+    if norm > 0.0 { cross / norm } else { 0.0 }
+}

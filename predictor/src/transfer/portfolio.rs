@@ -1,0 +1,137 @@
+//! The first picks, chosen together before the first trial.
+
+use ndarray::{Array1, Array2, Axis};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::{Seen, TransferModel};
+
+/// Candidates among which a portfolio is chosen: those of the highest expected height.
+const SHORTLIST: usize = 1_200;
+/// Tasks that the new one might be, drawn from the prior; each past task is another such, so often.
+const DRAWN: usize = 96;
+const PAST: usize = 6;
+/// Random cosines that a smooth function is made of.
+const COSINES: usize = 96;
+
+/// Scenarios over a shortlist: what each candidate would score on each task that the new one might be.
+#[derive(Clone, Debug)]
+pub struct Portfolio {
+    /// Positions in the pool, highest expected height first.
+    shortlist: Vec<usize>,
+    /// Heights, `(shortlist, scenarios)`.
+    heights: Array2<f64>,
+}
+
+impl TransferModel {
+    /// The scenarios that first picks among `open` candidates are chosen over.
+    #[must_use]
+    pub fn portfolio(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
+        let features = &seen.features;
+        let kernel = self.trusting(seen);
+        let variances = kernel.variances(features);
+        let height = |at: usize| {
+            self.shape.expected_gain(self.slope() * features.mean[at], variances[at].sqrt(), None)
+        };
+        let heights: Vec<f64> = open.iter().map(|at| height(*at)).collect();
+        let mut order: Vec<usize> = (0..open.len()).collect();
+        order.sort_by(|a, b| heights[*b].total_cmp(&heights[*a]).then(a.cmp(b)));
+        order.truncate(SHORTLIST);
+        let shortlist: Vec<usize> = order.into_iter().map(|at| open[at]).collect();
+        let features = features.select(&shortlist);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let tasks = self.weights.len();
+        let mut columns: Vec<Array1<f64>> = Vec::new();
+        for _ in 0..DRAWN {
+            let slope = self.slope() + kernel.mean.sqrt() * normal(&mut rng);
+            let by_task = Array1::from_shape_fn(tasks, |_| kernel.tasks.sqrt() * normal(&mut rng));
+            let by_column =
+                Array1::from_shape_fn(features.x.ncols(), |_| kernel.linear.sqrt() * normal(&mut rng));
+            let smooth = smooth(&features.x, kernel.length, kernel.own, &mut rng);
+            columns.push(
+                &features.mean * slope
+                    + features.deviations.dot(&by_task)
+                    + features.x.dot(&by_column)
+                    + smooth,
+            );
+        }
+        for (at, weight) in self.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+            let spread = tasks as f64 / (tasks as f64 - 1.0).max(1.0);
+            let own = &features.mean + &(&features.deviations.column(at) / (weight * spread).sqrt());
+            let copies = (PAST as f64 * weight * tasks as f64).round() as usize;
+            for _ in 0..copies {
+                columns.push(&own + &smooth(&features.x, kernel.length, kernel.own, &mut rng));
+            }
+        }
+        let mut heights = Array2::zeros((shortlist.len(), columns.len()));
+        for (mut to, column) in heights.columns_mut().into_iter().zip(&columns) {
+            to.iter_mut().zip(column).for_each(|(to, z)| *to = self.shape.height(*z));
+        }
+        Portfolio { shortlist, heights }
+    }
+}
+
+impl Portfolio {
+    /// Up to `k` positions beside those `chosen`, each the one that raises the expected best of all most; the first of all is
+    /// the one of the highest expected height.
+    ///
+    /// *Source*: greedy submodular maximisation, Nemhauser, Wolsey, Fisher 1978; portfolios of configurations as in Feurer et
+    /// al., "Auto-sklearn 2.0" (arXiv:2007.04074), section 4.
+    #[must_use]
+    pub fn picks(&self, chosen: &[usize], k: usize) -> Vec<usize> {
+        let scenarios = self.heights.ncols();
+        let mut best = vec![f64::NEG_INFINITY; scenarios];
+        let mut open = vec![true; self.shortlist.len()];
+        let take = |row: usize, best: &mut Vec<f64>| {
+            best.iter_mut().zip(self.heights.row(row)).for_each(|(best, height)| *best = best.max(*height));
+        };
+        for (row, position) in self.shortlist.iter().enumerate() {
+            if chosen.contains(position) {
+                open[row] = false;
+                take(row, &mut best);
+            }
+        }
+        let mut picks = Vec::new();
+        while picks.len() < k {
+            let first = best.first().is_none_or(|best| *best == f64::NEG_INFINITY);
+            let gain = |row: usize| -> f64 {
+                self.heights.row(row).iter().zip(&best).map(|(height, best)| height.max(*best)).sum()
+            };
+            let candidates = (0..open.len()).filter(|row| open[*row]);
+            // The shortlist is in order of expected height; the first is told by quadrature, which beats the draws.
+            let next = if first {
+                candidates.min()
+            } else {
+                candidates
+                    .map(|row| (row, gain(row)))
+                    .reduce(|most, next| if next.1 > most.1 { next } else { most })
+                    .map(|(row, _)| row)
+            };
+            let Some(row) = next else { break };
+            open[row] = false;
+            take(row, &mut best);
+            picks.push(self.shortlist[row]);
+        }
+        picks
+    }
+}
+
+/// A draw of a smooth function at the rows of `x` (random Fourier features, Rahimi & Recht, NeurIPS 2007).
+fn smooth(x: &Array2<f64>, length: f64, variance: f64, rng: &mut impl Rng) -> Array1<f64> {
+    let (n, d) = x.dim();
+    let mut sum = Array1::zeros(n);
+    let frequencies = Array2::from_shape_fn((d, COSINES), |_| normal(rng) / length);
+    let mut phases = x.dot(&frequencies);
+    let offsets: Vec<f64> = (0..COSINES).map(|_| rng.gen_range(0.0..std::f64::consts::TAU)).collect();
+    let amplitudes: Vec<f64> = (0..COSINES).map(|_| normal(rng)).collect();
+    for ((mut column, offset), amplitude) in phases.axis_iter_mut(Axis(1)).zip(&offsets).zip(&amplitudes) {
+        column.mapv_inplace(|phase| amplitude * (phase + offset).cos());
+    }
+    sum += &phases.sum_axis(Axis(1));
+    sum * (2.0 * variance / COSINES as f64).sqrt()
+}
+
+fn normal(rng: &mut impl Rng) -> f64 {
+    Normal::standard().inverse_cdf(rng.gen_range(1e-12..1.0))
+}

@@ -1,0 +1,196 @@
+//! `ScoreShape`: how scores of past tasks lie between their median and their best.
+
+use ndarray::Array1;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use crate::table::TaskScores;
+
+/// Normalised scores that the shape is tabled at.
+const LOWEST: f64 = -3.5;
+const HIGHEST: f64 = 5.0;
+const STEP: f64 = 0.05;
+/// The least rise a unit of normalised score, so that the table can be read both ways.
+const LEAST_RISE: f64 = 0.02;
+/// Beyond the best score seen, the rise of the last half unit goes on at this share.
+const BEYOND: f64 = 0.5;
+/// Without a history the best architecture is taken to lie so many deviations above the median.
+const BEST_DEVIATIONS: f64 = 3.0;
+/// Fewer scores than this say nothing about the shape.
+const FEW: usize = 10;
+
+/// The usual course of scores over normalised scores, in units of a task's best minus its median: 0 at the median, 1 at
+/// the best. Minus one plus it is minus the regret, which makes it the utility that trials are chosen by; read backwards it
+/// places raw scores of a new task, whose median and unit are unknown, on the normalised scale.
+#[derive(Clone, Debug)]
+pub(crate) struct ScoreShape {
+    /// Heights at `LOWEST`, `LOWEST + STEP`, …, strictly rising.
+    heights: Vec<f64>,
+}
+
+impl ScoreShape {
+    /// The weighted mean shape of tasks; a straight line where none has enough different scores.
+    pub(crate) fn of<'a>(tasks: impl Iterator<Item = (f64, &'a TaskScores)>) -> Self {
+        let points = ((HIGHEST - LOWEST) / STEP).round() as usize + 1;
+        let mut heights = vec![0.0; points];
+        let mut total = 0.0;
+        for (weight, task) in tasks {
+            let Some(course) = Course::of(task) else { continue };
+            total += weight;
+            heights
+                .iter_mut()
+                .enumerate()
+                .for_each(|(at, height)| *height += weight * course.height(z_of(at)));
+        }
+        for (at, height) in heights.iter_mut().enumerate() {
+            *height = if total > 0.0 { *height / total } else { z_of(at) / BEST_DEVIATIONS };
+        }
+        for at in 1..points {
+            heights[at] = heights[at].max(heights[at - 1] + LEAST_RISE * STEP);
+        }
+        ScoreShape { heights }
+    }
+
+    /// The height of a normalised score.
+    pub(crate) fn height(&self, z: f64) -> f64 {
+        let last = self.heights.len() - 1;
+        let place = ((z - LOWEST) / STEP).clamp(0.0, last as f64);
+        let at = (place as usize).min(last - 1);
+        let share = place - at as f64;
+        let above = (z - HIGHEST).max(0.0) * self.rise(last - 1);
+        self.heights[at] + share * (self.heights[at + 1] - self.heights[at]) + above
+    }
+
+    /// The normalised score of a height, and the height's rise there.
+    pub(crate) fn place(&self, height: f64) -> (f64, f64) {
+        let last = self.heights.len() - 1;
+        let above = self.heights.partition_point(|other| *other < height).clamp(1, last);
+        let (lo, hi) = (self.heights[above - 1], self.heights[above]);
+        let share = if height < lo { 0.0 } else { (height - lo) / (hi - lo) };
+        (z_of(above - 1) + share * STEP, self.rise(above - 1))
+    }
+
+    fn rise(&self, at: usize) -> f64 {
+        (self.heights[at + 1] - self.heights[at]) / STEP
+    }
+
+    /// `E[max(height(f) - floor, 0)]` for `f ~ N(mean, std^2)`; `E[height(f)]` without a floor.
+    pub(crate) fn expected_gain(&self, mean: f64, std: f64, floor: Option<f64>) -> f64 {
+        let gain = |node: f64| {
+            let height = self.height(mean + std * node);
+            floor.map_or(height, |floor| (height - floor).max(0.0))
+        };
+        NODES.iter().map(|(node, weight)| weight * gain(*node)).sum()
+    }
+}
+
+/// Standard normal nodes and their probabilities, dense towards the top, where improvement lies.
+static NODES: std::sync::LazyLock<Vec<(f64, f64)>> = std::sync::LazyLock::new(|| {
+    let normal = Normal::standard();
+    let cuts: Vec<f64> = (0..=18).map(|at| -3.5 + f64::from(at) * 0.4).collect();
+    let cells = cuts.windows(2).map(|pair| {
+        let probability = normal.cdf(pair[1]) - normal.cdf(pair[0]);
+        (f64::midpoint(pair[0], pair[1]), probability)
+    });
+    cells.collect()
+});
+
+fn z_of(at: usize) -> f64 {
+    LOWEST + STEP * at as f64
+}
+
+/// The course of one task's scores.
+struct Course {
+    /// Scores that were measured, ascending.
+    sorted: Vec<f64>,
+    median: f64,
+    unit: f64,
+}
+
+impl Course {
+    fn of(task: &TaskScores) -> Option<Course> {
+        let (median, unit) = median_and_unit(&task.scores)?;
+        let mut sorted: Vec<f64> = task.scores.iter().flatten().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        (sorted.len() >= FEW).then_some(Course { sorted, median, unit })
+    }
+
+    fn height(&self, z: f64) -> f64 {
+        let n = self.sorted.len() as f64;
+        let top = Normal::standard().inverse_cdf((n - 0.5) / n);
+        if z > top {
+            let before = self.quantile(top - 0.5);
+            return 1.0 + BEYOND * (z - top) * (1.0 - before) / 0.5;
+        }
+        self.quantile(z)
+    }
+
+    fn quantile(&self, z: f64) -> f64 {
+        let last = self.sorted.len() - 1;
+        let place = (Normal::standard().cdf(z) * self.sorted.len() as f64 - 0.5).clamp(0.0, last as f64);
+        let at = (place as usize).min(last.saturating_sub(1));
+        let next = (at + 1).min(last);
+        let score = self.sorted[at] + (place - at as f64) * (self.sorted[next] - self.sorted[at]);
+        (score - self.median) / self.unit
+    }
+}
+
+/// The median of the measured scores and the best minus it; `None` where that is nothing.
+pub(crate) fn median_and_unit(scores: &[Option<f64>]) -> Option<(f64, f64)> {
+    let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let (best, median) = (*sorted.last()?, sorted[sorted.len() / 2]);
+    (best > median).then_some((median, best - median))
+}
+
+/// Where raw scores of a new task lie: its median and the unit above it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Scale {
+    pub(crate) median: f64,
+    pub(crate) unit: f64,
+}
+
+/// Raw scores on the normalised scale, and how likely they are there.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) z: Array1<f64>,
+    /// Log density of the raw scores.
+    pub(crate) log_density: f64,
+    pub(crate) scale: Scale,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn straight() -> ScoreShape {
+        ScoreShape::of(std::iter::empty())
+    }
+
+    #[test]
+    fn reads_both_ways() {
+        let shape = straight();
+        for z in [-3.0, -0.77, 0.0, 1.234, 4.9] {
+            assert!((shape.place(shape.height(z)).0 - z).abs() < 1e-9, "{z}");
+        }
+        assert!((shape.height(3.0) - 1.0).abs() < 1e-9);
+        assert_eq!(shape.place(-1e9).0, LOWEST);
+    }
+
+    #[test]
+    fn gains_are_those_of_the_normal_distribution() {
+        let shape = straight();
+        assert!((shape.expected_gain(0.6, 0.5, None) - 0.2).abs() < 2e-3);
+        // Expected improvement of N(0, 1) over 1 is 0.0833; heights are a third of that.
+        assert!((shape.expected_gain(0.0, 1.0, Some(1.0 / 3.0)) - 0.0833 / 3.0).abs() < 2e-3);
+    }
+
+    #[test]
+    fn median_and_unit_need_two_different_scores() {
+        assert_eq!(
+            median_and_unit(&[Some(0.2), None, Some(0.4), Some(0.3)]),
+            Some((0.3, 0.1_f64.mul_add(1.0, 0.4 - 0.3 - 0.1)))
+        );
+        assert_eq!(median_and_unit(&[Some(0.5); 4]), None);
+        assert_eq!(median_and_unit(&[None]), None);
+    }
+}

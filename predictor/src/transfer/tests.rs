@@ -1,0 +1,166 @@
+use heirloom_kb::{Architecture, Domain, Goal, SearchSpace, Split, Trial};
+use ndarray::array;
+
+use super::*;
+
+/// A base of tasks, and the views of all ten architectures.
+struct History {
+    table: TrainingTable,
+    models: TaskModels,
+    agreement: Agreement,
+    tasks: Vec<Task>,
+    views: Views,
+}
+
+/// Tasks whose score rises (`true`) or falls with `a`.
+fn history(rising: &[bool]) -> History {
+    let space: SearchSpace =
+        serde_json::from_str(r#"{"id":"s/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":9}}]}"#)
+            .unwrap();
+    let name = |index: usize| format!("task{index}");
+    let tasks: Vec<Task> = (0..rising.len())
+        .map(|index| Task::new(name(index), Domain::Tabular, "accuracy", Goal::Maximize))
+        .collect();
+    let mut trials = Vec::new();
+    for (index, up) in rising.iter().enumerate() {
+        for a in 0..10_i64 {
+            let architecture: Architecture = [("a", a)].into_iter().collect();
+            let score = if *up { a } else { 9 - a } as f64;
+            let task = name(index);
+            trials.push(Trial::new(task, "s/1", architecture, Split::Validation, "accuracy", score));
+        }
+    }
+    let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
+    let models = TaskModels::fit(&table, &[]).unwrap();
+    let agreement = Agreement::new(&table, &models).unwrap();
+    let views = Views { x: table.x().to_shared(), by_task: models.evaluate(table.x().view()).unwrap() };
+    History { table, models, agreement, tasks, views }
+}
+
+impl History {
+    fn model(&self) -> TransferModel {
+        self.model_of(&(0..self.tasks.len()).collect::<Vec<_>>())
+    }
+
+    fn model_of(&self, columns: &[usize]) -> TransferModel {
+        let History { table, models, agreement, tasks, .. } = self;
+        let new = Task::new("new", Domain::Tabular, "accuracy", Goal::Maximize);
+        TransferModel::new(PastTasks { table, models, agreement, tasks, columns }, &new)
+    }
+
+    fn learn(&self, rows: &[usize], scores: &[Option<f64>]) -> (Seen, Posterior) {
+        let model = self.model();
+        let seen = model.see(&self.views);
+        let posterior = model.condition(&seen, &self.views.select(rows), scores, &self.views.select(&[]));
+        (seen, posterior.unwrap())
+    }
+}
+
+fn best(prediction: &Prediction) -> usize {
+    (0..prediction.mean.len()).max_by(|a, b| prediction.mean[*a].total_cmp(&prediction.mean[*b])).unwrap()
+}
+
+#[test]
+fn without_trials_the_past_decides() {
+    let history = history(&[true, true, true]);
+    let model = history.model();
+    let seen = model.see(&history.views);
+    let prior = model.prior(&seen);
+    assert!(best(&prior) >= 8, "{prior:?}");
+    assert!(prior.mean[0] < -0.7 && prior.std[0] > 0.0, "{prior:?}");
+    let open: Vec<usize> = (0..10).collect();
+    assert!(model.portfolio(&seen, &open, 0).picks(&[], 1)[0] >= 8);
+}
+
+#[test]
+fn without_history_nothing_is_expected_and_trials_decide() {
+    let history = history(&[true]);
+    let model = history.model_of(&[]);
+    let views = history.views.tasks(&[]);
+    let seen = model.see(&views);
+    let prior = model.prior(&seen);
+    assert!(prior.mean.iter().all(|mean| *mean == 0.0) && prior.std.iter().all(|std| *std > 0.5));
+    let scores = [Some(0.1), Some(0.5), Some(0.9)];
+    let posterior = model.condition(&seen, &views.select(&[0, 4, 8]), &scores, &views.select(&[])).unwrap();
+    let expected = posterior.expect(&seen);
+    assert!(expected.mean[8] > expected.mean[4] && expected.mean[4] > expected.mean[0], "{expected:?}");
+    assert_eq!(posterior.trust(), 1.0);
+}
+
+#[test]
+fn trials_tell_which_past_task_is_alike() {
+    let history = history(&[true, false, true, false]);
+    let (seen, posterior) = history.learn(&[1, 5, 8], &[Some(8.0), Some(4.0), Some(1.0)]);
+    let expected = posterior.expect(&seen);
+    assert!(best(&expected) <= 1, "{expected:?}");
+    let shares = task_shares(expected.mean.view(), history.views.by_task.view());
+    assert!(shares[1] + shares[3] > 0.95, "{shares:?}");
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_first_picks_cover_what_the_task_may_be_like() {
+    let history = history(&[true, false, true, false]);
+    let model = history.model();
+    let seen = model.see(&history.views);
+    let open: Vec<usize> = (0..10).collect();
+    let portfolio = model.portfolio(&seen, &open, 0);
+    let picks = portfolio.picks(&[], 2);
+    assert!(picks.iter().any(|pick| *pick >= 7) && picks.iter().any(|pick| *pick <= 2), "{picks:?}");
+    assert_eq!(portfolio.picks(&picks[..1], 1), picks[1..], "one after another gives the same");
+    assert_eq!(portfolio.picks(&[], 99).len(), 10);
+}
+
+#[test]
+fn a_misleading_history_is_overruled_and_loses_trust() {
+    let history = history(&[true, true, true]);
+    let rows = [9, 7, 5, 3, 1];
+    let scores: Vec<Option<f64>> = rows.iter().map(|a| Some(9.0 - *a as f64)).collect();
+    let (seen, posterior) = history.learn(&rows, &scores);
+    let expected = posterior.expect(&seen);
+    assert!(best(&expected) <= 3, "{expected:?}");
+    assert!(posterior.trust() < 0.5, "{}", posterior.trust());
+    let open = [0, 2, 4, 6, 8];
+    assert!(posterior.improvements(&seen, &open)[0].0 <= 2);
+}
+
+#[test]
+fn a_history_that_foretells_gains_trust() {
+    let history = history(&[true, true, true]);
+    let (_, posterior) = history.learn(&[9, 6, 3, 0], &[Some(9.0), Some(6.0), Some(3.0), Some(0.0)]);
+    assert!(posterior.trust() > 0.8, "{}", posterior.trust());
+}
+
+#[test]
+fn a_trial_and_one_under_way_lower_the_doubt() {
+    let history = history(&[true, true]);
+    let model = history.model();
+    let seen = model.see(&history.views);
+    let at = |rows: &[usize]| history.views.select(rows);
+    let after = model.condition(&seen, &at(&[9]), &[Some(9.0)], &at(&[])).unwrap().expect(&seen);
+    assert!(after.std[9] < model.prior(&seen).std[9]);
+    let pending = model.condition(&seen, &at(&[9]), &[Some(9.0)], &at(&[2])).unwrap().expect(&seen);
+    assert!(pending.std[2] < after.std[2]);
+    assert!((pending.mean[2] - after.mean[2]).abs() < 0.05, "what is under way is believed, not known");
+    let error = model.condition(&seen, &at(&[9]), &[], &at(&[])).unwrap_err().to_string();
+    assert_eq!(error, "architectures tried and scores: 1 against 0");
+    assert!(model.condition(&seen, &at(&[]), &[], &at(&[])).is_err());
+}
+
+#[test]
+fn failed_and_constant_trials_are_no_obstacle() {
+    let history = history(&[true, true]);
+    for scores in [[None, None, None], [Some(0.5), Some(0.5), Some(0.5)], [None, Some(3.0), None]] {
+        let (seen, posterior) = history.learn(&[2, 5, 8], &scores);
+        let expected = posterior.expect(&seen);
+        assert!(expected.mean.iter().chain(&expected.std).all(|value| value.is_finite()), "{expected:?}");
+        let gains = posterior.improvements(&seen, &[0, 1, 9]);
+        assert!(gains.iter().all(|(_, gain)| gain.is_finite()), "{gains:?}");
+    }
+}
+
+#[test]
+fn shares_of_a_constant_opinion_are_even() {
+    let shares = task_shares(array![0.0, 0.0].view(), array![[1.0, 2.0], [2.0, 1.0]].view());
+    assert_eq!(shares, [0.5, 0.5]);
+}
