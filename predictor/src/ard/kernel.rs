@@ -24,12 +24,7 @@ pub struct ArdKernel {
 }
 
 impl ArdKernel {
-    #[cfg(test)]
-    pub(super) fn to_logs(&self) -> Vec<f64> {
-        let lengths = self.lengths.iter().map(|length| length.ln());
-        lengths.chain([self.joint.ln(), self.additive.ln(), self.noise.ln()]).collect()
-    }
-
+    /// From the logarithms of lengths, joint and additive variance, and noise.
     pub(super) fn from_logs(logs: &[f64]) -> Self {
         let (lengths, variances) = logs.split_at(logs.len() - 3);
         ArdKernel {
@@ -62,7 +57,7 @@ impl ArdKernel {
     }
 
     /// The derivative of `sum_ij W_ij K_ij / 2` for a symmetric `W`, by the logarithms in the order of
-    /// [`ArdKernel::to_logs`].
+    /// [`ArdKernel::from_logs`].
     ///
     /// # Shapes
     /// `x` is `(n, G)`, `w` is `(n, n)`, the answer `(G + 3,)`.
@@ -159,6 +154,11 @@ mod tests {
 
     use super::*;
 
+    fn to_logs(kernel: &ArdKernel) -> Vec<f64> {
+        let lengths = kernel.lengths.iter().map(|length| length.ln());
+        lengths.chain([kernel.joint.ln(), kernel.additive.ln(), kernel.noise.ln()]).collect()
+    }
+
     fn weighted_sum(kernel: &ArdKernel, parts: &[Part], x: &Array2<f64>, w: &Array2<f64>) -> f64 {
         let mut k = kernel.between(parts, x.view(), x.view());
         k.diag_mut().mapv_inplace(|k| k + kernel.noise);
@@ -171,7 +171,7 @@ mod tests {
         let x = array![[0.1, 1.0, 0.3], [0.5, 2.0, 0.9], [0.9, 1.0, 0.2], [0.4, 3.0, 0.2]];
         let w = Array2::from_shape_fn((4, 4), |(i, j)| 1.0 / (1.0 + (i + j) as f64) - 0.3);
         let kernel = ArdKernel { lengths: vec![0.4, 0.8, 1.3], joint: 0.7, additive: 0.4, noise: 0.1 };
-        let logs = kernel.to_logs();
+        let logs = to_logs(&kernel);
         let exact = kernel.derivative(&parts, x.view(), w.view());
         for (at, exact) in exact.iter().enumerate() {
             let moved = |by: f64| {

@@ -87,7 +87,8 @@ impl ArdProcess {
             let cross = self.cross(x).dot(self.process.weights());
             cross.mapv(|mean| location + scale * mean)
         };
-        Ok(join(x.axis_chunks_iter(Axis(0), CHUNK).map(chunk).collect()))
+        let chunks: Vec<Array1<f64>> = x.axis_chunks_iter(Axis(0), CHUNK).map(chunk).collect();
+        Ok(join(&chunks))
     }
 
     fn cross(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {
@@ -95,7 +96,7 @@ impl ArdProcess {
     }
 }
 
-fn join(chunks: Vec<Array1<f64>>) -> Array1<f64> {
+fn join(chunks: &[Array1<f64>]) -> Array1<f64> {
     let views: Vec<_> = chunks.iter().map(Array1::view).collect();
     concatenate(Axis(0), &views).unwrap_or_else(|_| Array1::zeros(0))
 }
@@ -112,7 +113,7 @@ impl Surrogate for ArdProcess {
             means.push(mean.mapv(|mean| location + scale * mean));
             stds.push(variance.mapv(|variance| scale * (variance + self.kernel.noise).sqrt()));
         }
-        Ok(Prediction { mean: join(means), std: join(stds) })
+        Ok(Prediction { mean: join(&means), std: join(&stds) })
     }
 }
 

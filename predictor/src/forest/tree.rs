@@ -158,7 +158,8 @@ impl<'a> Grower<'a> {
         Total { sum: count * self.y[row as usize], count }
     }
 
-    /// Features that are constant in this node do not count as tried.
+    /// Features that are constant in this node count as tried, but one that is not will be found: one-hot columns are
+    /// constant in most nodes, and not counting them would leave little to chance.
     fn best_split(&mut self, rows: &[u32], rng: &mut impl Rng) -> Option<Split> {
         let shares: Vec<Total> = rows.iter().map(|row| self.share(*row)).collect();
         let total = shares.iter().fold(Total::default(), |total, share| total.plus(*share));
@@ -166,9 +167,9 @@ impl<'a> Grower<'a> {
             return None;
         }
         let mut best: Option<Split> = None;
-        let mut tried = 0;
+        let mut varies = false;
         for drawn in 0..self.features.len() {
-            if tried == self.tries {
+            if drawn >= self.tries && varies {
                 break;
             }
             let pick = rng.gen_range(drawn..self.features.len());
@@ -178,8 +179,11 @@ impl<'a> Grower<'a> {
             if self.histograms[column].occupied == 0 {
                 self.histograms[column].fill(&self.bins.columns[column].bins, rows, &shares);
             }
+            if self.is_constant(feature, total) {
+                continue;
+            }
+            varies = true;
             let Some(split) = self.split_on(feature, total, rng) else { continue };
-            tried += 1;
             if best.as_ref().is_none_or(|best| split.gain > best.gain) {
                 best = Some(split);
             }
@@ -188,8 +192,20 @@ impl<'a> Grower<'a> {
         best.filter(|split| split.gain > 1e-12)
     }
 
-    /// The best split on one feature, or a random one; `None` where its rows all share a bin or a side would be
-    /// too small.
+    /// Whether the node's rows all share a bin of this feature.
+    fn is_constant(&self, feature: u32, total: Total) -> bool {
+        let place = self.bins.places[feature as usize];
+        let histogram = &self.histograms[place.column()];
+        match place {
+            Place::Own(_) => histogram.occupied.is_power_of_two(),
+            Place::Shared(_, code) => {
+                let count = histogram.cells[usize::from(code)].count;
+                count == 0.0 || count == total.count
+            }
+        }
+    }
+
+    /// The best split on one feature, or a random one; `None` where a side would be too small.
     fn split_on(&self, feature: u32, total: Total, rng: &mut impl Rng) -> Option<Split> {
         let place = self.bins.places[feature as usize];
         let histogram = &self.histograms[place.column()];
