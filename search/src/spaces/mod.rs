@@ -19,7 +19,8 @@ use heirloom_kb::{Architecture, Domain, SearchSpace};
 use crate::net::{NetError, NetGraph, Shape};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
-pub use variation::{mutate, neighbours};
+pub(crate) use variation::{is_stepped, surroundings};
+pub use variation::{mutate, neighbours, perturb};
 
 /// What a network is made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +117,11 @@ pub fn canonical(space: &str, architecture: &Architecture) -> Architecture {
         Some(family) => (family.canonical)(architecture),
         None => architecture.clone(),
     }
+}
+
+/// Whether a canonical architecture is one of its space: what the published space leaves out is not.
+pub(crate) fn admits(space: &str, canonical: &Architecture) -> bool {
+    family(space).is_none_or(|family| (family.admits)(canonical))
 }
 
 /// The error for examples that a space makes no network for.
