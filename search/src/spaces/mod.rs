@@ -19,7 +19,7 @@ use heirloom_kb::{Architecture, Domain, SearchSpace};
 use crate::net::{NetError, NetGraph, Shape};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
-pub(crate) use variation::{is_stepped, surroundings};
+pub(crate) use variation::{is_stepped, position, surroundings, value_near, with_value};
 pub use variation::{mutate, neighbours, perturb};
 
 /// What a network is made for.

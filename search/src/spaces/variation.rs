@@ -116,39 +116,58 @@ fn redraw(range: &Range, current: &Value, rng: &mut impl Rng) -> Value {
 /// A value near the current one, and not that.
 fn step_from(range: &Range, current: &Value, step: f64, rng: &mut impl Rng) -> Value {
     let by = step * normal(rng);
-    let number = current.as_f64();
-    match (range, number) {
-        (Range::Real { lo, hi, log }, Some(number)) => Value::Real(stepped(number, *lo, *hi, *log, by)),
-        (Range::Int { lo, hi, log }, Some(number)) => {
-            let aim = stepped(number, *lo as f64, *hi as f64, *log, by).round() as i64;
-            let now = number as i64;
-            let next = if aim == now { next_to(now, *lo, *hi, by) } else { aim };
-            Value::Int(next.clamp(*lo, *hi))
+    let aim = value_near(range, turned(position(range, current) + by));
+    let (now, last) = match (range, range.cardinality()) {
+        (Range::Choice { .. }, _) => return redraw(range, current, rng),
+        (_, Some(n)) if aim.same(current) => (range.index_of(current).unwrap_or(0), n - 1),
+        _ => return aim,
+    };
+    let up = (by >= 0.0 && now < last) || now == 0;
+    range.value_at(if up { now + 1 } else { now - 1 }).unwrap_or(aim)
+}
+
+/// A position beyond 0 or 1, turned back there.
+fn turned(position: f64) -> f64 {
+    let there = position.rem_euclid(2.0);
+    if there > 1.0 { 2.0 - there } else { there }
+}
+
+/// Where a value lies between the ends of its range, from 0 to 1: logarithmically where the range says so, by place for
+/// options and levels. 0 for what is not of the range.
+pub(crate) fn position(range: &Range, value: &Value) -> f64 {
+    let between = |lo: f64, hi: f64, log: bool| {
+        let number = value.as_f64().unwrap_or(lo);
+        if log { (number / lo).ln() / (hi / lo).ln() } else { (number - lo) / (hi - lo) }
+    };
+    let at = match *range {
+        Range::Real { lo, hi, log } => between(lo, hi, log),
+        Range::Int { lo, hi, log } => between(lo as f64, hi as f64, log),
+        Range::Choice { .. } | Range::Levels { .. } => {
+            let last = range.cardinality().unwrap_or(1) - 1;
+            range.index_of(value).unwrap_or(0) as f64 / last as f64
         }
-        (Range::Levels { values }, _) => {
-            let last = values.len() as i64 - 1;
-            let now = range.index_of(current).map_or(0, |at| at as i64);
-            let aim = stepped(now as f64, 0.0, last as f64, false, by).round() as i64;
-            let at = if aim == now { next_to(now, 0, last, by) } else { aim };
-            values[at.clamp(0, last) as usize].clone()
+    };
+    // A range of one value has no scale.
+    if at.is_finite() { at.clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// The value of a range nearest to a position from 0 to 1.
+pub(crate) fn value_near(range: &Range, position: f64) -> Value {
+    let between = |lo: f64, hi: f64, log: bool| {
+        let number = if log { lo * (hi / lo).powf(position) } else { lo + (hi - lo) * position };
+        number.clamp(lo, hi)
+    };
+    match *range {
+        Range::Real { lo, hi, log } => Value::Real(between(lo, hi, log)),
+        Range::Int { lo, hi, log } => {
+            Value::Int((between(lo as f64, hi as f64, log).round() as i64).clamp(lo, hi))
         }
-        _ => redraw(range, current, rng),
+        Range::Choice { .. } | Range::Levels { .. } => {
+            let last = range.cardinality().unwrap_or(1) - 1;
+            let at = (position * last as f64).round() as u64;
+            range.value_at(at.min(last)).expect("a checked range has a value")
+        }
     }
-}
-
-/// A number moved by a share of its range, turned back at the bounds.
-fn stepped(number: f64, lo: f64, hi: f64, log: bool, by: f64) -> f64 {
-    let at = if log { (number / lo).ln() / (hi / lo).ln() } else { (number - lo) / (hi - lo) };
-    let there = (at + by).rem_euclid(2.0);
-    let there = if there > 1.0 { 2.0 - there } else { there };
-    let moved = if log { lo * (hi / lo).powf(there) } else { lo + (hi - lo) * there };
-    moved.clamp(lo, hi)
-}
-
-/// The next whole number in the direction of a step, the other way at a bound.
-fn next_to(now: i64, lo: i64, hi: i64, by: f64) -> i64 {
-    let up = (by >= 0.0 && now < hi) || now <= lo;
-    if up { now.saturating_add(1) } else { now.saturating_sub(1) }
 }
 
 /// A standard normal number. *Source*: Box and Muller, 1958.
@@ -158,7 +177,7 @@ fn normal(rng: &mut impl Rng) -> f64 {
 }
 
 /// The architecture with one parameter changed; `fresh` gives those their value that become active by it.
-fn with_value(
+pub(crate) fn with_value(
     space: &SearchSpace,
     architecture: &Architecture,
     changed: &Param,
