@@ -9,11 +9,14 @@ use rand::seq::SliceRandom;
 
 use crate::{SearchError, spaces};
 
+/// An acquisition: a number for each architecture, the higher the better.
+pub(crate) type Scorer<'a> = dyn FnMut(&[Architecture]) -> Result<Vec<f64>, SearchError> + 'a;
+
 /// How thoroughly to search. A round asks for at most `climbs * neighbours` scores.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalSearch {
-    /// Climbs side by side: up to half of them from the best starting architectures, the others from the best of as many drawn
-    /// at random.
+    /// Climbs side by side: up to half of them from the best starting architectures, the others from the best of as
+    /// many drawn at random.
     pub(crate) climbs: usize,
     /// Rounds at most.
     pub(crate) rounds: usize,
@@ -37,24 +40,24 @@ const NARROWEST: f64 = 1e-3;
 /// The best new architectures that local search finds, best first, with their scores: canonical, of the space's family,
 /// none twice and none of `taken`.
 ///
-/// Climbs from several starts go on side by side, so that `score` is called once a round, with architectures that it has not
-/// been given before. A climb goes to the best of its neighbours (all other options of one choice, steps of one number)
-/// while that is better than where it stands; where it is not, steps get narrower, down to the end of the climb.
-/// Scores that are not numbers count as the worst.
+/// Climbs from several starts go on side by side, so that `score` is called once a round, with architectures that it
+/// has not been given before. A climb goes to the best of its neighbours (all other options of one choice, steps of
+/// one number) while that is better than where it stands; where it is not, steps get narrower, down to the end of the
+/// climb. Scores that are not numbers count as the worst.
 ///
 /// # Errors
 /// Those of `score`, which returns a number for each architecture.
 ///
 /// # Source
-/// Hutter, Hoos, Leyton-Brown, "Sequential model-based optimization for general algorithm configuration", 2011, section 4.3:
-/// multi-start local search on the acquisition.
+/// Hutter, Hoos, Leyton-Brown, "Sequential model-based optimization for general algorithm configuration", 2011, section
+/// 4.3: multi-start local search on the acquisition.
 #[cfg_attr(not(test), expect(dead_code, reason = "for acquisitions over spaces that are not listed"))]
 pub(crate) fn maximise(
     space: &SearchSpace,
     starts: &[Architecture],
     taken: &HashSet<Vec<u64>>,
     encoder: &Encoder,
-    score: &mut dyn FnMut(&[Architecture]) -> Result<Vec<f64>, SearchError>,
+    score: &mut Scorer<'_>,
     params: LocalSearch,
     rng: &mut impl Rng,
 ) -> Result<Vec<(Architecture, f64)>, SearchError> {
@@ -135,10 +138,7 @@ impl Seen<'_> {
     }
 
     /// Scores for those that have none yet.
-    fn rate(
-        &mut self,
-        score: &mut dyn FnMut(&[Architecture]) -> Result<Vec<f64>, SearchError>,
-    ) -> Result<(), SearchError> {
+    fn rate(&mut self, score: &mut Scorer<'_>) -> Result<(), SearchError> {
         let new = &self.architectures[self.scores.len()..];
         if !new.is_empty() {
             let wanted = new.len();

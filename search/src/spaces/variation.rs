@@ -36,9 +36,9 @@ pub fn mutate(space: &SearchSpace, architecture: &Architecture, rng: &mut impl R
     with_value(space, architecture, param, &value, |param| draw(&param.range, rng))
 }
 
-/// Like [`mutate`], but a number takes a step from where it is instead of being drawn anew: normally distributed, `step` of
-/// its range wide (of the range's logarithm where it is logarithmic), at least to the next value, turned back at the
-/// bounds. Choices, which have no order, are drawn anew.
+/// Like [`mutate`], but a number takes a step from where it is instead of being drawn anew: normally distributed,
+/// `step` of its range wide (of the range's logarithm where it is logarithmic), at least to the next value, turned
+/// back at the bounds. Choices, which have no order, are drawn anew.
 #[must_use]
 pub fn perturb(
     space: &SearchSpace,
@@ -51,8 +51,8 @@ pub fn perturb(
     with_value(space, architecture, param, &value, |param| draw(&param.range, rng))
 }
 
-/// Architectures that differ in one parameter: every other option of a choice and every other of few numbers, some steps of
-/// [`perturb`] from a number of many. Parameters that become active are drawn.
+/// Architectures that differ in one parameter: every other option of a choice and every other of few numbers, some
+/// steps of [`perturb`] from a number of many. Parameters that become active are drawn.
 pub(crate) fn surroundings(
     space: &SearchSpace,
     architecture: &Architecture,

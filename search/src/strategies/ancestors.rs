@@ -10,9 +10,9 @@ const MOST: usize = 1_024;
 
 /// Architectures that did best on past tasks, best first.
 ///
-/// What counts is the sum of an architecture's normalised scores over the past tasks that measured it, divided by one more than their number:
-/// a good mean that rests on several tasks comes before the same mean on one. Where no architecture was measured twice, the best of each
-/// task come first, then the second best.
+/// What counts is the sum of an architecture's normalised scores over the past tasks that measured it, divided by one
+/// more than their number: a good mean that rests on several tasks comes before the same mean on one. Where no
+/// architecture was measured twice, the best of each task come first, then the second best.
 pub(super) struct Ancestors(Vec<Architecture>);
 
 impl Ancestors {

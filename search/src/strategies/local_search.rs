@@ -15,17 +15,24 @@ use crate::{SearchError, spaces};
 /// Width of a number's steps, as a share of its range.
 const STEP: f64 = 0.1;
 
+/// Starts that are tried before the first climb, from the best of them.
+const OPENING: usize = 4;
+
 /// Candidates that stand for the neighbours where none of these is a candidate.
 const NEAREST: usize = 8;
 
-/// Tries the neighbours of the best architecture of a climb, in random order, and moves on to the first that is better. Where none is,
-/// a new climb starts from the next best of past tasks, and in the end from anywhere.
+/// Tries a few of the best of past tasks, then the neighbours of the best architecture of a climb, in random order,
+/// and moves on to the first that is better. Where none is, a new climb starts from the next best of past tasks, and
+/// in the end from anywhere.
 ///
 /// *Source*: White, Nolen, Savani, "Exploring the loss landscape in neural architecture search" ("Local search is
-/// state of the art for NAS benchmarks"), arXiv:2005.02960, algorithm 1, in its form that queries until there is an improvement.
+/// state of the art for NAS benchmarks"), arXiv:2005.02960, algorithm 1, in its form that queries until there is an
+/// improvement.
 pub(super) struct LocalSearchStrategy {
     candidates: Candidates,
     starts: VecDeque<Architecture>,
+    /// Starts yet to be tried before climbing.
+    opening: usize,
     climb: Option<Climb>,
     rng: Xoshiro256PlusPlus,
 }
@@ -40,7 +47,8 @@ struct Climb {
 }
 
 impl LocalSearchStrategy {
-    /// Climbs among candidates, from a task's best own trial if it has one that did not fail, else from these ancestors.
+    /// Climbs among candidates, from a task's best own trial if it has one that did not fail, else from these
+    /// ancestors.
     pub(super) fn new(
         candidates: Candidates,
         ancestors: &Ancestors,
@@ -49,9 +57,10 @@ impl LocalSearchStrategy {
     ) -> Result<Self, SearchError> {
         let rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let starts = ancestors.best_first().iter().cloned().collect();
-        let mut strategy = LocalSearchStrategy { candidates, starts, climb: None, rng };
+        let mut strategy = LocalSearchStrategy { candidates, starts, opening: OPENING, climb: None, rng };
         if let Some((at, Some(score))) = own.best_last().pop() {
             strategy.climb = Some(strategy.climb_from(at, Some(score))?);
+            strategy.opening = 0;
         }
         Ok(strategy)
     }
@@ -75,6 +84,13 @@ impl LocalSearchStrategy {
     }
 
     fn propose(&mut self) -> Result<Option<Proposal>, SearchError> {
+        while self.opening > 0 {
+            self.opening -= 1;
+            if let Some(start) = self.next_start() {
+                let why = "among the best on past tasks, to climb from the best of them";
+                return Ok(Some(self.proposal(&start, why.into())));
+            }
+        }
         while let Some(climb) = &mut self.climb {
             let Some(next) = climb.near.pop() else { break };
             if self.candidates.allows(&next) {
@@ -158,7 +174,8 @@ mod tests {
         }
     }
 
-    /// The first proposal is the best of the past, the next ones differ from it in one parameter, and so on from the next best.
+    /// The first four proposals are the best of the past; the next ones differ from the best of these in one parameter;
+    /// after them comes the next best of the past.
     #[test]
     fn climbs_start_from_the_past_one_after_another() {
         let weights = [1.0, 0.5, 2.0, 0.7, 1.5];
@@ -166,18 +183,24 @@ mod tests {
         let (pool, own) = (Arc::clone(history.pool()), OwnTrials::default());
         let mut strategy = StrategyKind::LocalSearch.start(&history, vec![0], pool, own, 0).unwrap();
         let ancestors = Ancestors::new(&history, &[0], &mut Xoshiro256PlusPlus::seed_from_u64(0));
-        let first = strategy.ask(1).unwrap().remove(0).architecture;
-        assert_eq!(first, ancestors.best_first()[0]);
-        strategy.tell(&first, Some(1.0)).unwrap();
-        let differing = |one: &Architecture| {
-            separable().params().iter().filter(|param| one.get(&param.name) != first.get(&param.name)).count()
-        };
-        for proposal in strategy.ask(20).unwrap() {
-            assert_eq!(differing(&proposal.architecture), 1);
-            strategy.tell(&proposal.architecture, None).unwrap();
+        let first: Vec<Architecture> =
+            strategy.ask(OPENING).unwrap().into_iter().map(|proposal| proposal.architecture).collect();
+        assert_eq!(first, ancestors.best_first()[..OPENING]);
+        for (architecture, score) in first.iter().zip([None, Some(1.0), Some(2.0), Some(0.5)]) {
+            strategy.tell(architecture, score).unwrap();
         }
-        let next = strategy.ask(1).unwrap().remove(0);
-        assert!(ancestors.best_first()[..30].contains(&next.architecture), "{}", next.architecture);
+        let space = separable();
+        let changed = |one: &Architecture| {
+            space.params().iter().filter(|param| one.get(&param.name) != first[2].get(&param.name)).count()
+        };
+        let next = loop {
+            let next = strategy.ask(1).unwrap().remove(0);
+            if changed(&next.architecture) > 1 {
+                break next;
+            }
+            strategy.tell(&next.architecture, None).unwrap();
+        };
+        assert!(ancestors.best_first()[OPENING..].contains(&next.architecture), "{}", next.architecture);
         assert_eq!(next.why, "among the best on past tasks, to start a climb");
     }
 }

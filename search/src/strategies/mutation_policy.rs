@@ -16,10 +16,10 @@ const RATE: f64 = 0.3;
 ///
 /// `exp(s_j + l_j(v) - l_j(c)) / m_j`, over the sum of these,
 ///
-/// where `l` are the logits of a [`Policy`] that past tasks have trained, `s` the worth of changing a parameter at all and
-/// `m_j` the number of values to change to. So a parameter that matters is changed often where it has a bad value, and seldom
-/// where it has a good one. Both `s` and `l` go up the gradient of the log probability by how much a child
-/// stands above its parent.
+/// where `l` are the logits of a [`Policy`] that past tasks have trained, `s` the worth of changing a parameter at
+/// all and `m_j` the number of values to change to. So a parameter that matters is changed often where it has a bad
+/// value, and seldom where it has a good one. Both `s` and `l` go up the gradient of the log probability by how much
+/// a child stands above its parent.
 ///
 /// *Source*: Williams, 1992 (as for [`Policy::reinforce`]); Chen et al., "Reinforced evolutionary neural architecture
 /// search", arXiv:1808.00193, for a mutation that is learned.

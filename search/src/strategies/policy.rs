@@ -30,8 +30,8 @@ const ENTROPY: f64 = 0.01;
 pub(super) type Choices = Vec<Option<usize>>;
 
 /// A distribution over the architectures of a space: one categorical distribution a parameter, in logits, of which
-/// only those of active parameters count. Options, levels and few integers are a category each; a range of more numbers is cut into
-/// equal shares, within which a number is drawn uniformly.
+/// only those of active parameters count. Options, levels and few integers are a category each; a range of more
+/// numbers is cut into equal shares, within which a number is drawn uniformly.
 pub(super) struct Policy {
     space: SearchSpace,
     /// Logits, `(categories,)` a parameter.
@@ -45,12 +45,13 @@ impl Policy {
         Policy { space: space.clone(), logits }
     }
 
-    /// A step of natural policy gradient from the uniform policy, of a fixed length: the logit of a category is the mean
-    /// normalised score of a task's trials that chose it, the mean over tasks, times the length. Means and not sums are
-    /// taken, so that a category is not favoured for having been tried often; few trials are drawn towards 0, the
-    /// average.
+    /// A step of natural policy gradient from the uniform policy, of a fixed length: the logit of a category is the
+    /// mean normalised score of a task's trials that chose it, the mean over tasks, times the length. Means and not
+    /// sums are taken, so that a category is not favoured for having been tried often; few trials are drawn towards
+    /// 0, the average.
     ///
-    /// *Source*: Kakade, "A natural policy gradient", 2001, theorem 1: for a softmax the natural gradient is the advantages.
+    /// *Source*: Kakade, "A natural policy gradient", 2001, theorem 1: for a softmax the natural gradient is the
+    /// advantages.
     pub(super) fn trained(history: &SpaceHistory, past: &[usize]) -> Self {
         let mut policy = Policy::uniform(history.space());
         let table = history.table();

@@ -24,10 +24,6 @@ impl Population {
         Population { size, members: VecDeque::with_capacity(size + 1) }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.members.len()
-    }
-
     pub(super) fn push(&mut self, member: Member) {
         self.members.push_back(member);
         if self.members.len() > self.size {
@@ -61,7 +57,7 @@ mod tests {
         for (n, score) in [Some(9.0), None, Some(1.0), Some(2.0)].into_iter().enumerate() {
             population.push(member(n as i64, score));
         }
-        assert_eq!(population.len(), 3);
+        assert_eq!(population.members.len(), 3);
         assert_eq!(population.tournament(3, &mut rng), Some(&member(3, Some(2.0))));
     }
 

@@ -17,9 +17,9 @@ const DRAWS: usize = 64;
 /// How much of the baseline stays when a reward comes in.
 const BASELINE_DECAY: f64 = 0.9;
 
-/// Proposes what it draws from a [`Policy`], which learns from each score: the reward is the share of own trials
-/// that a trial stands above, less a moving mean of such rewards. Where the candidates are listed, it draws among the open ones, each as likely as
-/// the policy makes it; otherwise from the space.
+/// Proposes what it draws from a [`Policy`], which learns from each score: the reward is the share of own trials that
+/// a trial stands above, less a moving mean of such rewards. Where the candidates are listed, it draws among the open
+/// ones, each as likely as the policy makes it; otherwise from the space.
 ///
 /// *Source*: Zoph, Le, "Neural architecture search with reinforcement learning", arXiv:1611.01578, section 3.2, with a
 /// distribution a parameter in the place of the recurrent network.
@@ -100,7 +100,8 @@ mod tests {
     use super::super::testing::{separable, separable_history};
     use super::*;
 
-    /// Only the first parameter counts on the new task, and its last option is best: later proposals choose it more often.
+    /// Only the first parameter counts on the new task, and its last option is best: later proposals choose it more
+    /// often.
     #[test]
     fn proposals_shift_towards_what_scored() {
         let history = Arc::new(separable_history(&[]));
