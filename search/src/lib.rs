@@ -8,6 +8,7 @@
 pub mod benchmark;
 mod error;
 mod evidence;
+mod maximiser;
 pub mod net;
 mod own_trials;
 mod recommender;

@@ -68,6 +68,15 @@ impl OwnTrials {
         &self.architectures
     }
 
+    /// Architectures and scores, the worst first and the failed before them.
+    pub(crate) fn best_last(&self) -> Vec<(Architecture, Option<f64>)> {
+        let trials = self.architectures.iter().cloned().zip(self.scores.iter().copied());
+        let mut trials: Vec<_> = trials.collect();
+        let worth = |score: Option<f64>| score.unwrap_or(f64::NEG_INFINITY);
+        trials.sort_by(|a, b| worth(a.1).total_cmp(&worth(b.1)));
+        trials
+    }
+
     /// What a posterior is conditioned on: the most telling of the trials, as views and scores. `views` are of all the
     /// trials.
     pub(crate) fn telling(&self, views: &Views) -> (Views, Vec<Option<f64>>) {

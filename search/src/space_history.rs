@@ -115,6 +115,12 @@ impl SpaceHistory {
         &self.pool
     }
 
+    /// Whether the space's own pool is all that the space has, and not a sample.
+    #[must_use]
+    pub(crate) fn lists_the_space(&self) -> bool {
+        self.space.cardinality().is_some_and(|n| n <= ENUMERATED)
+    }
+
     /// The store's revision that this is true for.
     #[must_use]
     pub fn revision(&self) -> u64 {

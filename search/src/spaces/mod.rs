@@ -20,7 +20,8 @@ use heirloom_predictor::Descriptors;
 use crate::net::{Fingerprint, NetError, NetGraph, Shape};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
-pub use variation::{mutate, neighbours};
+pub(crate) use variation::{is_stepped, position, surroundings, value_near, with_value};
+pub use variation::{mutate, neighbours, perturb};
 
 /// What a network is made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +143,11 @@ fn fingerprint(
 ) -> Vec<f64> {
     let net = net(architecture, &NetInput { shape: shape.to_vec(), n_classes: 10 });
     net.and_then(|net| Fingerprint::of(&net)).map_or_else(|_| vec![0.0; Fingerprint::WIDTH], |found| found.0)
+}
+
+/// Whether a canonical architecture is one of its space: what the published space leaves out is not.
+pub(crate) fn admits(space: &str, canonical: &Architecture) -> bool {
+    family(space).is_none_or(|family| (family.admits)(canonical))
 }
 
 /// The error for examples that a space makes no network for.

@@ -7,7 +7,7 @@ use heirloom_predictor::Encoder;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::{canonical, family};
+use super::{admits, canonical};
 
 /// Draws in a row that bring nothing new, after which a space counts as exhausted.
 const FRUITLESS: usize = 2_000;
@@ -110,8 +110,7 @@ impl<'a> Gathered<'a> {
     /// Whether the canonical form is new.
     fn add(&mut self, architecture: &Architecture) -> bool {
         let canonical = canonical(self.id, architecture);
-        let admitted = family(self.id).is_none_or(|family| (family.admits)(&canonical));
-        let new = admitted && self.keys.insert(self.encoder.key(&canonical));
+        let new = admits(self.id, &canonical) && self.keys.insert(self.encoder.key(&canonical));
         if new {
             self.pool.push(canonical);
         }

@@ -9,9 +9,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::exhausted;
 use crate::own_trials::OwnTrials;
 use crate::space_history::Pool;
-use crate::spaces;
+use crate::{SearchError, spaces};
 
 /// A pool, and what of it is still to be tried.
 pub(super) struct Candidates {
@@ -20,6 +21,10 @@ pub(super) struct Candidates {
     positions: HashMap<Vec<u64>, usize>,
     /// Positions not spent, in an order drawn once: who comes first among equals is chance, not the pool's order.
     open: Vec<usize>,
+    /// Whether a position is spent.
+    spent: Vec<bool>,
+    /// Where the pool is a sample of the space and not all that may be proposed: what has been spent of the rest.
+    outside: Option<HashSet<Vec<u64>>>,
 }
 
 impl Candidates {
@@ -30,10 +35,18 @@ impl Candidates {
             architectures.map(|(at, architecture)| (encoder.key(architecture), at)).collect();
         let tried =
             own.architectures().iter().filter_map(|tried| positions.get(&encoder.key(tried)).copied());
-        let tried: HashSet<usize> = tried.collect();
-        let mut open: Vec<usize> = (0..pool.architectures.len()).filter(|at| !tried.contains(at)).collect();
+        let mut spent = vec![false; pool.architectures.len()];
+        tried.for_each(|at| spent[at] = true);
+        let mut open: Vec<usize> = (0..spent.len()).filter(|at| !spent[*at]).collect();
         open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
-        Candidates { pool, encoder: encoder.clone(), positions, open }
+        Candidates { pool, encoder: encoder.clone(), positions, open, spent, outside: None }
+    }
+
+    /// The same, with what the space has beside the pool.
+    pub(super) fn and_beyond(mut self, own: &OwnTrials) -> Self {
+        let tried = own.architectures().iter().map(|tried| self.encoder.key(tried));
+        self.outside = Some(tried.filter(|key| !self.positions.contains_key(key)).collect());
+        self
     }
 
     pub(super) fn pool(&self) -> &Pool {
@@ -48,17 +61,90 @@ impl Candidates {
         &self.open
     }
 
+    /// Whether only the pool may be proposed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.outside.is_none()
+    }
+
+    /// The error when none is left.
+    pub(super) fn exhausted(&self) -> SearchError {
+        exhausted(self.encoder.space().id(), self.pool.architectures.len())
+    }
+
+    /// Whether a canonical architecture may be proposed still.
+    pub(super) fn allows(&self, canonical: &Architecture) -> bool {
+        let key = self.encoder.key(canonical);
+        match (self.positions.get(&key), &self.outside) {
+            (Some(position), _) => !self.spent[*position],
+            (None, Some(outside)) => {
+                !outside.contains(&key) && spaces::admits(self.encoder.space().id(), canonical)
+            }
+            (None, None) => false,
+        }
+    }
+
+    /// Whether a canonical architecture may be or might have been proposed.
+    pub(super) fn knows(&self, canonical: &Architecture) -> bool {
+        !self.is_closed() || self.positions.contains_key(&self.encoder.key(canonical))
+    }
+
     /// Takes a position out.
     pub(super) fn spend(&mut self, position: usize) {
-        self.open.retain(|open| *open != position);
+        if !std::mem::replace(&mut self.spent[position], true) {
+            self.open.retain(|open| *open != position);
+        }
+    }
+
+    /// Takes a canonical architecture out, if it is among the candidates, and gives the form it is proposed in.
+    pub(super) fn take(&mut self, canonical: &Architecture) -> Architecture {
+        let key = self.encoder.key(canonical);
+        if let Some(position) = self.positions.get(&key).copied() {
+            self.spend(position);
+            return self.pool.shown[position].clone();
+        }
+        self.outside.iter_mut().for_each(|outside| {
+            outside.insert(key.clone());
+        });
+        canonical.clone()
     }
 
     /// Takes an architecture out, if it is among the candidates, and gives its canonical form.
     pub(super) fn spend_architecture(&mut self, architecture: &Architecture) -> Architecture {
         let canonical = spaces::canonical(self.encoder.space().id(), architecture);
-        if let Some(position) = self.positions.get(&self.encoder.key(&canonical)).copied() {
-            self.spend(position);
-        }
+        self.take(&canonical);
         canonical
+    }
+
+    /// The same for an architecture that has yet to be checked.
+    ///
+    /// # Errors
+    /// Of the encoder, for an architecture of another space.
+    pub(super) fn spend_checked(&mut self, architecture: &Architecture) -> Result<Architecture, SearchError> {
+        self.encoder.encode(std::slice::from_ref(architecture))?;
+        Ok(self.spend_architecture(architecture))
+    }
+
+    /// The open candidates of the pool that are nearest in the encoding, nearest first, at most `n` of them.
+    ///
+    /// # Errors
+    /// Of the encoder.
+    pub(super) fn nearest(
+        &self,
+        architecture: &Architecture,
+        n: usize,
+    ) -> Result<Vec<&Architecture>, SearchError> {
+        let x = self.encoder.encode(std::slice::from_ref(architecture))?;
+        let far = |at: &usize| {
+            let row = self.pool.views.x.row(*at);
+            row.iter().zip(x.row(0)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+        };
+        let mut by_distance: Vec<(f64, usize)> = self.open.iter().map(|at| (far(at), *at)).collect();
+        by_distance.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(by_distance.iter().take(n).map(|(_, at)| &self.pool.architectures[*at]).collect())
+    }
+
+    /// Any open candidate of the pool.
+    pub(super) fn any(&self) -> Option<Architecture> {
+        self.open.first().map(|at| self.pool.architectures[*at].clone())
     }
 }

@@ -1,19 +1,39 @@
 //! Strategies: who decides what a study tries next.
 
+mod ancestors;
 mod candidates;
+#[cfg(test)]
+mod conformance;
+mod evolution;
+mod local_search;
+mod mutation_policy;
+mod policy;
+mod population;
 mod random;
+mod reinforce;
+mod standing;
 mod surrogate;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
 use crate::SearchError;
 use crate::own_trials::OwnTrials;
 use crate::space_history::{Pool, SpaceHistory};
+use ancestors::Ancestors;
 use candidates::Candidates;
+use evolution::{AnyParameter, EvolutionStrategy};
+use local_search::LocalSearchStrategy;
+use mutation_policy::MutationPolicy;
+use policy::Policy;
 pub use random::RandomStrategy;
+use reinforce::ReinforceStrategy;
 pub use surrogate::SurrogateStrategy;
 
 /// An architecture to try, and what is expected of it.
@@ -54,19 +74,38 @@ pub enum StrategyKind {
     /// Expected improvement under the transfer model: history first, own trials as they come.
     #[default]
     Surrogate,
+    /// Regularised evolution, its population started with what did best on past tasks.
+    Evolution,
+    /// The same with a mutation that is learned from past tasks and from what improved.
+    EvolutionPolicy,
+    /// Hill climbing from what did best on past tasks.
+    LocalSearch,
+    /// A policy trained on past tasks and reinforced by own trials.
+    Reinforce,
     /// Candidates in random order: the yardstick.
     Random,
 }
 
 impl StrategyKind {
     /// All strategies.
-    pub const ALL: [StrategyKind; 2] = [StrategyKind::Surrogate, StrategyKind::Random];
+    pub const ALL: [StrategyKind; 6] = [
+        StrategyKind::Surrogate,
+        StrategyKind::Evolution,
+        StrategyKind::EvolutionPolicy,
+        StrategyKind::LocalSearch,
+        StrategyKind::Reinforce,
+        StrategyKind::Random,
+    ];
 
     /// The name in JSON and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             StrategyKind::Surrogate => "surrogate",
+            StrategyKind::Evolution => "evolution",
+            StrategyKind::EvolutionPolicy => "evolution-policy",
+            StrategyKind::LocalSearch => "local-search",
+            StrategyKind::Reinforce => "reinforce",
             StrategyKind::Random => "random",
         }
     }
@@ -82,14 +121,50 @@ impl StrategyKind {
         own: OwnTrials,
         seed: u64,
     ) -> Result<Box<dyn Strategy>, SearchError> {
+        // A caller's candidates alone may be proposed; of a space's own, sampled pool, the space is the bound.
+        let beyond = Arc::ptr_eq(&pool, history.pool()) && !history.lists_the_space();
         let candidates = Candidates::new(pool, history.table().encoder(), &own, seed);
+        let widened = |candidates: Candidates| if beyond { candidates.and_beyond(&own) } else { candidates };
+        let ancestors = || {
+            Ancestors::new(history, &past, &mut Xoshiro256PlusPlus::seed_from_u64(seed ^ ANCESTORS_STREAM))
+        };
         Ok(match self {
             StrategyKind::Surrogate => {
                 Box::new(SurrogateStrategy::new(Arc::clone(history), task, past, candidates, own, seed)?)
             }
+            StrategyKind::Evolution => {
+                Box::new(EvolutionStrategy::new(widened(candidates), &ancestors(), &own, AnyParameter, seed))
+            }
+            StrategyKind::EvolutionPolicy => {
+                let mutation = MutationPolicy::new(Policy::trained(history, &past));
+                Box::new(EvolutionStrategy::new(widened(candidates), &ancestors(), &own, mutation, seed))
+            }
+            StrategyKind::LocalSearch => {
+                Box::new(LocalSearchStrategy::new(widened(candidates), &ancestors(), &own, seed)?)
+            }
+            StrategyKind::Reinforce => {
+                let policy = Policy::trained(history, &past);
+                Box::new(ReinforceStrategy::new(widened(candidates), policy, &own, seed))
+            }
             StrategyKind::Random => Box::new(RandomStrategy::new(candidates)),
         })
     }
+}
+
+/// Keeps the order of equal ancestors apart from other draws of the same seed.
+const ANCESTORS_STREAM: u64 = 0x616e_6365_7374_6f72;
+
+/// Up to `n` proposals, one after another; `None` where not one was to be had.
+fn propose_each(
+    n: usize,
+    mut next: impl FnMut() -> Result<Option<Proposal>, SearchError>,
+) -> Result<Option<Vec<Proposal>>, SearchError> {
+    let mut proposals = Vec::new();
+    while proposals.len() < n {
+        let Some(proposal) = next()? else { break };
+        proposals.push(proposal);
+    }
+    Ok((n == 0 || !proposals.is_empty()).then_some(proposals))
 }
 
 /// The error for a list that has come to its end.

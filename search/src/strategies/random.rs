@@ -36,7 +36,6 @@ impl Strategy for RandomStrategy {
     }
 
     fn tell(&mut self, architecture: &Architecture, _score: Option<f64>) -> Result<(), SearchError> {
-        self.candidates.spend_architecture(architecture);
-        Ok(())
+        self.candidates.spend_checked(architecture).map(|_| ())
     }
 }
