@@ -54,9 +54,11 @@ class AtRandom:
 def setup(history: History, known: dict[str, Known], task: str, seed: int, trials: int) -> Setup:
     new = history.tasks[task]
     past = [one for name, one in known.items() if name != task]
+    lines = [history.tasks[one.task].line for one in past]
     # A seed of its own for each replay: with one seed for all tasks, methods would start with the same proposals on all.
     own_seed = 1000 * seed + list(history.tasks).index(task)
-    lines = [history.tasks[one.task].line for one in past]
+    # Some methods begin with the first past task: no task should be the first of all replays.
+    np.random.default_rng([own_seed, 11]).shuffle(past)
     pool = Pool(history.space, new.architectures, own_seed)
     return Setup(history.space, new, past, pool, own_seed, min(trials, len(pool)), lines)
 
