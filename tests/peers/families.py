@@ -12,6 +12,8 @@ class Family:
     module: str
     environment: str
     methods: tuple[str, ...]
+    # Run only when they are named, for a replay takes many minutes.
+    slow: tuple[str, ...] = ()
 
 
 FAMILIES = {
@@ -22,7 +24,7 @@ FAMILIES = {
         "synetune-random", "synetune-bo", "synetune-bo-pool", "synetune-rea", "synetune-zero-shot", "synetune-quantile",
         "synetune-bounding-box", "synetune-rush")),
     "smac": Family("with_smac", "smac", ("smac",)),
-    "openbox": Family("with_openbox", "openbox", ("openbox-bo", "openbox-rgpe")),
+    "openbox": Family("with_openbox", "openbox", ("openbox-bo", "openbox-rgpe", "openbox-rgpe-gp"), slow=("openbox-rgpe-gp",)),
 }
 
 

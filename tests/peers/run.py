@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2, help="how often everything is repeated, with other samples")
     parser.add_argument("--trials", type=int, default=64, help="trials of the new task")
     parser.add_argument("--task", action="append", default=[], help="a task to be new; unless given, all in turn")
-    parser.add_argument("--method", action="append", default=[], help="a method; unless given, all that are set up")
+    parser.add_argument("--method", action="append", default=[], help="a method; unless given, all that are set up but the slow ones")
     parser.add_argument("--heirloom", type=Path, help="the program; unless given, Heirloom itself does not take part")
     parser.add_argument("--label", default="heirloom", help="the name of the program in the results")
     parser.add_argument("--table", action="store_true", help="only write the table of what has been measured")
@@ -63,7 +63,8 @@ def wanted(args: argparse.Namespace) -> dict[str, list[str]]:
     """The methods by family: those asked for, or all that are set up."""
     methods = args.method or [
         method for family in FAMILIES.values() for method in family.methods
-        if (family.module != "with_heirloom" or args.heirloom) and interpreter(family.environment).exists()]
+        if method not in family.slow
+        and (family.module != "with_heirloom" or args.heirloom) and interpreter(family.environment).exists()]
     grouped: dict[str, list[str]] = {}
     for method in methods:
         grouped.setdefault(family_of(method), []).append(method)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from openbox import Advisor, History, Observation
+from openbox import Advisor, History, Observation, logger
 from openbox.utils.constants import SUCCESS
 
 import configspace
@@ -15,14 +15,15 @@ from space import Architecture
 class OpenBox:
     """An advisor that is asked and told; it minimises."""
 
-    def __init__(self, setup: Setup, transfer: bool) -> None:
+    def __init__(self, setup: Setup, transfer: bool, surrogate: str = "auto") -> None:
         self.setup = setup
+        logger.init(level="ERROR", stream=False)
         # RGPE draws from numpy's global generator.
         np.random.seed(setup.seed)
         self.space = configspace.config_space(setup.space, setup.seed)
         past = [self._history(known) for known in setup.past] if transfer else None
-        self.advisor = Advisor(self.space, transfer_learning_history=past, random_state=setup.seed, output_dir=None,
-                               logger_kwargs={"level": "ERROR", "stream": False})
+        self.advisor = Advisor(self.space, surrogate_type=surrogate, transfer_learning_history=past,
+                               random_state=setup.seed, output_dir=None, logger_kwargs={"level": "ERROR", "stream": False})
 
     def _history(self, known: Known) -> History:
         history = History(task_id=known.task, config_space=self.space)
@@ -49,4 +50,9 @@ def rgpe(setup: Setup) -> Method:
     return OpenBox(setup, transfer=True)
 
 
-METHODS = {"openbox-bo": alone, "openbox-rgpe": rgpe}
+def rgpe_of_processes(setup: Setup) -> Method:
+    """With Gaussian processes also where OpenBox itself takes forests."""
+    return OpenBox(setup, transfer=True, surrogate="tlbo_rgpe_gp")
+
+
+METHODS = {"openbox-bo": alone, "openbox-rgpe": rgpe, "openbox-rgpe-gp": rgpe_of_processes}
