@@ -1,0 +1,50 @@
+"""Histories as JSON Lines: `.jsonl`, `.jsonl.gz` and `.jsonl.zst`, in the format that `heirloom export` writes."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+
+
+@contextlib.contextmanager
+def opened(path: Path, mode: str) -> Iterator[io.TextIOBase]:
+    """A text file, packed as its ending says; `mode` is `r` or `w`."""
+    if path.suffix == ".gz":
+        with gzip.open(path, mode + "t", encoding="utf-8") as file:
+            yield file
+    elif path.suffix == ".zst":
+        import zstandard
+
+        with zstandard.open(path, mode + "t", encoding="utf-8") as file:
+            yield file
+    else:
+        with open(path, mode, encoding="utf-8") as file:
+            yield file
+
+
+def read(path: Path) -> Iterator[Line]:
+    """The objects of a file, one a line; blank lines are passed over."""
+    with opened(path, "r") as file:
+        for number, text in enumerate(file, 1):
+            if text.strip():
+                try:
+                    yield json.loads(text)
+                except ValueError as error:
+                    raise SystemExit(f"{path}, line {number}: {error}") from error
+
+
+def write(path: Path, lines: Iterable[Line]) -> int:
+    """Writes objects one a line and says how many."""
+    written = 0
+    with opened(path, "w") as file:
+        for line in lines:
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            written += 1
+    return written

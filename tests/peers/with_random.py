@@ -1,0 +1,5 @@
+"""The control: members of the pool at random."""
+
+from replay import AtRandom
+
+METHODS = {"random": AtRandom}
