@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod acquisition;
+mod curves;
 mod encoder;
 mod error;
 mod forest;
@@ -38,6 +39,7 @@ mod task_models;
 mod transfer;
 
 pub use acquisition::expected_improvement;
+pub use curves::{Curve, CurveModel, Forecast, ForecastBasis, TaskCurves};
 pub use encoder::{Encoder, Feature};
 pub use error::PredictError;
 pub use forest::{ForestParams, ForestValidParams, RegressionForest};
