@@ -8,6 +8,7 @@
 pub mod benchmark;
 mod error;
 mod evidence;
+pub mod fidelity;
 pub mod net;
 mod own_trials;
 mod recommender;

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use heirloom_kb::{Architecture, SearchSpace, Split, Task, Trial};
 use heirloom_predictor::Encoder;
 
-use super::{Budget, TrainError, Trainer};
+use super::{Budget, TrainError, Trainer, mark_pruned};
+use crate::fidelity::{Decision, whole};
 use crate::spaces;
 
 /// Answers from the trials of a task instead of training: a benchmark replayed. Of several trials of an architecture
-/// and split the last counts; the budget's epochs and seed are those of the table.
+/// and split the last counts; the budget's epochs and seed are those of the table. A trial with a curve is replayed epoch by
+/// epoch, and can be stopped; what it took to train is then shortened in proportion.
 pub struct TableTrainer {
     task: Task,
     encoder: Encoder,
@@ -32,18 +34,41 @@ impl Trainer for TableTrainer {
         &self.task
     }
 
-    fn train(
+    fn train_watched(
         &mut self,
         space: &SearchSpace,
         architecture: &Architecture,
         budget: &Budget,
+        watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Trial, TrainError> {
         let key = self.encoder.key(&spaces::canonical(space.id(), architecture));
-        self.trials.get(&(key, budget.split)).cloned().ok_or_else(|| TrainError::NotInTable {
+        let trial = self.trials.get(&(key, budget.split)).cloned();
+        let trial = trial.ok_or_else(|| TrainError::NotInTable {
             task: self.task.id.clone(),
             architecture: architecture.clone(),
-        })
+        })?;
+        Ok(if budget.split == Split::Validation { replay(trial, watch) } else { trial })
     }
+}
+
+/// Plays the curve of a trial, as far as its steps are epochs; the trial as far as it came.
+fn replay(mut trial: Trial, watch: &mut dyn FnMut(u32, f64) -> Decision) -> Trial {
+    let Some((end, _)) = trial.curve.last().copied() else { return trial };
+    for at in 0..trial.curve.len() {
+        let (step, score) = trial.curve[at];
+        let Some(epoch) = whole(step) else { continue };
+        let decision = watch(epoch, score);
+        if decision.is_stop() && step < end {
+            trial.curve.truncate(at + 1);
+            trial.score = Some(score);
+            if let Some(seconds) = trial.costs.get_mut("train_s") {
+                *seconds *= step / end;
+            }
+            mark_pruned(&mut trial, epoch, decision.why());
+            return trial;
+        }
+    }
+    trial
 }
 
 #[cfg(test)]
