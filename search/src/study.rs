@@ -303,7 +303,7 @@ impl Study {
         if !self.teaches(trial) {
             return None;
         }
-        let forecast = self.scheduler.as_mut().and_then(|scheduler| scheduler.end(trial));
+        let number = self.scheduler.as_mut().map(|scheduler| scheduler.end(trial));
         let goal = self.task.goal;
         let higher = |score: f64| goal.higher_is_better(score);
         match trial.status {
@@ -314,6 +314,8 @@ impl Study {
                 let complete = self.trials.iter().filter(|other| self.teaches(other));
                 let complete = complete.filter(|other| other.status == Status::Complete);
                 let best = complete.filter_map(|other| other.score).map(higher).reduce(f64::max);
+                let forecast = self.scheduler.as_mut().zip(number);
+                let forecast = forecast.and_then(|(scheduler, number)| scheduler.forecast(number));
                 forecast.or(seen).map(|end| higher(end).min(best.unwrap_or(f64::INFINITY)))
             }
         }

@@ -57,7 +57,8 @@ pub(super) fn describe(report: &SchedulerReport) -> String {
         .iter()
         .map(ToString::to_string)
         .collect();
-    columns.extend(BUDGETS.iter().map(|budget| format!("at {budget}")));
+    let reached = report.schedulers.first().map_or(0, |rule| rule.by_budget.len());
+    columns.extend(BUDGETS[..reached].iter().map(|budget| format!("at {budget}")));
     let mut rows = table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
     for rule in &report.schedulers {
         let mut row = vec![

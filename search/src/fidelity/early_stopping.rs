@@ -106,11 +106,11 @@ impl EarlyStopping {
         if let Some(last) = last.filter(|last| *last > step) {
             return bad(format!("step {last} was reported before; steps must come in order"));
         }
-        Ok(self.decide(trial, step, score))
+        Ok(self.decide(trial, step, score, true))
     }
 
-    /// Enters a score that fits and decides.
-    fn decide(&mut self, trial: u64, step: u32, score: f64) -> Decision {
+    /// Enters a score that fits and decides. What is past (not `live`) only needs to be entered, which is all that rungs do.
+    fn decide(&mut self, trial: u64, step: u32, score: f64, live: bool) -> Decision {
         let progress = self.trials.entry(trial).or_default();
         let before = progress.reports.last_key_value().map_or(0, |(last, _)| *last);
         progress.reports.insert(step, score);
@@ -121,6 +121,7 @@ impl EarlyStopping {
             Rule::Asha(rule) => rule.report(trial, before, step, high),
             Rule::Hyperband(rule) => rule.report(trial, before, step, high),
             Rule::OneEpoch(rungs) => one_epoch(rungs, trial, before, step, high),
+            Rule::Extrapolation if !live => Decision::go_on("past"),
             Rule::Extrapolation => {
                 let own = others(&self.curves, trial);
                 self.forecaster.report(before, &curve, &own, self.best)
@@ -143,8 +144,7 @@ impl EarlyStopping {
             if let Some(step) =
                 whole(*step).filter(|step| (reported + 1..=self.setup.max_epochs).contains(step))
             {
-                // What was decided on it is past.
-                self.decide(number, step, *score);
+                self.decide(number, step, *score, false);
             }
         }
         if let (Status::Complete, Some(score)) = (trial.status, trial.score) {

@@ -67,8 +67,8 @@ pub struct SchedulerReplays {
     pub stopped: f64,
     /// The share of replays in which the best of the proposed trials was stopped.
     pub best_lost: f64,
-    /// Mean regret after epochs worth each of [`BUDGETS`] whole trainings, however many trials that makes. A study that has
-    /// tried every architecture before stays where it is.
+    /// Mean regret after epochs worth each of [`BUDGETS`] whole trainings, as far as the setup's number of trials,
+    /// however many trials that makes. A study that has tried every architecture before stays where it is.
     pub by_budget: Vec<f64>,
 }
 
@@ -193,6 +193,8 @@ impl Table {
         let mut finals = TableTrainer::new(self.task.clone(), &space, self.trials.clone());
         let budget = Budget { epochs: self.full, seed, split: Split::Validation };
         let mut run = Run::default();
+        let reached = BUDGETS.partition_point(|budget| *budget as usize <= setup.trials);
+        let budgets = &BUDGETS[..reached];
         let whole = f64::from(self.full);
         while run.tried < setup.trials || run.spent < setup.trials as f64 * whole {
             let Ok(mut proposals) = study.ask(1) else { break };
@@ -204,8 +206,8 @@ impl Table {
             if run.tried == setup.trials {
                 run.summary = Some(run.so_far(self));
             }
-            for _ in run.by_budget.len()..BUDGETS.len() {
-                let next = f64::from(BUDGETS[run.by_budget.len()]) * whole;
+            for budget in &budgets[run.by_budget.len()..] {
+                let next = f64::from(*budget) * whole;
                 if run.spent < next {
                     break;
                 }
@@ -215,7 +217,7 @@ impl Table {
         }
         let mut replay = run.summary.clone().unwrap_or_else(|| run.so_far(self));
         replay.by_budget = run.by_budget.clone();
-        replay.by_budget.resize(BUDGETS.len(), self.regret(run.best));
+        replay.by_budget.resize(budgets.len(), self.regret(run.best));
         Ok(replay)
     }
 }
@@ -285,6 +287,6 @@ fn summarise(scheduler: Option<SchedulerKind>, replays: &[Replay], first: &[Repl
         regret_added_half_width: half_width(&added),
         stopped: over(&|replay| replay.stopped).0,
         best_lost: over(&|replay| f64::from(u8::from(replay.best_lost))).0,
-        by_budget: (0..BUDGETS.len()).map(by_budget).collect(),
+        by_budget: (0..first.first().map_or(0, |one| one.by_budget.len())).map(by_budget).collect(),
     }
 }

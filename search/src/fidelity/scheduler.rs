@@ -24,7 +24,7 @@ impl Decision {
         Decision::Continue { why: why.into() }
     }
 
-    pub(super) fn when(stop: bool, why: String) -> Self {
+    pub(crate) fn when(stop: bool, why: String) -> Self {
         if stop { Decision::Stop { why } } else { Decision::Continue { why } }
     }
 

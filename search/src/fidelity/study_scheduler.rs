@@ -57,9 +57,9 @@ impl StudyScheduler {
         let query = TrialQuery { space, split: Some(Split::Validation), ..TrialQuery::task(task.id.clone()) };
         let trials = store.trials(&query)?.trials;
         let earlier = trials.iter().filter(|trial| trial.metric == task.metric && !of_study(trial));
-        earlier.for_each(|trial| {
+        for trial in earlier {
             self.end(trial);
-        });
+        }
         Ok(())
     }
 
@@ -83,13 +83,18 @@ impl StudyScheduler {
         Ok(decision)
     }
 
-    /// Takes in a trial that has ended. Where it would have ended had it not been stopped, in the task's own unit.
-    pub(crate) fn end(&mut self, trial: &Trial) -> Option<f64> {
+    /// Takes in a trial that has ended; its number.
+    pub(crate) fn end(&mut self, trial: &Trial) -> u64 {
         let number = self.running.remove(&self.key(&trial.architecture)).unwrap_or_else(|| {
             self.numbered += 1;
             self.numbered - 1
         });
         self.stopping.end(number, trial);
+        number
+    }
+
+    /// Where a trial would have ended had it not been stopped, in the task's own unit.
+    pub(crate) fn forecast(&mut self, number: u64) -> Option<f64> {
         self.stopping.forecast(number).map(|forecast| forecast.mean)
     }
 

@@ -91,6 +91,36 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_is_replayed_and_can_be_stopped() {
+        let mut whole = measured(1, Split::Validation, 0.4);
+        whole.curve = vec![(1.0, 0.2), (2.0, 0.3), (4.0, 0.4)];
+        whole.costs = [("train_s".into(), 8.0), ("params".into(), 5.0)].into_iter().collect();
+        whole.fidelity.insert("epochs".into(), 4.0);
+        let test = Trial { split: Split::Test, ..whole.clone() };
+        let task = Task::new("t", Domain::Image, "accuracy", Goal::Maximize);
+        let mut table = TableTrainer::new(task, &space(), vec![whole.clone(), test.clone()]);
+        let mut run = |split, until| {
+            let mut heard = Vec::new();
+            let mut watch = |epoch, score| {
+                heard.push((epoch, score));
+                Decision::when(epoch >= until, "no".into())
+            };
+            let budget = Budget { epochs: 4, seed: 0, split };
+            let trial = table.train_watched(&space(), &depth(1), &budget, &mut watch).unwrap();
+            (trial, heard)
+        };
+        let (stopped, heard) = run(Split::Validation, 2);
+        assert_eq!(heard, [(1, 0.2), (2, 0.3)]);
+        assert_eq!((stopped.status, stopped.score), (heirloom_kb::Status::Pruned, Some(0.3)));
+        assert_eq!((stopped.fidelity["epochs"], stopped.costs["train_s"]), (2.0, 4.0));
+        assert_eq!((stopped.costs["params"], stopped.curve.len()), (5.0, 2));
+        assert_eq!(stopped.extra["reason"], "no");
+        // In the last epoch there is nothing left to stop, and a test score is not watched.
+        assert_eq!(run(Split::Validation, 4).0, whole);
+        assert_eq!(run(Split::Test, 1), (test, Vec::new()));
+    }
+
+    #[test]
     fn a_trial_is_found_by_architecture_and_split() {
         let trials = vec![
             measured(1, Split::Validation, 0.5),
