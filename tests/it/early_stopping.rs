@@ -72,6 +72,35 @@ async fn a_client_that_reports_its_epochs_hears_which_trials_are_hopeless() {
     }
 }
 
+/// What a stopped trial promised counts: what is like it is expected to be worse than before.
+#[tokio::test]
+async fn a_pruned_trial_teaches_the_strategy() {
+    let mut expected = Vec::new();
+    for pruned in [false, true] {
+        let (app, _, path) = study(json!({"kind": "asha", "max_epochs": 9})).await;
+        let (_, asked) = post(&app, &format!("{path}/ask"), json!({})).await;
+        let architecture = &asked[0]["architecture"];
+        assert_eq!(architecture["op"], "conv");
+        let base = json!({"split": "validation", "metric": "accuracy"});
+        let trial = |more: Value| {
+            let mut trial = base.clone();
+            trial.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            trial
+        };
+        let poor = json!({"op": "skip", "depth": 1, "width": 16});
+        let mut trials = vec![trial(json!({"architecture": poor, "score": 0.5}))];
+        if pruned {
+            trials.push(trial(json!({"architecture": architecture, "status": "pruned",
+                "fidelity": {"epochs": 2}, "curve": [[1, 0.05], [2, 0.06]]})));
+        }
+        post(&app, &format!("{path}/tell"), json!({"trials": trials})).await;
+        let (_, next) = post(&app, &format!("{path}/ask"), json!({})).await;
+        assert_ne!(&next[0]["architecture"], architecture);
+        expected.push(next[0]["mean"].as_f64().unwrap());
+    }
+    assert!(expected[1] < expected[0] - 0.1, "{expected:?}");
+}
+
 #[tokio::test]
 async fn reports_that_do_not_fit_say_why() {
     let (app, _, path) = study(json!({"kind": "asha", "max_epochs": 9, "eta": 2})).await;
@@ -147,6 +176,8 @@ fn the_bench_says_what_early_stopping_saves() {
     assert_eq!(report["tasks"], json!(["a", "b", "c"]));
     let measured = report["schedulers"].as_array().unwrap();
     assert_eq!(measured[0]["epochs_share"], 1.0);
+    let equal = |rule: &Value| rule["equal_regret_share"].as_f64().unwrap();
+    assert!(equal(&measured[3]) < equal(&measured[0]) && equal(&measured[0]) <= 1.0, "{report}");
     assert_eq!((&measured[0]["best_lost"], &measured[0]["stopped"]), (&0.0.into(), &0.0.into()));
     for rule in &measured[1..] {
         let share = rule["epochs_share"].as_f64().unwrap();

@@ -53,10 +53,11 @@ pub(super) fn describe(report: &SchedulerReport) -> String {
         setup.seeds,
         setup.trials
     );
-    let mut columns: Vec<String> = ["scheduler", "epochs %", "regret", "added", "stopped", "best lost"]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let mut columns: Vec<String> =
+        ["scheduler", "epochs %", "regret", "added", "stopped", "best lost", "equal at %"]
+            .iter()
+            .map(ToString::to_string)
+            .collect();
     let reached = report.schedulers.first().map_or(0, |rule| rule.by_budget.len());
     columns.extend(BUDGETS[..reached].iter().map(|budget| format!("at {budget}")));
     let mut rows = table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
@@ -68,12 +69,13 @@ pub(super) fn describe(report: &SchedulerReport) -> String {
             format!("{:+.3}±{:.3}", rule.regret_added, rule.regret_added_half_width),
             format!("{:.2}", rule.stopped),
             format!("{:.2}", rule.best_lost),
+            rule.equal_regret_share.map_or("-".into(), |share| format!("{:.0}", 100.0 * share)),
         ];
         row.extend(rule.by_budget.iter().map(|regret| format!("{regret:.3}")));
         rows.add_row(row);
     }
     let foot = dim(
-        "epochs: spent on these trials, of what whole trainings take; added: regret above the first row's in the same replay; best lost: replays in which the best proposed was stopped; at n: regret after epochs worth n whole trainings, however many trials; ± half the 95 % interval over seeds and tasks",
+        "epochs: spent on these trials, of what whole trainings take; added: regret above the first row's in the same replay; best lost: replays in which the best proposed was stopped; equal at: epochs after which regret is as low as the first row's on all trials; at n: regret after epochs worth n whole trainings, however many trials; ± half the 95 % interval over seeds and tasks",
     );
     format!("{head}\n{rows}\n{foot}")
 }

@@ -70,6 +70,10 @@ pub struct SchedulerReplays {
     /// Mean regret after epochs worth each of [`BUDGETS`] whole trainings, as far as the setup's number of trials,
     /// however many trials that makes. A study that has tried every architecture before stays where it is.
     pub by_budget: Vec<f64>,
+    /// Epochs after which the mean regret is as low as the first rule's on the setup's number of trials, as a share of what
+    /// these take when trained whole, to the nearest whole training above; absent when it is never as low.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub equal_regret_share: Option<f64>,
 }
 
 /// One study.
@@ -79,6 +83,7 @@ struct Replay {
     regret: f64,
     stopped: f64,
     best_lost: bool,
+    /// Regret after epochs worth 1, 2, 3, … whole trainings.
     by_budget: Vec<f64>,
 }
 
@@ -193,8 +198,6 @@ impl Table {
         let mut finals = TableTrainer::new(self.task.clone(), &space, self.trials.clone());
         let budget = Budget { epochs: self.full, seed, split: Split::Validation };
         let mut run = Run::default();
-        let reached = BUDGETS.partition_point(|budget| *budget as usize <= setup.trials);
-        let budgets = &BUDGETS[..reached];
         let whole = f64::from(self.full);
         while run.tried < setup.trials || run.spent < setup.trials as f64 * whole {
             let Ok(mut proposals) = study.ask(1) else { break };
@@ -206,8 +209,8 @@ impl Table {
             if run.tried == setup.trials {
                 run.summary = Some(run.so_far(self));
             }
-            for budget in &budgets[run.by_budget.len()..] {
-                let next = f64::from(*budget) * whole;
+            for budget in run.by_budget.len() + 1..=setup.trials {
+                let next = budget as f64 * whole;
                 if run.spent < next {
                     break;
                 }
@@ -217,7 +220,7 @@ impl Table {
         }
         let mut replay = run.summary.clone().unwrap_or_else(|| run.so_far(self));
         replay.by_budget = run.by_budget.clone();
-        replay.by_budget.resize(budgets.len(), self.regret(run.best));
+        replay.by_budget.resize(setup.trials, self.regret(run.best));
         Ok(replay)
     }
 }
@@ -276,7 +279,12 @@ fn summarise(scheduler: Option<SchedulerKind>, replays: &[Replay], first: &[Repl
         replays.iter().zip(first).map(|(replay, first)| replay.regret - first.regret).collect();
     let (epochs_share, epochs_half_width) = over(&|replay| replay.epochs);
     let (regret, regret_half_width) = over(&|replay| replay.regret);
-    let by_budget = |at: usize| over(&|replay| replay.by_budget[at]).0;
+    let budgets = first.first().map_or(0, |replay| replay.by_budget.len());
+    let means: Vec<f64> = (0..budgets).map(|at| over(&|replay| replay.by_budget[at]).0).collect();
+    let wanted = first.iter().map(|replay| replay.regret).sum::<f64>() / n;
+    // Sums in another order differ in their last digits.
+    let equal = means.iter().position(|regret| *regret <= wanted + 1e-9);
+    let reported = BUDGETS.iter().map_while(|budget| means.get(*budget as usize - 1).copied());
     SchedulerReplays {
         scheduler,
         epochs_share,
@@ -287,6 +295,7 @@ fn summarise(scheduler: Option<SchedulerKind>, replays: &[Replay], first: &[Repl
         regret_added_half_width: half_width(&added),
         stopped: over(&|replay| replay.stopped).0,
         best_lost: over(&|replay| f64::from(u8::from(replay.best_lost))).0,
-        by_budget: (0..first.first().map_or(0, |one| one.by_budget.len())).map(by_budget).collect(),
+        by_budget: reported.collect(),
+        equal_regret_share: equal.map(|at| (at + 1) as f64 / budgets as f64),
     }
 }
