@@ -50,7 +50,7 @@ pub enum ForecastBasis {
 /// falls back on a power law through the curve, or its last score, with a wide interval.
 ///
 /// *Source*: the features and the idea of regressing on past curves are those of Baker, Gupta, Raskar, Naik, "Accelerating
-/// Neural Architecture Search using Performance Prediction", 2017 (arXiv:1705.10823), section 3; nearest neighbours
+/// Neural Architecture Search using Performance Prediction", 2017 (arXiv:1705.10823); nearest neighbours
 /// instead of their support vectors, because they need no tuning and say their own spread.
 pub struct CurveModel {
     full: f64,

@@ -10,7 +10,7 @@ const EXPONENTS: [f64; 9] = [0.1, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0];
 /// and `a`. Absent with fewer than four points, or when no rising law (`a > 0`) fits.
 ///
 /// *Source*: Domhan, Springenberg, Hutter, "Speeding up automatic hyperparameter optimization of deep neural networks by
-/// extrapolation of learning curves", IJCAI 2015, table 1 (pow3).
+/// extrapolation of learning curves", IJCAI 2015 (the curve pow3).
 pub(super) fn extrapolate(points: &[(f64, f64)], step: f64) -> Option<f64> {
     if points.len() < LEAST_POINTS || points.iter().any(|point| point.0 <= 0.0) {
         return None;

@@ -28,7 +28,7 @@ pub struct FidelityAdvice {
 ///
 /// *Source*: rank correlation as the measure of a fidelity is that of Ying et al., "NAS-Bench-101", 2019
 /// (arXiv:1902.09635), and Zhou et al., "EcoNAS: Finding Proxies for Economical Neural Architecture Search", 2020
-/// (arXiv:2001.01233), section 3.
+/// (arXiv:2001.01233).
 #[must_use]
 pub fn advise_fidelity(past: &[TaskCurves], name: &str, threshold: f64) -> Option<FidelityAdvice> {
     let full = usual_end(past)?;

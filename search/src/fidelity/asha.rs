@@ -11,7 +11,7 @@ use super::rungs::{Rungs, crossed, levels};
 /// One object serves one of them.
 ///
 /// *Source*: Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2018 (arXiv:1810.05934), algorithm 2;
-/// the stopping variant as in Ray Tune, with ties in the trial's favour.
+/// the stopping variant decides as trials come, ties in the trial's favour, and lets the first `eta - 1` of a rung pass.
 #[derive(Clone, Debug)]
 pub struct Asha {
     rungs: Rungs,
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    /// Section 3.1 of the paper: n = 9, r = 1, R = 9, eta = 3 give rungs of 9, 3 and 1 jobs of 1, 3 and 9 epochs. Of each
+    /// The example of the paper: n = 9, r = 1, R = 9, eta = 3 give rungs of 9, 3 and 1 jobs of 1, 3 and 9 epochs. Of each
     /// three that come, the first, sixth and eighth are the best so far, and of these the eighth.
     #[test]
     fn promotion_follows_the_papers_example() {

@@ -17,8 +17,8 @@ enum Rule {
     Asha(Asha),
     Hyperband(Hyperband),
     Extrapolation,
-    /// *Source*: Egele, Guyon, Vishwanath, Balaprakash, "The Unreasonable Effectiveness Of Early Discarding After One
-    /// Epoch In Neural Network Hyperparameter Optimization", 2023 (arXiv:2307.00394): the best three after one epoch.
+    /// *Source*: Egele, Mohr, Viering, Balaprakash, "The Unreasonable Effectiveness Of Early Discarding After One Epoch In
+    /// Neural Network Hyperparameter Optimization", 2024 (arXiv:2404.04111), here as a rule that decides at once.
     OneEpoch(Rungs),
 }
 

@@ -12,7 +12,7 @@ const LEAST_CHANCE: f64 = 0.05;
 /// Stops a trial when, as past learning curves went on, it is unlikely to end above the best finished trial. Looks at
 /// `min`, `min eta`, `min eta^2`, … epochs.
 ///
-/// *Source*: Domhan, Springenberg, Hutter, IJCAI 2015, section 4: stop when `P(final > best) < 0.05`.
+/// *Source*: Domhan, Springenberg, Hutter, IJCAI 2015: stop when `P(final > best) < 0.05`.
 pub struct Extrapolation {
     levels: Vec<u32>,
     model: CurveModel,

@@ -16,8 +16,8 @@ pub struct Bracket {
 /// whole ones.
 ///
 /// *Source*: Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", 2016
-/// (arXiv:1603.06560), algorithm 1. The numbers of trials are those of its table 1, `floor((s_max + 1) / (s + 1)) eta^s`,
-/// where the text rounds up later.
+/// (arXiv:1603.06560). The numbers of trials are those of its example with `R = 81`, `floor((s_max + 1) / (s + 1)) eta^s`;
+/// other programs round up after multiplying, and start more.
 #[must_use]
 pub fn brackets(min: u32, max: u32, eta: u32) -> Vec<Bracket> {
     let (min, eta) = (u64::from(min.max(1)), u64::from(eta.max(2)));
@@ -96,7 +96,7 @@ impl Hyperband {
 mod tests {
     use super::*;
 
-    /// Table 1 of the paper, R = 81 and eta = 3.
+    /// The paper's example, R = 81 and eta = 3.
     #[test]
     fn the_brackets_are_those_of_the_papers_table() {
         let table: [&[(u32, u32)]; 5] = [
