@@ -37,6 +37,7 @@ mod boosting;
 mod conformal;
 #[cfg(test)]
 mod conformance;
+mod curves;
 mod elastic_net;
 mod encoder;
 mod error;
@@ -63,6 +64,7 @@ pub use ard::{ArdKernel, ArdParams, ArdProcess, ArdValidParams, Part};
 pub use block_process::{BlockParams, BlockProcess, BlockValidParams};
 pub use boosting::{BoostedTrees, BoostingParams, BoostingValidParams};
 pub use conformal::Conformal;
+pub use curves::{Curve, CurveModel, Forecast, ForecastBasis, TaskCurves};
 pub use elastic_net::{ElasticNet, ElasticNetParams, ElasticNetValidParams};
 pub use encoder::{Descriptors, Encoder, Feature};
 pub use error::PredictError;

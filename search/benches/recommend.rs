@@ -39,6 +39,7 @@ fn photo() -> RecommendationRequest {
 /// A study on `photo` that has seen so many trials.
 fn study_after(recommender: &Recommender, trials: usize) -> Study {
     let setup = StudySetup {
+        scheduler: None,
         task: "photo".into(),
         space: SPACE.into(),
         candidates: None,

@@ -47,6 +47,20 @@ pub enum SearchError {
         /// Why.
         reason: String,
     },
+    /// A set-up of early stopping that does not hold together.
+    #[error("scheduler: {reason}")]
+    BadScheduler {
+        /// Why.
+        reason: String,
+    },
+    /// A score reported on the way that does not fit.
+    #[error("report at step {step}: {reason}")]
+    BadReport {
+        /// The step as given.
+        step: u32,
+        /// Why.
+        reason: String,
+    },
     /// No candidate is left.
     #[error("there is nothing to propose: {reason}")]
     NothingToPropose {

@@ -8,6 +8,7 @@
 pub mod benchmark;
 mod error;
 mod evidence;
+pub mod fidelity;
 mod maximiser;
 pub mod net;
 mod own_trials;

@@ -8,9 +8,11 @@ use heirloom_kb::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::strategies::{Proposal, Strategy, StrategyKind};
+use crate::train::{Budget, Trainer};
 use crate::{Recommender, SearchError};
 
 /// The field of a trial that names the study it was told to.
@@ -36,6 +38,9 @@ pub struct StudySetup {
     /// What of the past counts.
     #[serde(default)]
     pub history: HistoryChoice,
+    /// Which rule stops trials early; absent, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<SchedulerSetup>,
 }
 
 /// What of the past counts in a study.
@@ -55,6 +60,7 @@ pub struct Study {
     history: Arc<SpaceHistory>,
     store: Arc<dyn KnowledgeStore>,
     strategy: Box<dyn Strategy>,
+    scheduler: Option<StudyScheduler>,
     trials: Vec<Trial>,
     notes: Vec<String>,
     /// Whether the strategy was started with what the base has of the task.
@@ -102,11 +108,11 @@ impl Study {
         let query =
             TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
         let trials = study.store.trials(&query)?.trials;
-        for trial in
-            trials.into_iter().filter(|trial| trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(id))
-        {
-            if !study.knew_own_trials {
-                study.tell_strategy(&trial)?;
+        for trial in trials.into_iter().filter(|trial| is_of(trial, id)) {
+            let lesson = study.lesson(&trial);
+            // Whoever knew the task's own trials knew the complete and failed ones among these.
+            if !study.knew_own_trials || trial.status == Status::Pruned {
+                study.tell_strategy(&trial, lesson)?;
             }
             study.trials.push(trial);
         }
@@ -128,6 +134,14 @@ impl Study {
         let knew_own_trials = !own.is_empty();
         let strategy = setup.strategy.start(&history, &task, past, pool, own, setup.seed)?;
         let store = Arc::clone(recommender.store());
+        let scheduler = |setup: &SchedulerSetup| {
+            let mut scheduler = StudyScheduler::start(setup, &*store, &history, &task, exclude)?;
+            if !exclude.contains(&task.id) {
+                scheduler.know(&*store, &task, |trial| is_of(trial, &id))?;
+            }
+            Ok::<_, SearchError>(scheduler)
+        };
+        let scheduler = setup.scheduler.as_ref().map(scheduler).transpose()?;
         Ok(Study {
             id,
             setup,
@@ -135,6 +149,7 @@ impl Study {
             history,
             store,
             strategy,
+            scheduler,
             trials: Vec::new(),
             notes,
             knew_own_trials,
@@ -186,8 +201,53 @@ impl Study {
         self.strategy.ask(n)
     }
 
+    /// Takes in the validation score of a trial under way after `step` epochs, and says whether it goes on. Nothing is
+    /// written; the trial is to be told when it has ended, as `pruned` if it was stopped.
+    ///
+    /// # Errors
+    /// [`SearchError::BadReport`] for a study without a scheduler, an architecture of another space, and what
+    /// [`EarlyStopping::report`](crate::fidelity::EarlyStopping::report) refuses.
+    pub fn report(
+        &mut self,
+        architecture: &Architecture,
+        step: u32,
+        score: f64,
+    ) -> Result<Decision, SearchError> {
+        let reason = "the study was set up without a scheduler";
+        let scheduler = self.scheduler.as_mut();
+        let scheduler = scheduler.ok_or_else(|| SearchError::BadReport { step, reason: reason.into() })?;
+        scheduler.report(architecture, step, score)
+    }
+
+    /// Has an architecture trained, under the study's scheduler if it has one. The trial is still to be told.
+    ///
+    /// # Errors
+    /// Of the trainer, and as [`Study::report`].
+    pub fn try_out(
+        &mut self,
+        trainer: &mut dyn Trainer,
+        architecture: &Architecture,
+        budget: &Budget,
+    ) -> Result<Trial, SearchError> {
+        let history = Arc::clone(&self.history);
+        if self.scheduler.is_none() {
+            return Ok(trainer.train(history.space(), architecture, budget)?);
+        }
+        let mut fault = None;
+        let mut watch = |step, score| {
+            self.report(architecture, step, score).unwrap_or_else(|error| {
+                let stop = Decision::Stop { why: error.to_string() };
+                fault = Some(error);
+                stop
+            })
+        };
+        let trial = trainer.train_watched(history.space(), architecture, budget, &mut watch)?;
+        fault.map_or(Ok(trial), Err)
+    }
+
     /// Takes in finished trials: into the base and into the strategy, all or none. A trial told twice counts once.
-    /// Validation scores in the task's metric teach the strategy; trials of other splits are only kept.
+    /// Validation scores in the task's metric teach the strategy, of a pruned trial what it would have reached, though
+    /// never more than the best complete one did; trials of other splits are only kept.
     ///
     /// # Errors
     /// [`SearchError::BadTrial`] for one of another task, space or validation metric; [`SearchError::Store`] for one
@@ -207,7 +267,8 @@ impl Study {
         let mut taken = 0;
         for trial in trials {
             if !known.contains(&trial.id()) {
-                self.tell_strategy(&trial)?;
+                let lesson = self.lesson(&trial);
+                self.tell_strategy(&trial, lesson)?;
                 self.trials.push(trial);
                 taken += 1;
             }
@@ -232,14 +293,40 @@ impl Study {
         trial.normalise(self.history.space()).map_err(|source| bad(source.to_string()))
     }
 
-    fn tell_strategy(&mut self, trial: &Trial) -> Result<(), SearchError> {
-        let wanted = trial.split == Split::Validation
-            && trial.metric == self.task.metric
-            && trial.status != Status::Pruned;
-        if !wanted {
-            return Ok(());
-        }
-        let score = trial.score.filter(|_| trial.status == Status::Complete);
-        self.strategy.tell(&trial.architecture, score.map(|score| self.task.goal.higher_is_better(score)))
+    /// Whether a trial teaches: validation, in the task's metric.
+    fn teaches(&self, trial: &Trial) -> bool {
+        trial.split == Split::Validation && trial.metric == self.task.metric
     }
+
+    /// What a trial teaches, higher is better; nothing is what a failed one teaches. The scheduler hears of it too.
+    fn lesson(&mut self, trial: &Trial) -> Option<f64> {
+        if !self.teaches(trial) {
+            return None;
+        }
+        let number = self.scheduler.as_mut().map(|scheduler| scheduler.end(trial));
+        let goal = self.task.goal;
+        let higher = |score: f64| goal.higher_is_better(score);
+        match trial.status {
+            Status::Complete => trial.score.map(higher),
+            Status::Failed => None,
+            Status::Pruned => {
+                let seen = trial.curve.last().map(|(_, score)| *score).or(trial.score);
+                let complete = self.trials.iter().filter(|other| self.teaches(other));
+                let complete = complete.filter(|other| other.status == Status::Complete);
+                let best = complete.filter_map(|other| other.score).map(higher).reduce(f64::max);
+                let forecast = self.scheduler.as_mut().zip(number);
+                let forecast = forecast.and_then(|(scheduler, number)| scheduler.forecast(number));
+                forecast.or(seen).map(|end| higher(end).min(best.unwrap_or(f64::INFINITY)))
+            }
+        }
+    }
+
+    fn tell_strategy(&mut self, trial: &Trial, lesson: Option<f64>) -> Result<(), SearchError> {
+        if self.teaches(trial) { self.strategy.tell(&trial.architecture, lesson) } else { Ok(()) }
+    }
+}
+
+/// Whether a trial was told to this study.
+fn is_of(trial: &Trial, study: &str) -> bool {
+    trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(study)
 }

@@ -31,7 +31,7 @@ pub struct StudyReport {
 pub struct CurvePoint {
     /// The trial.
     pub trial: TrialId,
-    /// Its score; absent for a failed one.
+    /// Its score; absent for a failed and for a pruned one.
     pub score: Option<f64>,
     /// The best score up to here.
     pub best: Option<f64>,
@@ -86,7 +86,8 @@ impl Scale {
     fn of(study: &Study) -> Option<Scale> {
         let goal = study.task().goal;
         let before = study.history().scores(&study.task().id).map(|scores| scores.scores.as_slice());
-        let told = study.trials().iter().filter(|trial| trial.split == Split::Validation);
+        let complete = |trial: &&Trial| trial.split == Split::Validation && trial.status == Status::Complete;
+        let told = study.trials().iter().filter(complete);
         let told = told.filter_map(|trial| trial.score).map(|score| goal.higher_is_better(score));
         let mut all: Vec<f64> = before.unwrap_or_default().iter().flatten().copied().chain(told).collect();
         all.sort_by(f64::total_cmp);

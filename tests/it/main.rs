@@ -6,6 +6,7 @@
 )]
 
 mod command_line;
+mod early_stopping;
 mod histories;
 mod kill;
 mod program;

@@ -12,7 +12,12 @@ use tower::ServiceExt;
 
 use crate::histories;
 
-async fn call(app: &Router, method: &str, uri: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+pub(crate) async fn call(
+    app: &Router,
+    method: &str,
+    uri: &str,
+    body: impl Into<Body>,
+) -> (StatusCode, Value) {
     let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
     let response = app.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let status = response.status();
@@ -21,11 +26,11 @@ async fn call(app: &Router, method: &str, uri: &str, body: impl Into<Body>) -> (
     (status, value)
 }
 
-async fn get(app: &Router, uri: &str) -> (StatusCode, Value) {
+pub(crate) async fn get(app: &Router, uri: &str) -> (StatusCode, Value) {
     call(app, "GET", uri, Body::empty()).await
 }
 
-async fn post(app: &Router, uri: &str, body: Value) -> (StatusCode, Value) {
+pub(crate) async fn post(app: &Router, uri: &str, body: Value) -> (StatusCode, Value) {
     call(app, "POST", uri, body.to_string()).await
 }
 

@@ -7,36 +7,48 @@ use clap::builder::PossibleValuesParser;
 use heirloom_kb::Name;
 use heirloom_search::StrategyKind;
 use heirloom_search::benchmark::{BenchmarkProgress, BenchmarkReport, BenchmarkSetup, benchmark};
+use heirloom_search::fidelity::SchedulerKind;
 
 use super::Failure;
 use super::base::BaseArgs;
-use super::chart;
 use super::output::{Output, bold, dim, table};
 use super::progress::{self, bar};
+use super::{bench_scheduler, chart};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BenchArgs {
     /// The space whose trials are replayed.
     #[arg(long)]
-    space: Name,
+    pub(super) space: Name,
     /// A method; may be given several times. Unless given, all.
     #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(StrategyKind::ALL.map(StrategyKind::as_str)))]
-    method: Vec<String>,
+    pub(super) method: Vec<String>,
     /// How often to repeat everything.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
-    seeds: u64,
+    pub(super) seeds: u64,
     /// Trials of each past task that are known; unless given, all.
     #[arg(long, value_name = "N")]
-    history: Option<usize>,
+    pub(super) history: Option<usize>,
     /// Trials of the new task.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=64))]
-    trials: u16,
+    pub(super) trials: u16,
     /// A task to be new; may be given several times. Unless given, all in turn.
     #[arg(long)]
-    task: Vec<Name>,
+    pub(super) task: Vec<Name>,
     /// Write the regret curves as a picture.
     #[arg(long, value_name = "FILE.svg")]
-    svg: Option<PathBuf>,
+    pub(super) svg: Option<PathBuf>,
+    /// Replay learning curves under this rule of early stopping instead, for the epochs it saves; may be given several
+    /// times, with "none" to stop nothing.
+    #[arg(long, value_name = "RULE", value_parser = PossibleValuesParser::new(
+        std::iter::once("none").chain(SchedulerKind::ALL.map(SchedulerKind::as_str)).collect::<Vec<_>>()))]
+    pub(super) scheduler: Vec<String>,
+    /// Epochs that every trial gets before it may be stopped.
+    #[arg(long, requires = "scheduler", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) min_epochs: u32,
+    /// Look again each time the epochs have grown by this factor; unless given, 3.
+    #[arg(long, requires = "scheduler", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) eta: Option<u32>,
 }
 
 pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(), Failure> {
@@ -57,6 +69,12 @@ pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(),
         bar.set_length(progress.of as u64);
         bar.set_position(progress.done as u64);
     };
+    if !args.scheduler.is_empty() {
+        let report = bench_scheduler::measure(&store, args, &mut show);
+        bar.finish_and_clear();
+        out.answer(&report?, bench_scheduler::describe)?;
+        return Ok(());
+    }
     let report = benchmark(&*store, &setup, &mut show);
     bar.finish_and_clear();
     let report = report?;

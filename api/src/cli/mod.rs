@@ -2,12 +2,14 @@
 
 mod base;
 mod bench;
+mod bench_scheduler;
 mod chart;
 mod export;
 mod import;
 mod output;
 mod progress;
 mod recommend;
+mod scheduler;
 mod serve;
 mod status;
 mod study;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
-use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Trial, TrialQuery};
+use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
 use heirloom_search::train::{Budget, TableTrainer, Trainer};
 use heirloom_search::{
     HistoryChoice, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup, find_space, spaces,
@@ -14,6 +14,7 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::{InputFault, Output, bold, table};
 use super::progress::{self, bar};
+use super::scheduler::SchedulerArgs;
 use super::trainer::TrainerArgs;
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,8 @@ pub(super) struct StudyArgs {
     /// The seed of all chance in the study.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    scheduler: SchedulerArgs,
     #[command(flatten)]
     trainer: TrainerArgs,
 }
@@ -134,6 +137,7 @@ fn search(
             .unwrap_or_default(),
         seed: args.seed,
         history: HistoryChoice { exclude_tasks },
+        scheduler: args.scheduler.setup(max_epochs(&**store, args)?)?,
     };
     let candidates = setup.candidates.as_ref().map_or(0, Vec::len);
     let recommender = Recommender::new(Arc::clone(store));
@@ -145,21 +149,42 @@ fn search(
     let mut proposals = Vec::new();
     for _ in 0..args.top.min(candidates as u32) {
         let proposal = study.ask(1)?.remove(0);
-        let trial = try_one(&study, &proposal, args, trainer)?;
+        let budget = Budget { epochs: args.trainer.epochs, seed: args.seed, split: Split::Validation };
+        let trial = study.try_out(trainer, &proposal.architecture, &budget)?;
         study.tell(vec![trial])?;
         proposals.push(proposal);
     }
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
 }
 
-fn try_one(
-    study: &Study,
-    proposal: &Proposal,
-    args: &StudyArgs,
-    trainer: &mut dyn Trainer,
-) -> anyhow::Result<Trial> {
-    let budget = Budget { epochs: args.trainer.epochs, seed: args.seed, split: Split::Validation };
-    Ok(trainer.train(study.history().space(), &proposal.architecture, &budget)?)
+/// Epochs of a whole training: of a table what its longest curve has.
+fn max_epochs(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<u32> {
+    if !args.table {
+        return Ok(args.trainer.epochs);
+    }
+    let trials = measured(store, args)?;
+    let last = trials.iter().filter_map(|trial| trial.curve.last()).map(|(step, _)| *step as u32).max();
+    Ok(last.unwrap_or(0))
+}
+
+/// What early stopping saved.
+fn spent(trials: &[Trial], max_epochs: u32) -> String {
+    let epochs = |trial: &Trial| trial.fidelity.get("epochs").copied().unwrap_or(f64::from(max_epochs));
+    let stopped = trials.iter().filter(|trial| trial.status == Status::Pruned).count();
+    let (spent, full) = (trials.iter().map(epochs).sum::<f64>(), trials.len() * max_epochs as usize);
+    format!("{stopped} of {} trials were stopped early; {spent} of {full} epochs were spent", trials.len())
+}
+
+/// What the last column says of a trial.
+fn outcome(trial: &Trial) -> String {
+    let score = trial.score.map_or("-".into(), |score| format!("{score:.4}"));
+    match trial.status {
+        Status::Complete => score,
+        Status::Failed => "failed".into(),
+        Status::Pruned => {
+            format!("{score} at {}, stopped", trial.fidelity.get("epochs").copied().unwrap_or_default())
+        }
+    }
 }
 
 fn describe(answer: &Answer) -> String {
@@ -177,7 +202,8 @@ fn describe(answer: &Answer) -> String {
     )];
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
-    for (at, (proposal, point)) in answer.proposals.iter().zip(&report.curve).enumerate() {
+    let told = answer.proposals.iter().zip(&report.curve).zip(&report.trials);
+    for (at, ((proposal, point), trial)) in told.enumerate() {
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
         let expected = match (proposal.mean, proposal.std) {
             (Some(mean), Some(std)) => format!("{mean:.2} +- {std:.2}"),
@@ -187,11 +213,12 @@ fn describe(answer: &Answer) -> String {
             (at + 1).to_string(),
             proposal.architecture.to_string(),
             expected,
-            point.score.map_or("failed".into(), |score| format!("{score:.4}")),
+            outcome(trial),
             number(point.best),
             number(point.regret),
         ]);
     }
     lines.push(rows.to_string());
+    lines.extend(report.setup.scheduler.as_ref().map(|setup| spent(&report.trials, setup.max_epochs)));
     lines.join("\n")
 }

@@ -96,6 +96,8 @@ impl From<SearchError> for ApiError {
             SearchError::UnknownStudy { .. } => missing("unknown_study"),
             SearchError::BadCandidate { .. } => bad("bad_candidate"),
             SearchError::BadTrial { .. } => bad("bad_trial"),
+            SearchError::BadScheduler { .. } => bad("bad_scheduler"),
+            SearchError::BadReport { .. } => bad("bad_report"),
             SearchError::NothingToPropose { .. } => {
                 ApiError::new(StatusCode::CONFLICT, "nothing_to_propose", error.to_string())
             }

@@ -3,6 +3,7 @@
 mod api_error;
 mod history;
 mod recommendations;
+mod reports;
 mod state;
 mod studies;
 
@@ -43,6 +44,7 @@ pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
         .routes(routes!(studies::ask))
         .routes(routes!(studies::tell))
         .routes(routes!(studies::report))
+        .routes(routes!(reports::report_score))
         .split_for_parts();
     router
         .route("/openapi.json", routing::get(move || std::future::ready(Json(api))))

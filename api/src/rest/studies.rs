@@ -26,7 +26,8 @@ pub(super) struct StudyId {
     notes: Vec<String>,
 }
 
-/// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}}`.
+/// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}, scheduler?: {kind, max_epochs,
+/// min_epochs?, eta?}}`; `kind` is asha, hyperband, extrapolation or one-epoch.
 #[utoipa::path(post, path = "/v1/studies", request_body = Object,
     responses((status = 201, description = "The study stands.", body = StudyId),
         (status = 400, description = "The request does not hold together.", body = ErrorBody),

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::space_history::{Pool, SpaceHistory, find_space};
 use crate::{SearchError, StrategyKind, spaces};
 use replay::{Answers, replay};
+pub(crate) use report::half_width;
 pub use report::{BenchmarkReport, MethodReport, Point, TaskReport};
 
 /// The numbers of trials that are reported.

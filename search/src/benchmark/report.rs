@@ -124,7 +124,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// Half the width of the 95 % interval of a mean.
-fn half_width(values: &[f64]) -> f64 {
+pub(crate) fn half_width(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     if values.len() < 2 {
         return 0.0;

@@ -5,10 +5,12 @@ mod table;
 #[cfg(feature = "torch")]
 pub mod torch;
 
-use heirloom_kb::{Architecture, Split, Task, Trial};
+use heirloom_kb::{Architecture, Split, Status, Task, Trial};
 
 pub use error::TrainError;
 pub use table::TableTrainer;
+
+use crate::fidelity::Decision;
 
 /// What a trial may cost, and what it is scored on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +33,37 @@ pub trait Trainer: Send {
     /// The task whose data it has.
     fn task(&self) -> &Task;
 
-    /// Measures an architecture, normalised to its space.
+    /// Measures an architecture, normalised to its space. `watch` hears the validation score after each epoch and may stop
+    /// the trial before its last one: then its status is `pruned`, its fidelity and curve are what was really trained, its
+    /// score is the last one, and its field `reason` says why. On the test split there is nothing to watch.
     ///
     /// # Errors
     /// [`TrainError`], see above.
+    fn train_watched(
+        &mut self,
+        space: &heirloom_kb::SearchSpace,
+        architecture: &Architecture,
+        budget: &Budget,
+        watch: &mut dyn FnMut(u32, f64) -> Decision,
+    ) -> Result<Trial, TrainError>;
+
+    /// Measures an architecture to the end.
+    ///
+    /// # Errors
+    /// As [`Trainer::train_watched`].
     fn train(
         &mut self,
         space: &heirloom_kb::SearchSpace,
         architecture: &Architecture,
         budget: &Budget,
-    ) -> Result<Trial, TrainError>;
+    ) -> Result<Trial, TrainError> {
+        self.train_watched(space, architecture, budget, &mut |_, _| Decision::go_on("nobody watches"))
+    }
+}
+
+/// Marks a trial as stopped after so many epochs.
+fn mark_pruned(trial: &mut Trial, epochs: u32, why: &str) {
+    trial.status = Status::Pruned;
+    trial.fidelity.insert("epochs".into(), epochs.into());
+    trial.extra.insert("reason".into(), why.into());
 }

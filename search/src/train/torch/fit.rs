@@ -11,6 +11,7 @@ use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 use super::data::{Part, Parts};
 use super::module::Module;
 use super::{EpochReport, Outcome, chunks, first_line};
+use crate::fidelity::Decision;
 use crate::net::NetGraph;
 
 /// Share of all steps in which the learning rate rises from nothing.
@@ -65,27 +66,34 @@ impl<'a> Fit<'a> {
         Ok(Fit { module, optimizer, settings, device, _weights: weights })
     }
 
-    /// Trains for all epochs and scores; `watch` scores after each epoch too.
+    /// Trains for all epochs and scores. With `scored` it scores after each epoch too, and `watch` may stop it there.
     pub(super) fn run(
         mut self,
         parts: &Parts,
-        watch: bool,
+        scored: bool,
         on_epoch: &mut dyn FnMut(EpochReport),
+        watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Outcome, String> {
         let mut curve = Vec::new();
+        let mut stopped = None;
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.settings.seed);
         for epoch in 1..=self.settings.epochs {
             let loss = self.epoch(&parts.fit, epoch, &mut rng)?;
-            let accuracy = if watch { Some(self.accuracy(&parts.score)?) } else { None };
+            let accuracy = if scored { Some(self.accuracy(&parts.score)?) } else { None };
             curve.extend(accuracy.map(|accuracy| (f64::from(epoch), accuracy)));
             on_epoch(EpochReport { epoch, loss, validation_accuracy: accuracy });
+            let decision = accuracy.map(|accuracy| watch(epoch, accuracy)).filter(Decision::is_stop);
+            if let Some(stop) = decision.filter(|_| epoch < self.settings.epochs) {
+                stopped = Some((epoch, stop.why().to_owned()));
+                break;
+            }
         }
         let accuracy = match curve.last() {
             Some((_, last)) => *last,
             None => self.accuracy(&parts.score)?,
         };
         let latency_s = self.latency(&parts.score)?;
-        Ok(Outcome { accuracy, curve, latency_s })
+        Ok(Outcome { accuracy, curve, latency_s, stopped })
     }
 
     /// One pass over the shuffled examples; the mean loss.

@@ -15,7 +15,8 @@ use heirloom_datasets::{Dataset, Splits};
 use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task, Trial};
 use tch::Device;
 
-use super::{Budget, TrainError, Trainer};
+use super::{Budget, TrainError, Trainer, mark_pruned};
+use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph, Op};
 use crate::spaces::{self, NetInput};
 use data::{Part, Parts};
@@ -137,6 +138,7 @@ impl TorchTrainer {
         net: &NetGraph,
         architecture: &Architecture,
         budget: &Budget,
+        watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Outcome, String> {
         let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
         let settings = Settings {
@@ -146,12 +148,12 @@ impl TorchTrainer {
             weight_decay: architecture.number("weight_decay").unwrap_or(1e-4),
             seed: budget.seed,
         };
-        let watch = budget.split == Split::Validation;
+        let scored = budget.split == Split::Validation;
         let on_epoch = &mut self.on_epoch;
         let device = self.device;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             let fit = Fit::new(net, device, &settings).map_err(|error| first_line(&error))?;
-            fit.run(parts, watch, on_epoch)
+            fit.run(parts, scored, on_epoch, watch)
         }));
         match attempt {
             Ok(done) => done,
@@ -185,6 +187,8 @@ struct Outcome {
     /// Validation accuracy after each epoch.
     curve: Vec<(f64, f64)>,
     latency_s: f64,
+    /// The epoch after which it was stopped, and why.
+    stopped: Option<(u32, String)>,
 }
 
 impl Trainer for TorchTrainer {
@@ -192,11 +196,12 @@ impl Trainer for TorchTrainer {
         &self.task
     }
 
-    fn train(
+    fn train_watched(
         &mut self,
         space: &SearchSpace,
         architecture: &Architecture,
         budget: &Budget,
+        watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Trial, TrainError> {
         let net = self.net(space, architecture)?;
         self.prepare(budget.split)?;
@@ -211,7 +216,7 @@ impl Trainer for TorchTrainer {
         };
         let turn = turn();
         let start = Instant::now();
-        let outcome = self.run(&net, architecture, budget);
+        let outcome = self.run(&net, architecture, budget, watch);
         trial.costs = costs(&cost, start.elapsed().as_secs_f64());
         drop(turn);
         match outcome {
@@ -219,6 +224,9 @@ impl Trainer for TorchTrainer {
                 trial.score = Some(outcome.accuracy);
                 trial.curve = outcome.curve;
                 trial.costs.insert("latency_s".into(), outcome.latency_s);
+                if let Some((epoch, why)) = outcome.stopped {
+                    mark_pruned(&mut trial, epoch, &why);
+                }
             }
             Err(reason) => self.failed(&mut trial, &reason),
         }

@@ -242,3 +242,27 @@ fn cuda_is_taken_or_refused_but_never_replaced() {
         Err(error) => assert!(error.to_string().starts_with("there is no device \"cuda\"")),
     }
 }
+
+#[test]
+fn a_trial_that_is_stopped_has_trained_no_longer() {
+    let (space, architecture) = small_mlp();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let tell = Box::new(move |report: EpochReport| sender.send(report.epoch).unwrap());
+    let mut trainer = TorchTrainer::new(rows(200), options, tell).unwrap();
+    let mut watch = |epoch, _| Decision::when(epoch >= 2, "enough".into());
+    let budget = Budget { epochs: 5, ..BUDGET };
+    let trial = trainer.train_watched(&space, &architecture, &budget, &mut watch).unwrap();
+    assert_eq!((trial.status, trial.fidelity["epochs"]), (Status::Pruned, 2.0));
+    assert_eq!((trial.curve.len(), trial.score), (2, trial.curve.last().map(|last| last.1)));
+    assert_eq!(trial.extra["reason"], "enough");
+    assert!(trial.normalise(&space).is_ok());
+    // In the last epoch there is nothing left to stop, and a test part is not watched.
+    let two = Budget { epochs: 2, ..BUDGET };
+    for budget in [two, Budget { split: Split::Test, ..two }] {
+        let trial = trainer.train_watched(&space, &architecture, &budget, &mut watch).unwrap();
+        assert_eq!(trial.status, Status::Complete);
+    }
+    drop(trainer);
+    assert_eq!(receiver.iter().collect::<Vec<u32>>(), [1, 2, 1, 2, 1, 2]);
+}

@@ -1,0 +1,55 @@
+//! `POST /v1/studies/{id}/report`: early stopping for trials that the client trains.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use heirloom_kb::Architecture;
+use heirloom_search::fidelity::Decision;
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::api_error::ErrorBody;
+use super::state::{AppState, blocking};
+
+/// The score of a trial under way.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportBody {
+    /// The architecture that is being trained.
+    #[schema(value_type = Object)]
+    architecture: Architecture,
+    /// Epochs trained so far, from 1 to the scheduler's `max_epochs`.
+    step: u32,
+    /// Its validation score in the task's metric.
+    score: f64,
+}
+
+/// What becomes of the trial.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Verdict {
+    /// `continue` or `stop`.
+    decision: &'static str,
+    /// Why, in plain words.
+    why: String,
+}
+
+/// Report the score of a trial under way and hear whether it is worth training on. A stopped trial is to be told with status
+/// `pruned`, its curve and the epochs spent. A report that is repeated is answered as before.
+#[utoipa::path(post, path = "/v1/studies/{id}/report", params(("id" = String, Path)), request_body = ReportBody,
+    responses((status = 200, description = "What becomes of the trial.", body = Verdict),
+        (status = 400, description = "The report does not fit: no scheduler, a step out of order, another score than before.", body = ErrorBody),
+        (status = 404, description = "There is no such study.", body = ErrorBody)))]
+pub(super) async fn report_score(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+    body: Result<Json<ReportBody>, JsonRejection>,
+) -> Result<Json<Verdict>, ApiError> {
+    let Json(ReportBody { architecture, step, score }) = body?;
+    let report =
+        move |state: &AppState| state.with_study(&id, |study| study.report(&architecture, step, score));
+    let decision: Decision = blocking(&state, report).await?;
+    let word = if decision.is_stop() { "stop" } else { "continue" };
+    Ok(Json(Verdict { decision: word, why: decision.why().to_owned() }))
+}
