@@ -27,10 +27,12 @@
 #![forbid(unsafe_code)]
 
 mod acquisition;
+mod costs;
 mod encoder;
 mod error;
 mod forest;
 mod gaussian_process;
+mod pareto;
 mod ranks;
 mod surrogate;
 mod table;
@@ -38,10 +40,17 @@ mod task_models;
 mod transfer;
 
 pub use acquisition::expected_improvement;
+pub use costs::{
+    CostModel, CostPlace, CostPrediction, CostSource, CostTable, CostTarget, CostViews, DEVICE_FIELD,
+    Measured,
+};
 pub use encoder::{Encoder, Feature};
 pub use error::PredictError;
 pub use forest::{ForestParams, ForestValidParams, RegressionForest};
 pub use gaussian_process::GaussianProcess;
+pub use pareto::{
+    NonDominatedBoxes, expected_hypervolume_improvement, hypervolume, non_dominated_sort, pareto_front,
+};
 pub use ranks::{expected_ranks, gaussian_ranks, percentile};
 pub use surrogate::{Prediction, Surrogate};
 pub use table::{TaskScores, TrainingTable};
