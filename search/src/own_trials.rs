@@ -80,6 +80,17 @@ impl OwnTrials {
         Ok((views.select(&keep), keep.iter().map(|at| z[*at]).collect()))
     }
 
+    /// The trials with a score, each with its normalised score. `views` are of all the trials.
+    pub(crate) fn scored(
+        &self,
+        model: &TransferModel,
+        views: &Views,
+    ) -> Result<Vec<(Architecture, f64)>, PredictError> {
+        let z = model.normalise(views, &self.scores)?;
+        let all = self.architectures.iter().zip(&self.scores).zip(z);
+        Ok(all.filter(|((_, score), _)| score.is_some()).map(|((tried, _), z)| (tried.clone(), z)).collect())
+    }
+
     /// Positions of the trials to condition on: all, or the best half of the allowance and an even spread of
     /// the others by score.
     fn most_telling(&self) -> Vec<usize> {

@@ -6,12 +6,14 @@ use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Trial, TrialQuery};
 use heirloom_search::train::{Budget, TableTrainer, Trainer};
 use heirloom_search::{
-    HistoryChoice, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup, find_space, spaces,
+    HistoryChoice, Objectives, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup,
+    find_space, spaces,
 };
 use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
+use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, table};
 use super::progress::{self, bar};
 use super::trainer::TrainerArgs;
@@ -46,6 +48,8 @@ pub(super) struct StudyArgs {
     /// The seed of all chance in the study.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    objectives: ObjectiveArgs,
     #[command(flatten)]
     trainer: TrainerArgs,
 }
@@ -124,6 +128,7 @@ fn search(
         // What is looked up must not be known beforehand.
         exclude_tasks.push(args.task.clone());
     }
+    let Objectives { constraints, pareto, per, device } = args.objectives.objectives();
     let setup = StudySetup {
         task: args.task.clone(),
         space: args.space.clone(),
@@ -134,6 +139,10 @@ fn search(
             .unwrap_or_default(),
         seed: args.seed,
         history: HistoryChoice { exclude_tasks },
+        constraints,
+        pareto,
+        per,
+        device,
     };
     let candidates = setup.candidates.as_ref().map_or(0, Vec::len);
     let recommender = Recommender::new(Arc::clone(store));

@@ -96,6 +96,11 @@ impl From<SearchError> for ApiError {
             SearchError::UnknownStudy { .. } => missing("unknown_study"),
             SearchError::BadCandidate { .. } => bad("bad_candidate"),
             SearchError::BadTrial { .. } => bad("bad_trial"),
+            SearchError::UnknownCost { .. } => bad("unknown_cost"),
+            SearchError::BadObjective { .. } => bad("bad_objective"),
+            SearchError::Infeasible { .. } => {
+                ApiError::new(StatusCode::CONFLICT, "infeasible", error.to_string())
+            }
             SearchError::NothingToPropose { .. } => {
                 ApiError::new(StatusCode::CONFLICT, "nothing_to_propose", error.to_string())
             }

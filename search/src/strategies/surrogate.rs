@@ -1,16 +1,19 @@
 //! Expected improvement under the transfer model.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use heirloom_kb::Architecture;
+use heirloom_kb::{Architecture, Name};
 use heirloom_predictor::{Prediction, TransferModel, Views, expected_improvement};
 use ndarray::{Axis, concatenate};
 
 use super::candidates::Candidates;
 use super::{Proposal, Strategy, exhausted};
 use crate::SearchError;
+use crate::goals::Goals;
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
+use crate::spaces;
 
 /// Proposes what promises the largest expected improvement under the transfer model. While nothing has been tried,
 /// that is what the past tasks rate highest. What is proposed and not yet told counts as having scored what was
@@ -29,6 +32,8 @@ pub struct SurrogateStrategy {
     own_views: Views,
     /// Proposed and not yet told: canonical form and expected score.
     pending: Vec<(Architecture, f64)>,
+    /// What counts beside the score.
+    goals: Option<Goals>,
 }
 
 impl SurrogateStrategy {
@@ -46,6 +51,7 @@ impl SurrogateStrategy {
             candidates,
             own,
             pending: Vec::new(),
+            goals: None,
             history,
             past,
         })
@@ -60,7 +66,14 @@ impl SurrogateStrategy {
         let seen = joined(&seen, &self.history.views(&pending)?.tasks(&self.past));
         let prediction = self.model.posterior(&seen, &z, &open)?;
         let best = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let (at, why) = choose(&prediction, best);
+        let (at, why) = match &self.goals {
+            None => choose(&prediction, best),
+            Some(goals) => {
+                let mut tried = self.own.scored(&self.model, &self.own_views)?;
+                tried.extend(self.pending.iter().cloned());
+                goals.choose(self.candidates.open(), &prediction, &tried)?
+            }
+        };
         let position = self.candidates.open()[at];
         self.candidates.spend(position);
         let architecture = self.candidates.pool().architectures[position].clone();
@@ -112,5 +125,19 @@ impl Strategy for SurrogateStrategy {
         self.own_views = joined(&self.own_views, &view);
         self.own.push(canonical, score);
         Ok(())
+    }
+
+    fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
+        self.goals = Some(goals);
+        Ok(())
+    }
+
+    fn tell_costs(
+        &mut self,
+        architecture: &Architecture,
+        costs: &BTreeMap<Name, f64>,
+    ) -> Result<(), SearchError> {
+        let Some(goals) = &mut self.goals else { return Ok(()) };
+        goals.learn(&spaces::canonical(self.history.space().id(), architecture), costs)
     }
 }
