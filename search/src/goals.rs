@@ -67,6 +67,19 @@ pub(crate) struct Promises {
     what: &'static str,
 }
 
+impl Promises {
+    /// The position of the candidate that promises most; where none promises anything, of the one likeliest to keep to the
+    /// constraints, then of the best expected score; the first among equals.
+    fn most(&self, prediction: &Prediction) -> usize {
+        let key = |at: usize| [self.gains[at], self.feasible[at], prediction.mean[at]];
+        let better = |a: usize, b: usize| {
+            let pairs = key(a).into_iter().zip(key(b));
+            pairs.map(|(a, b)| a.total_cmp(&b)).find(|order| order.is_ne()).is_some_and(|order| order.is_gt())
+        };
+        (1..self.gains.len()).fold(0, |most, at| if better(at, most) { at } else { most })
+    }
+}
+
 impl Goals {
     /// Goals over the candidates of a pool.
     pub(crate) fn new(
@@ -111,10 +124,8 @@ impl Goals {
         tried: &[(Architecture, f64)],
     ) -> Result<(usize, String), SearchError> {
         let promises = self.promises(open, prediction, tried)?;
-        let first = (0, f64::NEG_INFINITY);
-        let gains = promises.gains.iter().enumerate();
-        let (at, gain) =
-            gains.fold(first, |most, (at, gain)| if *gain > most.1 { (at, *gain) } else { most });
+        let at = promises.most(prediction);
+        let gain = promises.gains[at];
         let per = self.objectives.per.as_ref().map_or(String::new(), |per| format!(" per {per}"));
         let kept = match self.objectives.constraints.is_empty() {
             true => String::new(),

@@ -258,3 +258,13 @@ fn a_strategy_that_knows_the_score_alone_says_so() {
     assert_eq!(error, "objectives: this strategy knows the score alone; take the strategy \"surrogate\"");
     assert!(Constraints::new().is_empty());
 }
+
+#[test]
+fn where_nothing_is_promised_the_constraints_are_kept_all_the_same() {
+    let prediction = Prediction { mean: ndarray::array![3.0, 1.0, 2.0, 2.0], std: ndarray::Array1::zeros(4) };
+    let promises =
+        |gains: [f64; 4]| Promises { gains: gains.to_vec(), feasible: vec![0.0, 1.0, 1.0, 1.0], what: "" };
+    assert_eq!(promises([0.0; 4]).most(&prediction), 2);
+    assert_eq!(promises([0.0, 0.5, 0.0, 0.5]).most(&prediction), 3);
+    assert_eq!(promises([0.0, 0.5, 0.4, 0.4]).most(&prediction), 1);
+}

@@ -8,6 +8,7 @@
 mod command_line;
 mod histories;
 mod kill;
+mod objectives;
 mod program;
 mod rest;
 #[cfg(feature = "torch")]

@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 use heirloom_kb::Name;
 use heirloom_search::Recommendation;
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (800, 500);

@@ -150,6 +150,12 @@ impl CostModel {
         Ok(model)
     }
 
+    /// The costs that it is learned from.
+    #[must_use]
+    pub fn table(&self) -> &CostTable {
+        &self.table
+    }
+
     /// The cost's name.
     #[must_use]
     pub fn cost(&self) -> &Name {
