@@ -85,8 +85,8 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-fn fill<X>(
-    mut chart: ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, plotters::coord::types::RangedCoordf64>>,
+fn fill<'a, 's: 'a, X>(
+    mut chart: ChartContext<'a, SVGBackend<'s>, Cartesian2d<X, plotters::coord::types::RangedCoordf64>>,
     cost: &Name,
     front: &[(f64, f64)],
     ranked: &[Point],
@@ -180,7 +180,11 @@ mod tests {
         for word in ["<svg", "latency_s", "photo from s/1", "expected Pareto front", "recommended"] {
             assert!(svg.contains(word), "{word}");
         }
-        assert_eq!(svg.matches("<polyline").count(), 1 + 3 + 3 + 1, "{svg}");
+        // Three points on the front; three recommended, beside the dots of their intervals, and one in the legend.
+        let circles =
+            |colour: &str| svg.lines().filter(|l| l.starts_with("<circle") && l.contains(colour)).count();
+        assert_eq!((circles("#0072B2"), circles("#D55E00")), (3, 3 + 3 + 1), "{svg}");
+        assert!(["1", "2", "3"].iter().all(|number| svg.lines().any(|line| line == *number)), "{svg}");
     }
 
     #[test]
