@@ -71,7 +71,7 @@ pub enum SearchError {
     /// Constraints that no candidate is expected to keep to.
     #[error(
         "no candidate can keep to the constraints: {cost} must be {bound}, and the {extreme} expected of any candidate is \
-         {expected}{}", note(*alone)
+         {}{}", rounded(*expected), note(*alone)
     )]
     Infeasible {
         /// The constraint that is hardest to keep to.
@@ -102,6 +102,11 @@ pub enum SearchError {
     /// Of the trainer.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+/// Four digits, which is more than an expectation has.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.3e}").parse().unwrap_or(number)
 }
 
 fn note(alone: bool) -> &'static str {
