@@ -32,6 +32,14 @@ pub enum PredictError {
         /// The model.
         model: &'static str,
     },
+    /// A number that is none.
+    #[error("{what} {index} is not finite")]
+    NotFinite {
+        /// What it belongs to: `row` or `target`.
+        what: &'static str,
+        /// Its position.
+        index: usize,
+    },
     /// An architecture that does not fit its space.
     #[error("architecture {index}: {source}")]
     Architecture {
@@ -53,6 +61,14 @@ pub enum PredictError {
     NotPositiveDefinite {
         /// Its side.
         n: usize,
+    },
+    /// A model that could not be fitted.
+    #[error("{model} could not be fitted: {source}")]
+    Fit {
+        /// The model.
+        model: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// What linfa reports.
     #[error(transparent)]

@@ -47,6 +47,16 @@ impl GaussianProcess {
         Err(PredictError::NotPositiveDefinite { n })
     }
 
+    /// `K^-1 y`, `(n,)`.
+    pub(crate) fn weights(&self) -> &Array1<f64> {
+        &self.weights
+    }
+
+    /// `K^-1`, `(n, n)`.
+    pub(crate) fn inverse(&self) -> &Array2<f64> {
+        &self.inverse
+    }
+
     /// The log density of the observations under the kernel.
     #[must_use]
     pub fn log_marginal(&self) -> f64 {

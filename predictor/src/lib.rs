@@ -27,32 +27,54 @@
 #![forbid(unsafe_code)]
 
 mod acquisition;
+mod ard;
+mod bins;
+mod boosting;
+mod conformal;
+#[cfg(test)]
+mod conformance;
 mod costs;
+mod elastic_net;
 mod encoder;
 mod error;
+mod examples;
+mod folds;
 mod forest;
 mod gaussian_process;
+mod lbfgs;
+mod neighbours;
 mod pareto;
 mod ranks;
+#[cfg(test)]
+mod scikit_learn;
+mod support_vectors;
 mod surrogate;
+mod surrogate_kind;
 mod table;
 mod task_models;
 mod transfer;
 
 pub use acquisition::expected_improvement;
+pub use ard::{ArdKernel, ArdParams, ArdProcess, ArdValidParams, Part};
+pub use boosting::{BoostedTrees, BoostingParams, BoostingValidParams};
+pub use conformal::Conformal;
 pub use costs::{
     CostModel, CostPlace, CostPrediction, CostSource, CostTable, CostTarget, CostViews, DEVICE_FIELD,
     Measured,
 };
+pub use elastic_net::{ElasticNet, ElasticNetParams, ElasticNetValidParams};
 pub use encoder::{Encoder, Feature};
 pub use error::PredictError;
 pub use forest::{ForestParams, ForestValidParams, RegressionForest};
 pub use gaussian_process::GaussianProcess;
+pub use neighbours::{Neighbours, NeighboursParams, NeighboursValidParams};
 pub use pareto::{
     NonDominatedBoxes, expected_hypervolume_improvement, hypervolume, non_dominated_sort, pareto_front,
 };
 pub use ranks::{expected_ranks, gaussian_ranks, percentile};
+pub use support_vectors::{SupportVectors, SupportVectorsParams, SupportVectorsValidParams};
 pub use surrogate::{Prediction, Surrogate};
+pub use surrogate_kind::SurrogateKind;
 pub use table::{TaskScores, TrainingTable};
 pub use task_models::{TaskModel, TaskModels};
 pub use transfer::{TransferModel, Views, task_shares};

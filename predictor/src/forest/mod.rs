@@ -1,6 +1,5 @@
 //! A regression forest over binned features (linfa 0.8 has none).
 
-mod bins;
 mod params;
 mod tree;
 
@@ -9,8 +8,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::examples::check_width;
 use crate::{PredictError, Prediction, Surrogate};
-use bins::Bins;
 pub use params::{ForestParams, ForestValidParams};
 use tree::Tree;
 
@@ -49,7 +48,7 @@ impl RegressionForest {
     /// # Errors
     /// [`PredictError::Lengths`] for another `d`.
     pub fn mean(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>, PredictError> {
-        self.check_width(x)?;
+        check_width(x, self.width)?;
         let mut mean = Array1::zeros(x.nrows());
         let chunks = mean.axis_chunks_iter_mut(Axis(0), 512).into_par_iter();
         chunks.zip(x.axis_chunks_iter(Axis(0), 512)).for_each(|(mut mean, x)| {
@@ -74,19 +73,11 @@ impl RegressionForest {
         }
         (mean, (square - mean * mean).max(0.0) + within)
     }
-
-    fn check_width(&self, x: ArrayView2<'_, f64>) -> Result<(), PredictError> {
-        let (left, right) = (x.ncols(), self.width);
-        if left == right {
-            return Ok(());
-        }
-        Err(PredictError::Lengths { what: "columns given and columns fitted", left, right })
-    }
 }
 
 impl Surrogate for RegressionForest {
     fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Prediction, PredictError> {
-        self.check_width(x)?;
+        check_width(x, self.width)?;
         let both: Vec<(f64, f64)> =
             x.axis_iter(Axis(0)).into_par_iter().map(|row| self.mixture(row)).collect();
         let mean = both.iter().map(|(mean, _)| *mean).collect();

@@ -9,9 +9,11 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
+use super::RegressionForest;
 use super::tree::{Grower, Tree};
-use super::{Bins, RegressionForest};
 use crate::PredictError;
+use crate::bins::Bins;
+use crate::examples::check_examples;
 
 /// Rows on which the out-of-bag error is estimated.
 const OUT_OF_BAG_ROWS: usize = 2_000;
@@ -24,6 +26,8 @@ pub struct ForestValidParams {
     pub(super) min_leaf: usize,
     pub(super) features: f64,
     pub(super) max_rows: usize,
+    pub(super) bootstrap: bool,
+    pub(super) random_cuts: bool,
     pub(super) seed: u64,
 }
 
@@ -39,6 +43,8 @@ impl Default for ForestParams {
             min_leaf: 2,
             features: 0.5,
             max_rows: 4_096,
+            bootstrap: true,
+            random_cuts: false,
             seed: 0,
         })
     }
@@ -77,6 +83,23 @@ impl ForestParams {
     #[must_use]
     pub fn max_rows(mut self, max_rows: usize) -> Self {
         self.0.max_rows = max_rows;
+        self
+    }
+
+    /// Draws the examples of a tree with replacement, as a forest does unless told otherwise; without, a tree sees
+    /// each example once, up to `max_rows` of them.
+    #[must_use]
+    pub fn bootstrap(mut self, bootstrap: bool) -> Self {
+        self.0.bootstrap = bootstrap;
+        self
+    }
+
+    /// Takes one cut at random for each feature tried instead of the best: smoother, and less noise is learned.
+    ///
+    /// *Source*: Geurts, Ernst, Wehenkel, "Extremely randomized trees", 2006; here the cut is uniform over bins.
+    #[must_use]
+    pub fn random_cuts(mut self, random_cuts: bool) -> Self {
+        self.0.random_cuts = random_cuts;
         self
     }
 
@@ -123,16 +146,10 @@ impl Fit<Array2<f64>, Array1<f64>, PredictError> for ForestValidParams {
     /// Records `(n, d)`, targets `(n,)`.
     ///
     /// # Errors
-    /// [`PredictError::NoData`] or [`PredictError::Lengths`].
+    /// [`PredictError::NoData`], [`PredictError::Lengths`] or [`PredictError::NotFinite`].
     fn fit(&self, dataset: &DatasetBase<Array2<f64>, Array1<f64>>) -> Result<RegressionForest, PredictError> {
         let (x, y) = (&dataset.records, &dataset.targets);
-        if x.nrows() != y.len() {
-            let (left, right) = (x.nrows(), y.len());
-            return Err(PredictError::Lengths { what: "rows and targets", left, right });
-        }
-        if y.is_empty() {
-            return Err(PredictError::NoData { model: "a forest" });
-        }
+        check_examples("a forest", x.view(), y.view())?;
         let bins = Bins::new(x.view());
         let y: Vec<f64> = y.to_vec();
         let grown: Vec<(Tree, Vec<bool>)> =
@@ -144,17 +161,19 @@ impl Fit<Array2<f64>, Array1<f64>, PredictError> for ForestValidParams {
 }
 
 impl ForestValidParams {
-    /// One tree on a bootstrap sample, and which rows it saw.
+    /// One tree on a sample, and which rows it saw.
     fn grow(&self, bins: &Bins, y: &[f64], index: u64) -> (Tree, Vec<bool>) {
         let mut rng =
             Xoshiro256PlusPlus::seed_from_u64(self.seed ^ (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let drawn: Vec<u32> =
-            (0..y.len().min(self.max_rows)).map(|_| rng.gen_range(0..y.len() as u32)).collect();
-        let mut seen = vec![false; y.len()];
-        for row in &drawn {
-            seen[*row as usize] = true;
+        let mut times = vec![0; y.len()];
+        let rows = y.len().min(self.max_rows);
+        if self.bootstrap {
+            (0..rows).for_each(|_| times[rng.gen_range(0..y.len())] += 1);
+        } else {
+            sample(&mut rng, y.len(), rows).into_iter().for_each(|row| times[row] = 1);
         }
-        (Grower::new(self, bins, y).grow(drawn, &mut rng), seen)
+        let tree = Grower::new(self, bins, y, &times).grow(&mut rng);
+        (tree, times.into_iter().map(|times| times > 0).collect())
     }
 
     fn out_of_bag(&self, x: &Array2<f64>, y: &[f64], grown: &[(Tree, Vec<bool>)]) -> f64 {

@@ -5,7 +5,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::ForestValidParams;
-use super::bins::{Bins, MAX_BINS, Place};
+use crate::bins::{Bins, MAX_BINS, Place};
 
 /// What a leaf says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,19 +53,22 @@ pub(super) struct Grower<'a> {
     params: &'a ForestValidParams,
     bins: &'a Bins,
     y: &'a [f64],
+    /// How often each row was drawn: a row drawn twice is looked at once.
+    times: &'a [u32],
     /// Features to try at a split.
     tries: usize,
     /// All features, reshuffled as they are drawn.
     features: Vec<u32>,
-    /// Of the node at hand, for each column that has been asked for.
-    histograms: Vec<Option<Histogram>>,
+    /// Of the node at hand, for each column.
+    histograms: Vec<Histogram>,
     tree: Tree,
 }
 
 /// Sums and counts of the targets in each bin of a column.
 struct Histogram {
-    sums: [f64; MAX_BINS],
-    counts: [u32; MAX_BINS],
+    cells: [Total; MAX_BINS],
+    /// Bit `b` is set when bin `b` has rows. A small node thus pays for its rows and not for all bins.
+    occupied: u64,
 }
 
 /// The best split of a node.
@@ -76,11 +79,11 @@ struct Split {
     gain: f64,
 }
 
-/// What a node's rows add up to.
-#[derive(Clone, Copy)]
+/// What some rows add up to.
+#[derive(Clone, Copy, Default)]
 struct Total {
     sum: f64,
-    count: u32,
+    count: f64,
 }
 
 /// A node still to be split: its place, its rows and its depth.
@@ -91,26 +94,29 @@ struct Open {
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(params: &'a ForestValidParams, bins: &'a Bins, y: &'a [f64]) -> Self {
+    pub(super) fn new(params: &'a ForestValidParams, bins: &'a Bins, y: &'a [f64], times: &'a [u32]) -> Self {
         let d = bins.places.len();
+        let empty = || Histogram { cells: [Total::default(); MAX_BINS], occupied: 0 };
         Grower {
             params,
             bins,
             y,
+            times,
             tries: ((d as f64 * params.features).ceil() as usize).max(1),
             features: (0..d as u32).collect(),
-            histograms: (0..bins.columns.len()).map(|_| None).collect(),
+            histograms: std::iter::repeat_with(empty).take(bins.columns.len()).collect(),
             tree: Tree { nodes: Vec::new(), leaves: Vec::new() },
         }
     }
 
-    pub(super) fn grow(mut self, mut rows: Vec<u32>, rng: &mut impl Rng) -> Tree {
+    pub(super) fn grow(mut self, rng: &mut impl Rng) -> Tree {
+        let mut rows: Vec<u32> =
+            (0..self.times.len() as u32).filter(|row| self.times[*row as usize] > 0).collect();
         self.push_node();
         let mut open = vec![Open { node: 0, rows: 0..rows.len(), depth: 0 }];
         while let Some(Open { node, rows: range, depth }) = open.pop() {
             let members = &mut rows[range.clone()];
-            let may_split = depth < self.params.max_depth && members.len() >= 2 * self.params.min_leaf;
-            let split = if may_split { self.best_split(members, rng) } else { None };
+            let split = if depth < self.params.max_depth { self.best_split(members, rng) } else { None };
             let Some(split) = split else {
                 self.close(node, members);
                 continue;
@@ -135,18 +141,30 @@ impl<'a> Grower<'a> {
     }
 
     fn close(&mut self, node: usize, rows: &[u32]) {
-        let n = rows.len() as f64;
-        let mean = rows.iter().map(|row| self.y[*row as usize]).sum::<f64>() / n;
-        let variance = rows.iter().map(|row| (self.y[*row as usize] - mean).powi(2)).sum::<f64>() / n;
+        let total = rows.iter().fold(Total::default(), |total, row| total.plus(self.share(*row)));
+        let mean = total.sum / total.count;
+        let squares = rows.iter().map(|row| {
+            let row = *row as usize;
+            f64::from(self.times[row]) * (self.y[row] - mean).powi(2)
+        });
+        let variance = squares.sum::<f64>() / total.count;
         self.tree.nodes[node].child = self.tree.leaves.len() as u32;
         self.tree.leaves.push(Leaf { mean, variance });
     }
 
+    /// What a row adds to a sum.
+    fn share(&self, row: u32) -> Total {
+        let count = f64::from(self.times[row as usize]);
+        Total { sum: count * self.y[row as usize], count }
+    }
+
     /// Features that are constant in this node do not count as tried.
     fn best_split(&mut self, rows: &[u32], rng: &mut impl Rng) -> Option<Split> {
-        let targets: Vec<f64> = rows.iter().map(|row| self.y[*row as usize]).collect();
-        let total = Total { sum: targets.iter().sum(), count: rows.len() as u32 };
-        self.histograms.iter_mut().for_each(|histogram| *histogram = None);
+        let shares: Vec<Total> = rows.iter().map(|row| self.share(*row)).collect();
+        let total = shares.iter().fold(Total::default(), |total, share| total.plus(*share));
+        if total.count < 2.0 * self.params.min_leaf as f64 {
+            return None;
+        }
         let mut best: Option<Split> = None;
         let mut tried = 0;
         for drawn in 0..self.features.len() {
@@ -157,49 +175,57 @@ impl<'a> Grower<'a> {
             self.features.swap(drawn, pick);
             let feature = self.features[drawn];
             let column = self.bins.places[feature as usize].column();
-            let bins = &self.bins.columns[column].bins;
-            self.histograms[column].get_or_insert_with(|| Histogram::new(bins, rows, &targets));
-            let Some(split) = self.split_on(feature, total) else { continue };
+            if self.histograms[column].occupied == 0 {
+                self.histograms[column].fill(&self.bins.columns[column].bins, rows, &shares);
+            }
+            let Some(split) = self.split_on(feature, total, rng) else { continue };
             tried += 1;
             if best.as_ref().is_none_or(|best| split.gain > best.gain) {
                 best = Some(split);
             }
         }
+        self.histograms.iter_mut().for_each(Histogram::clear);
         best.filter(|split| split.gain > 1e-12)
     }
 
-    /// The best split on one feature; `None` where its rows all share a bin or a side would be too small.
-    fn split_on(&self, feature: u32, total: Total) -> Option<Split> {
+    /// The best split on one feature, or a random one; `None` where its rows all share a bin or a side would be
+    /// too small.
+    fn split_on(&self, feature: u32, total: Total, rng: &mut impl Rng) -> Option<Split> {
         let place = self.bins.places[feature as usize];
-        let histogram = self.histograms[place.column()].as_ref()?;
+        let histogram = &self.histograms[place.column()];
         if let Place::Shared(_, code) = place {
-            let code = usize::from(code);
-            let right = Total { sum: histogram.sums[code], count: histogram.counts[code] };
+            let right = histogram.cells[usize::from(code)];
             return self.gain(right, total).map(|gain| Split { feature, bin: 0, gain });
         }
-        let mut left = Total { sum: 0.0, count: 0 };
+        let random = if self.params.random_cuts { Some(histogram.random_cut(rng)?) } else { None };
+        let mut left = Total::default();
         let mut best: Option<Split> = None;
-        for bin in 0..self.bins.edges[feature as usize].len() {
-            left.sum += histogram.sums[bin];
-            left.count += histogram.counts[bin];
-            if histogram.counts[bin] == 0 {
+        for bin in histogram.bins() {
+            if random.is_some_and(|cut| bin > cut) {
+                break;
+            }
+            left = left.plus(histogram.cells[usize::from(bin)]);
+            if random.is_some() {
                 continue;
             }
             let Some(gain) = self.gain(left, total) else { continue };
             if best.as_ref().is_none_or(|best| gain > best.gain) {
-                best = Some(Split { feature, bin: bin as u8, gain });
+                best = Some(Split { feature, bin, gain });
             }
         }
-        best
+        match random {
+            Some(bin) => self.gain(left, total).map(|gain| Split { feature, bin, gain }),
+            None => best,
+        }
     }
 
     /// How much the squared error falls when `side` is split off; `None` when a side would be too small.
     fn gain(&self, side: Total, total: Total) -> Option<f64> {
         let other = Total { sum: total.sum - side.sum, count: total.count - side.count };
-        if side.count.min(other.count) < self.params.min_leaf as u32 {
+        if side.count.min(other.count) < self.params.min_leaf as f64 {
             return None;
         }
-        let square = |part: Total| part.sum * part.sum / f64::from(part.count);
+        let square = |part: Total| part.sum * part.sum / part.count;
         Some(square(side) + square(other) - square(total))
     }
 
@@ -207,30 +233,50 @@ impl<'a> Grower<'a> {
     fn partition(&self, rows: &mut [u32], split: &Split) -> usize {
         let place = self.bins.places[split.feature as usize];
         let bins = &self.bins.columns[place.column()].bins;
-        let goes_left = |row: u32| match place {
-            Place::Own(_) => bins[row as usize] <= split.bin,
-            Place::Shared(_, code) => bins[row as usize] != code,
-        };
-        let mut front = 0;
-        for at in 0..rows.len() {
-            if goes_left(rows[at]) {
-                rows.swap(front, at);
-                front += 1;
-            }
-        }
-        front
+        place.partition(bins, split.bin, rows)
+    }
+}
+
+impl Total {
+    fn plus(self, other: Total) -> Total {
+        Total { sum: self.sum + other.sum, count: self.count + other.count }
     }
 }
 
 impl Histogram {
-    fn new(bins: &[u8], rows: &[u32], targets: &[f64]) -> Self {
-        let mut histogram = Histogram { sums: [0.0; MAX_BINS], counts: [0; MAX_BINS] };
-        for (row, target) in rows.iter().zip(targets) {
+    fn fill(&mut self, bins: &[u8], rows: &[u32], shares: &[Total]) {
+        for (row, share) in rows.iter().zip(shares) {
             // The mask spares a bounds check: there are 64 bins at most.
             let bin = usize::from(bins[*row as usize]) & (MAX_BINS - 1);
-            histogram.sums[bin] += target;
-            histogram.counts[bin] += 1;
+            let cell = &mut self.cells[bin];
+            *cell = cell.plus(*share);
+            self.occupied |= 1 << bin;
         }
-        histogram
+    }
+
+    /// The bins that have rows, ascending.
+    fn bins(&self) -> impl Iterator<Item = u8> {
+        let mut left = self.occupied;
+        std::iter::from_fn(move || {
+            let bin = left.trailing_zeros() as u8;
+            left &= left.wrapping_sub(1);
+            (usize::from(bin) < MAX_BINS).then_some(bin)
+        })
+    }
+
+    /// A cut between the lowest and the highest bin that has rows; `None` when they are one.
+    fn random_cut(&self, rng: &mut impl Rng) -> Option<u8> {
+        let lowest = self.occupied.trailing_zeros() as u8;
+        let highest = 63 - self.occupied.leading_zeros() as u8;
+        (lowest < highest).then(|| rng.gen_range(lowest..highest))
+    }
+
+    fn clear(&mut self) {
+        let mut left = self.occupied;
+        while left != 0 {
+            self.cells[left.trailing_zeros() as usize] = Total::default();
+            left &= left - 1;
+        }
+        self.occupied = 0;
     }
 }

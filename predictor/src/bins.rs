@@ -3,33 +3,33 @@
 use ndarray::{ArrayView1, ArrayView2};
 
 /// Most bins a column has.
-pub(super) const MAX_BINS: usize = 64;
+pub(crate) const MAX_BINS: usize = 64;
 
 /// A matrix whose entries are bin numbers, column by column. Features of two values of which no row has two, such as the
 /// options of a choice, share a column: one pass over it then serves all of them.
 ///
 /// *Source*: exclusive feature bundling, Ke et al., "LightGBM", NeurIPS 2017, section 4.
 #[derive(Debug)]
-pub(super) struct Bins {
+pub(crate) struct Bins {
     /// Upper edges of all bins but the last, ascending, for each feature.
-    pub(super) edges: Vec<Vec<f64>>,
+    pub(crate) edges: Vec<Vec<f64>>,
     /// Where each feature's bins are.
-    pub(super) places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     /// Bin numbers, `(n,)` each.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
 }
 
 /// Bin numbers of one or several features.
 #[derive(Debug)]
-pub(super) struct Column {
-    pub(super) bins: Vec<u8>,
+pub(crate) struct Column {
+    pub(crate) bins: Vec<u8>,
     /// How many different ones there are.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 /// Where a feature's bins are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// In a column of its own.
     Own(usize),
     /// In a shared column: the upper of its two bins is this code, the lower all other codes.
@@ -37,15 +37,32 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) fn column(self) -> usize {
+    pub(crate) fn column(self) -> usize {
         match self {
             Place::Own(column) | Place::Shared(column, _) => column,
         }
     }
+
+    /// Moves the rows that go left to the front and says how many there are: those up to the bin, or without the
+    /// code.
+    pub(crate) fn partition(self, bins: &[u8], bin: u8, rows: &mut [u32]) -> usize {
+        let goes_left = |row: u32| match self {
+            Place::Own(_) => bins[row as usize] <= bin,
+            Place::Shared(_, code) => bins[row as usize] != code,
+        };
+        let mut front = 0;
+        for at in 0..rows.len() {
+            if goes_left(rows[at]) {
+                rows.swap(front, at);
+                front += 1;
+            }
+        }
+        front
+    }
 }
 
 impl Bins {
-    pub(super) fn new(x: ArrayView2<'_, f64>) -> Self {
+    pub(crate) fn new(x: ArrayView2<'_, f64>) -> Self {
         let mut bins = Bins { edges: Vec::new(), places: Vec::new(), columns: Vec::new() };
         let mut shared = Vec::new();
         for values in x.columns() {

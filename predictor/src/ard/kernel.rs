@@ -1,0 +1,185 @@
+//! The kernel of [`super::ArdProcess`], and its derivatives.
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::Part;
+
+/// The length scale of numbers in the additive half of the kernel, for columns in `[0, 1]`.
+const ADDITIVE_LENGTH: f64 = 0.5;
+
+/// What a process's kernel is made of. Variances are those of targets scaled to variance 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArdKernel {
+    /// A length scale for each part, `(G,)`, in units of its columns; for a choice, options correlate by
+    /// `exp(-1 / length^2)`.
+    pub lengths: Vec<f64>,
+    /// Variance of what parts do together.
+    pub joint: f64,
+    /// Variance of what parts do each by itself.
+    pub additive: f64,
+    /// Variance of the noise.
+    pub noise: f64,
+}
+
+impl ArdKernel {
+    pub(super) fn to_logs(&self) -> Vec<f64> {
+        let lengths = self.lengths.iter().map(|length| length.ln());
+        lengths.chain([self.joint.ln(), self.additive.ln(), self.noise.ln()]).collect()
+    }
+
+    pub(super) fn from_logs(logs: &[f64]) -> Self {
+        let (lengths, variances) = logs.split_at(logs.len() - 3);
+        ArdKernel {
+            lengths: lengths.iter().map(|log| log.exp()).collect(),
+            joint: variances[0].exp(),
+            additive: variances[1].exp(),
+            noise: variances[2].exp(),
+        }
+    }
+
+    /// Covariances without noise.
+    ///
+    /// # Shapes
+    /// `a` is `(n, G)` and `b` `(m, G)`, by part; the answer `(n, m)`.
+    pub(super) fn between(
+        &self,
+        parts: &[Part],
+        a: ArrayView2<'_, f64>,
+        b: ArrayView2<'_, f64>,
+    ) -> Array2<f64> {
+        let weights = self.weights();
+        let mut k = Array2::zeros((a.nrows(), b.nrows()));
+        k.axis_iter_mut(Axis(0)).into_par_iter().zip(a.axis_iter(Axis(0))).for_each(|(mut row, a)| {
+            for (k, b) in row.iter_mut().zip(b.rows()) {
+                let (joint, _) = joint(parts, &weights, a, b);
+                *k = self.joint * joint + self.additive * additive(parts, a, b);
+            }
+        });
+        k
+    }
+
+    /// The derivative of `sum_ij W_ij K_ij / 2` for a symmetric `W`, by the logarithms in the order of
+    /// [`ArdKernel::to_logs`].
+    ///
+    /// # Shapes
+    /// `x` is `(n, G)`, `w` is `(n, n)`, the answer `(G + 3,)`.
+    pub(super) fn derivative(
+        &self,
+        parts: &[Part],
+        x: ArrayView2<'_, f64>,
+        w: ArrayView2<'_, f64>,
+    ) -> Vec<f64> {
+        let rows: Vec<Vec<f64>> =
+            (0..x.nrows()).into_par_iter().map(|i| self.derivative_of_row(parts, x, w, i)).collect();
+        let mut sum = vec![0.0; parts.len() + 3];
+        // Summed in order, so that the number of cores does not show.
+        for row in rows {
+            sum.iter_mut().zip(row).for_each(|(sum, row)| *sum += row);
+        }
+        sum
+    }
+
+    /// What row `i` and those before it contribute.
+    fn derivative_of_row(
+        &self,
+        parts: &[Part],
+        x: ArrayView2<'_, f64>,
+        w: ArrayView2<'_, f64>,
+        i: usize,
+    ) -> Vec<f64> {
+        let weights = self.weights();
+        let groups = parts.len();
+        let mut sum = vec![0.0; groups + 3];
+        let a = x.row(i);
+        for j in 0..i {
+            let b = x.row(j);
+            // Both (i, j) and (j, i), halved.
+            let w = w[[i, j]];
+            let (value, by_square) = joint(parts, &weights, a, b);
+            for (g, part) in parts.iter().enumerate() {
+                let apart = distance(part, a[g], b[g]) * weights[g];
+                let by_distance = if matches!(part, Part::Number(_)) { by_square } else { -value };
+                sum[g] -= 2.0 * w * self.joint * by_distance * apart;
+            }
+            sum[groups] += w * self.joint * value;
+            sum[groups + 1] += w * self.additive * additive(parts, a, b);
+        }
+        let own = 0.5 * w[[i, i]];
+        sum[groups] += own * self.joint;
+        sum[groups + 1] += own * self.additive;
+        sum[groups + 2] += own * self.noise;
+        sum
+    }
+
+    /// Inverse squared lengths.
+    fn weights(&self) -> Vec<f64> {
+        self.lengths.iter().map(|length| length.powi(-2)).collect()
+    }
+}
+
+/// The Matern-5/2 kernel over the numbers times `exp(-sum of what differs)` over the choices, and its derivative by the
+/// numbers' squared distance.
+fn joint(parts: &[Part], weights: &[f64], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64) {
+    let (mut square, mut apart) = (0.0, 0.0);
+    for (g, part) in parts.iter().enumerate() {
+        let distance = weights[g] * distance(part, a[g], b[g]);
+        if matches!(part, Part::Number(_)) { square += distance } else { apart += distance }
+    }
+    let root = (5.0 * square).sqrt();
+    let decay = (-root - apart).exp();
+    ((1.0 + root + 5.0 / 3.0 * square) * decay, -5.0 / 6.0 * (1.0 + root) * decay)
+}
+
+/// The mean over parts of a kernel on each alone.
+fn additive(parts: &[Part], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    let one = |(g, part): (usize, &Part)| match part {
+        Part::Number(_) => {
+            let root = 5.0_f64.sqrt() * (a[g] - b[g]).abs() / ADDITIVE_LENGTH;
+            (1.0 + root + root * root / 3.0) * (-root).exp()
+        }
+        Part::Choice(_) => f64::from(u8::from(a[g] == b[g])),
+    };
+    parts.iter().enumerate().map(one).sum::<f64>() / parts.len().max(1) as f64
+}
+
+/// Squared distance of numbers; 1 for choices that differ.
+fn distance(part: &Part, a: f64, b: f64) -> f64 {
+    match part {
+        Part::Number(_) => (a - b) * (a - b),
+        Part::Choice(_) => f64::from(u8::from(a != b)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    fn weighted_sum(kernel: &ArdKernel, parts: &[Part], x: &Array2<f64>, w: &Array2<f64>) -> f64 {
+        let mut k = kernel.between(parts, x.view(), x.view());
+        k.diag_mut().mapv_inplace(|k| k + kernel.noise);
+        (&k * w).sum() / 2.0
+    }
+
+    #[test]
+    fn derivatives_are_those_of_finite_differences() {
+        let parts = [Part::Number(0), Part::Choice(1..4), Part::Number(4)];
+        let x = array![[0.1, 1.0, 0.3], [0.5, 2.0, 0.9], [0.9, 1.0, 0.2], [0.4, 3.0, 0.2]];
+        let w = Array2::from_shape_fn((4, 4), |(i, j)| 1.0 / (1.0 + (i + j) as f64) - 0.3);
+        let kernel = ArdKernel { lengths: vec![0.4, 0.8, 1.3], joint: 0.7, additive: 0.4, noise: 0.1 };
+        let logs = kernel.to_logs();
+        let exact = kernel.derivative(&parts, x.view(), w.view());
+        for (at, exact) in exact.iter().enumerate() {
+            let moved = |by: f64| {
+                let mut logs = logs.clone();
+                logs[at] += by;
+                weighted_sum(&ArdKernel::from_logs(&logs), &parts, &x, &w)
+            };
+            let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((exact - numeric).abs() < 1e-8, "{at}: {exact} {numeric}");
+        }
+    }
+}
