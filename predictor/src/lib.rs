@@ -37,6 +37,7 @@ mod boosting;
 mod conformal;
 #[cfg(test)]
 mod conformance;
+mod costs;
 mod curves;
 mod elastic_net;
 mod encoder;
@@ -47,6 +48,7 @@ mod forest;
 mod gaussian_process;
 mod lbfgs;
 mod neighbours;
+mod pareto;
 mod ranks;
 #[cfg(test)]
 mod scikit_learn;
@@ -64,6 +66,10 @@ pub use ard::{ArdKernel, ArdParams, ArdProcess, ArdValidParams, Part};
 pub use block_process::{BlockParams, BlockProcess, BlockValidParams};
 pub use boosting::{BoostedTrees, BoostingParams, BoostingValidParams};
 pub use conformal::Conformal;
+pub use costs::{
+    CostModel, CostPlace, CostPrediction, CostSource, CostTable, CostTarget, CostViews, DEVICE_FIELD,
+    Measured,
+};
 pub use curves::{Curve, CurveModel, Forecast, ForecastBasis, TaskCurves};
 pub use elastic_net::{ElasticNet, ElasticNetParams, ElasticNetValidParams};
 pub use encoder::{Descriptors, Encoder, Feature};
@@ -71,6 +77,9 @@ pub use error::PredictError;
 pub use forest::{ForestParams, ForestValidParams, RegressionForest};
 pub use gaussian_process::GaussianProcess;
 pub use neighbours::{Neighbours, NeighboursParams, NeighboursValidParams};
+pub use pareto::{
+    NonDominatedBoxes, expected_hypervolume_improvement, hypervolume, non_dominated_sort, pareto_front,
+};
 pub use ranks::{expected_ranks, gaussian_ranks, percentile};
 pub use support_vectors::{SupportVectors, SupportVectorsParams, SupportVectorsValidParams};
 pub use surrogate::{Prediction, Surrogate};

@@ -1,6 +1,6 @@
 //! What every surrogate offers.
 
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, ArrayView2, Axis};
 
 use crate::PredictError;
 
@@ -14,6 +14,14 @@ pub struct Prediction {
     pub mean: Array1<f64>,
     /// Its standard deviation.
     pub std: Array1<f64>,
+}
+
+impl Prediction {
+    /// The entries at these rows.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Prediction {
+        Prediction { mean: self.mean.select(Axis(0), rows), std: self.std.select(Axis(0), rows) }
+    }
 }
 
 /// A fitted model: features in, mean and standard deviation of the normalised score out.

@@ -14,7 +14,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use heirloom_datasets::importers::{NasBenchGraph, is_nas_bench_graph};
 use heirloom_kb::{KnowledgeStore, SledStore, Split, Trial};
 use heirloom_search::{
-    HistoryChoice, RecommendationRequest, Recommender, SpaceHistory, StrategyKind, Study, StudySetup, spaces,
+    Constraints, HistoryChoice, Objectives, RecommendationRequest, Recommender, SpaceHistory, StrategyKind,
+    Study, StudySetup, spaces,
 };
 
 const SPACE: &str = "nas-bench-graph/1";
@@ -33,6 +34,7 @@ fn photo() -> RecommendationRequest {
         exclude: Vec::new(),
         exclude_tasks: vec!["photo".into()],
         seed: 0,
+        objectives: Objectives::default(),
     }
 }
 
@@ -46,6 +48,10 @@ fn study_after(recommender: &Recommender, trials: usize) -> Study {
         strategy: StrategyKind::Surrogate,
         seed: 0,
         history: HistoryChoice { exclude_tasks: vec!["photo".into()] },
+        constraints: Constraints::new(),
+        pareto: Vec::new(),
+        per: None,
+        device: None,
     };
     let mut study = Study::rehearse(recommender, setup).unwrap();
     let pool = recommender.history(&SPACE.into()).unwrap();

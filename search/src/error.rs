@@ -3,6 +3,7 @@
 use heirloom_kb::{Name, SchemaError, StoreError};
 use heirloom_predictor::PredictError;
 
+use crate::objectives::Bound;
 use crate::train::TrainError;
 
 /// Why a recommendation or a study could not be had.
@@ -67,6 +68,37 @@ pub enum SearchError {
         /// Why.
         reason: String,
     },
+    /// A cost that no trial of the space has.
+    #[error("no trial has the cost {cost:?}{}", suggest(known))]
+    UnknownCost {
+        /// The cost's name.
+        cost: Name,
+        /// The costs that trials have.
+        known: Vec<Name>,
+    },
+    /// Objectives that do not hold together.
+    #[error("objectives: {reason}")]
+    BadObjective {
+        /// Why.
+        reason: String,
+    },
+    /// Constraints that no candidate is expected to keep to.
+    #[error(
+        "no candidate can keep to the constraints: {cost} must be {bound}, and the {extreme} expected of any candidate is \
+         {}{}", rounded(*expected), note(*alone)
+    )]
+    Infeasible {
+        /// The constraint that is hardest to keep to.
+        cost: Name,
+        /// What it asks for.
+        bound: Bound,
+        /// `lowest`, `highest` or `closest`: which of the costs expected comes nearest.
+        extreme: &'static str,
+        /// That cost, in its own unit.
+        expected: f64,
+        /// Whether it is this constraint alone, and not several together.
+        alone: bool,
+    },
     /// Stored bytes that are no study.
     #[error("study {study:?} cannot be read")]
     DamagedStudy {
@@ -84,6 +116,15 @@ pub enum SearchError {
     /// Of the trainer.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+/// Four digits, which is more than an expectation has.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.3e}").parse().unwrap_or(number)
+}
+
+fn note(alone: bool) -> &'static str {
+    if alone { "" } else { ", but not together with the other constraints" }
 }
 
 /// `; known are "a", "b"`, for an error that should say what to write instead.

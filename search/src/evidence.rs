@@ -1,8 +1,6 @@
 //! Which past trials a recommendation rests on.
 
-use std::collections::BTreeMap;
-
-use heirloom_kb::{Architecture, Name, TrialId};
+use heirloom_kb::{Architecture, TrialId};
 use ndarray::ArrayView1;
 
 use crate::space_history::SpaceHistory;
@@ -14,8 +12,6 @@ const CITED: usize = 8;
 pub(crate) struct Evidence {
     /// Their ids, best normalised score first.
     pub(crate) trials: Vec<TrialId>,
-    /// Their mean costs, by name.
-    pub(crate) costs: BTreeMap<Name, f64>,
     /// Where they come from, in plain words.
     pub(crate) why: String,
 }
@@ -44,9 +40,6 @@ pub(crate) fn evidence(
         found.trials.splice(0..0, ids(history, &cited));
         found.why =
             format!("{}; {}", describe(history, &cited, "the most similar one tried here"), found.why);
-        if found.costs.is_empty() {
-            found.costs = mean_costs(history, &cited);
-        }
     }
     found
 }
@@ -65,11 +58,7 @@ fn of_past(
     } else {
         (same, "this architecture")
     };
-    Evidence {
-        why: describe(history, &cited, of),
-        costs: mean_costs(history, &cited),
-        trials: ids(history, &cited),
-    }
+    Evidence { why: describe(history, &cited, of), trials: ids(history, &cited) }
 }
 
 /// Trials of past tasks on one row of the table, best normalised score first.
@@ -103,17 +92,6 @@ fn nearest_row(history: &SpaceHistory, past: &[usize], x: ArrayView1<'_, f64>) -
 
 fn ids(history: &SpaceHistory, cited: &[Cited]) -> Vec<TrialId> {
     cited.iter().map(|cited| history.table().tasks()[cited.task].trials[cited.at]).collect()
-}
-
-fn mean_costs(history: &SpaceHistory, cited: &[Cited]) -> BTreeMap<Name, f64> {
-    let mut sums: BTreeMap<Name, (f64, f64)> = BTreeMap::new();
-    for cited in cited {
-        for (name, cost) in &history.table().tasks()[cited.task].costs[cited.at] {
-            let sum = sums.entry(name.clone()).or_default();
-            *sum = (sum.0 + cost, sum.1 + 1.0);
-        }
-    }
-    sums.into_iter().map(|(name, (sum, n))| (name, sum / n)).collect()
 }
 
 /// `this architecture: better than 99 % on cora, 97 % on cs, 3 more`.

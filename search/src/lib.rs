@@ -6,12 +6,19 @@
 #![deny(unsafe_code)]
 
 pub mod benchmark;
+mod cost_book;
+mod cost_view;
 mod error;
 mod evidence;
 pub mod fidelity;
+mod goals;
 mod maximiser;
 pub mod net;
+mod objectives;
 mod own_trials;
+mod plane;
+mod prices;
+mod ranking;
 mod recommender;
 mod space_history;
 pub mod spaces;
@@ -20,8 +27,14 @@ mod study;
 mod study_report;
 pub mod train;
 
+pub use cost_book::CostBook;
+pub use cost_view::CostView;
 pub use error::SearchError;
-pub use recommender::{RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskShare};
+pub use goals::Goals;
+pub use objectives::{Bound, Constraints, Objectives};
+pub use recommender::{
+    FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskShare,
+};
 pub use space_history::{Pool, SpaceHistory, find_space};
 pub use strategies::{Proposal, RandomStrategy, Strategy, StrategyKind, SurrogateStrategy};
 pub use study::{HistoryChoice, Study, StudySetup};

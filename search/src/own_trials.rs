@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use heirloom_kb::{Architecture, Name};
-use heirloom_predictor::Views;
 
 use crate::space_history::{Pool, SpaceHistory};
 
@@ -77,11 +76,17 @@ impl OwnTrials {
         trials
     }
 
-    /// What a posterior is conditioned on: the most telling of the trials, as views and scores. `views` are of all the
-    /// trials.
-    pub(crate) fn telling(&self, views: &Views) -> (Views, Vec<Option<f64>>) {
+    /// What a posterior is conditioned on: positions of the most telling of the trials, and their scores.
+    pub(crate) fn telling(&self) -> (Vec<usize>, Vec<Option<f64>>) {
         let keep = self.most_telling();
-        (views.select(&keep), keep.iter().map(|at| self.scores[*at]).collect())
+        let scores = keep.iter().map(|at| self.scores[*at]).collect();
+        (keep, scores)
+    }
+
+    /// The architectures at these positions that have a score, each with its place on the normalised scale.
+    pub(crate) fn scored(&self, positions: &[usize], z: &[f64]) -> Vec<(Architecture, f64)> {
+        let all = positions.iter().zip(z).filter(|(at, _)| self.scores[**at].is_some());
+        all.map(|(at, z)| (self.architectures[*at].clone(), *z)).collect()
     }
 
     /// Positions of the trials to condition on: all, or the best half of the allowance and an even spread of

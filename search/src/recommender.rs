@@ -11,8 +11,13 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
 use crate::SearchError;
+use crate::cost_book::CostBook;
 use crate::evidence::evidence;
+use crate::goals::{GoalTarget, Goals};
+use crate::objectives::Objectives;
 use crate::own_trials::OwnTrials;
+use crate::prices::Prices;
+use crate::ranking::Ranking;
 use crate::space_history::{Pool, SpaceHistory};
 
 /// What is asked of a recommender.
@@ -32,6 +37,8 @@ pub struct RecommendationRequest {
     pub exclude_tasks: Vec<Name>,
     /// Orders architectures of which the same is expected.
     pub seed: u64,
+    /// What counts beside the score.
+    pub objectives: Objectives,
 }
 
 /// An answer: architectures, best first, and what the answer rests on.
@@ -49,8 +56,28 @@ pub struct Recommendation {
     pub candidates: usize,
     /// How many of the task's own trials were used.
     pub own_trials: usize,
+    /// Where Pareto objectives are asked for: the candidates that no other beats in all that is expected, best score first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<Vec<FrontPoint>>,
     /// What the reader should know, in plain words.
     pub notes: Vec<String>,
+}
+
+/// A candidate on the expected Pareto front.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FrontPoint {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// Expected normalised score.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub std: f64,
+    /// The share of the space that it is expected to beat.
+    pub beats_frac: f64,
+    /// Expected costs, by name, as in [`RankedArchitecture::expected_costs`].
+    pub expected_costs: BTreeMap<Name, f64>,
+    /// How far they may be off, as in [`RankedArchitecture::cost_std`].
+    pub cost_std: BTreeMap<Name, f64>,
 }
 
 /// One recommended architecture.
@@ -64,8 +91,13 @@ pub struct RankedArchitecture {
     pub std: f64,
     /// The share of the space that it is expected to beat, from 0 to 1: the mean as a rank.
     pub beats_frac: f64,
-    /// Mean costs of the trials in `evidence`, by name.
+    /// What it is expected to cost on this task, by name: what was measured, or the median of what the past expects.
     pub expected_costs: BTreeMap<Name, f64>,
+    /// Half the width of the interval that holds a cost with 68 %, by name; 0 for one that is known.
+    pub cost_std: BTreeMap<Name, f64>,
+    /// The probability that it keeps to the constraints, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feasible_frac: Option<f64>,
     /// Past trials that this rests on: of the same architecture, or else of the most similar ones.
     pub evidence: Vec<TrialId>,
     /// Where the evidence comes from, in plain words.
@@ -87,13 +119,14 @@ pub struct TaskShare {
 pub struct Recommender {
     store: Arc<dyn KnowledgeStore>,
     histories: Mutex<HashMap<Name, Arc<SpaceHistory>>>,
+    costs: Mutex<HashMap<Name, Arc<CostBook>>>,
 }
 
 impl Recommender {
     /// A recommender over a base.
     #[must_use]
     pub fn new(store: Arc<dyn KnowledgeStore>) -> Self {
-        Recommender { store, histories: Mutex::new(HashMap::new()) }
+        Recommender { store, histories: Mutex::default(), costs: Mutex::default() }
     }
 
     /// The base.
@@ -121,6 +154,23 @@ impl Recommender {
         Ok(fresh)
     }
 
+    /// What past trials of a space cost, as the base has it now.
+    ///
+    /// # Errors
+    /// As [`CostBook::load`].
+    pub fn costs(&self, space: &Name) -> Result<Arc<CostBook>, SearchError> {
+        let mut books = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = books.get(space);
+        if let Some(known) = earlier
+            && known.revision() == self.store.stats()?.revision
+        {
+            return Ok(Arc::clone(known));
+        }
+        let fresh = Arc::new(CostBook::load(&*self.store, space, earlier.map(|known| &**known))?);
+        books.insert(space.clone(), Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
     /// Recommends architectures for a task.
     ///
     /// Architectures that the task has tried already are not recommended again, and their scores count. When it has
@@ -129,7 +179,8 @@ impl Recommender {
     ///
     /// # Errors
     /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
-    /// [`SearchError::NothingToPropose`].
+    /// [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`], [`SearchError::BadObjective`],
+    /// [`SearchError::Infeasible`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
         let task = history.task(&request.task)?.clone();
@@ -151,23 +202,37 @@ impl Recommender {
         let views = pool.views.tasks(&past);
         let model = history.transfer(&task, &past);
         let seen = model.see(&views);
-        let (prediction, order) = if own.is_empty() {
-            let prediction = model.prior(&seen);
-            let first = model.portfolio(&seen, &open, request.seed).picks(&[], request.k.min(PORTFOLIO));
-            (prediction, first)
+        let (expected, scored) = if own.is_empty() {
+            (model.prior(&seen), Vec::new())
         } else {
-            let (tried, scores) = own.telling(&history.views(own.architectures())?.tasks(&past));
+            let (telling, scores) = own.telling();
+            let tried = history.views(own.architectures())?.tasks(&past).select(&telling);
             let posterior = model.condition(&seen, &tried, &scores, &views.select(&[]))?;
             notes.extend(doubt(posterior.trust(), past.len()));
-            (posterior.expect(&seen), Vec::new())
+            (posterior.expect(&seen), own.scored(&telling, &posterior.scores()))
         };
-        let ranked = in_order(order, &open, &prediction, request.k);
+        let prediction = expected.select(&open);
         let own_column = history.column(&request.task).filter(|_| !own.is_empty());
+        let book = self.costs(&request.space)?;
+        let target = GoalTarget::of(request);
+        let ranking = if request.objectives.is_score_alone() {
+            let portfolio =
+                || model.portfolio(&seen, &open, request.seed).picks(&[], request.k.min(PORTFOLIO));
+            let first = if own.is_empty() { portfolio() } else { Vec::new() };
+            Ranking::by_score(&first, &open, &prediction, request.k)
+        } else {
+            let goals = Goals::new(Arc::clone(&book), &request.objectives, target.clone(), &pool)?;
+            notes.extend(goals.notes());
+            goals.rank(&open, &prediction, &scored, request.k)?
+        };
+        notes.extend(ranking.notes());
+        let ranked = rank(&history, &past, own_column, &pool, &open, &prediction, &ranking);
         Ok(Recommendation {
             task: request.task.clone(),
             space: request.space.clone(),
-            ranked: describe(&history, &past, own_column, &pool, &ranked, &prediction),
-            history: shares(&history, &past, &prediction, &views),
+            ranked: priced(ranked, &ranking, &book, &target, &pool, &open)?,
+            front: ranking.front(&book, &target, &pool, &open, &prediction)?,
+            history: shares(&history, &past, &expected, &views),
             candidates: open.len(),
             own_trials: own.len(),
             notes,
@@ -193,15 +258,6 @@ fn open_candidates<'a>(
 /// First picks that are chosen together; beyond them, candidates follow by what is expected of each.
 const PORTFOLIO: usize = 16;
 
-/// The `first`, then the open candidates of the highest mean; `k` positions in the pool.
-fn in_order(first: Vec<usize>, open: &[usize], prediction: &Prediction, k: usize) -> Vec<usize> {
-    let taken: HashSet<usize> = first.iter().copied().collect();
-    let mut rest: Vec<usize> = open.iter().copied().filter(|at| !taken.contains(at)).collect();
-    // A stable sort: equals stay in the order that the seed fixed.
-    rest.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]));
-    first.into_iter().chain(rest).take(k).collect()
-}
-
 /// A note when the task's own trials speak against the history.
 fn doubt(trust: f64, past: usize) -> Option<String> {
     (past > 0 && trust < 0.3).then(|| {
@@ -213,28 +269,49 @@ fn doubt(trust: f64, past: usize) -> Option<String> {
     })
 }
 
-/// The recommended, each with its evidence.
-fn describe(
+/// The open candidates in the order of the ranking, each with its evidence.
+fn rank(
     history: &SpaceHistory,
     past: &[usize],
     own: Option<usize>,
     pool: &Pool,
-    ranked: &[usize],
+    open: &[usize],
     prediction: &Prediction,
+    ranking: &Ranking,
 ) -> Vec<RankedArchitecture> {
-    let one = |at: &usize| {
-        let evidence = evidence(history, past, own, &pool.architectures[*at], pool.views.x.row(*at));
+    let ranked = ranking.order.iter().map(|&at| {
+        let architecture = &pool.architectures[open[at]];
+        let evidence = evidence(history, past, own, architecture, pool.views.x.row(open[at]));
         RankedArchitecture {
-            architecture: pool.shown[*at].clone(),
-            mean: prediction.mean[*at],
-            std: prediction.std[*at],
-            beats_frac: percentile(prediction.mean[*at]),
-            expected_costs: evidence.costs,
+            architecture: pool.shown[open[at]].clone(),
+            mean: prediction.mean[at],
+            std: prediction.std[at],
+            beats_frac: percentile(prediction.mean[at]),
+            expected_costs: BTreeMap::new(),
+            cost_std: BTreeMap::new(),
+            feasible_frac: ranking.feasible.as_ref().map(|feasible| feasible[at]),
             evidence: evidence.trials,
             why: evidence.why,
         }
-    };
-    ranked.iter().map(one).collect()
+    });
+    ranked.collect()
+}
+
+/// With what they are expected to cost.
+fn priced(
+    mut ranked: Vec<RankedArchitecture>,
+    ranking: &Ranking,
+    book: &CostBook,
+    target: &GoalTarget,
+    pool: &Pool,
+    open: &[usize],
+) -> Result<Vec<RankedArchitecture>, SearchError> {
+    let architectures: Vec<Architecture> =
+        ranking.order.iter().map(|at| pool.architectures[open[*at]].clone()).collect();
+    for (ranked, prices) in ranked.iter_mut().zip(Prices::of(book, target, &architectures)?) {
+        (ranked.expected_costs, ranked.cost_std) = (prices.expected, prices.std);
+    }
+    Ok(ranked)
 }
 
 fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, views: &Views) -> Vec<TaskShare> {

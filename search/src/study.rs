@@ -9,11 +9,14 @@ use heirloom_kb::{
 use serde::{Deserialize, Serialize};
 
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
+use crate::goals::{GoalTarget, Goals};
+use crate::objectives::{Constraints, Objectives};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::strategies::{Proposal, Strategy, StrategyKind};
 use crate::train::{Budget, Trainer};
 use crate::{Recommender, SearchError};
+use heirloom_predictor::DEVICE_FIELD;
 
 /// The field of a trial that names the study it was told to.
 const STUDY_FIELD: &str = "study";
@@ -41,6 +44,31 @@ pub struct StudySetup {
     /// Which rule stops trials early; absent, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<SchedulerSetup>,
+    /// Bounds on costs that proposals must keep to.
+    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
+    /// Costs to be low while the score is high: the study seeks the Pareto front.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pareto: Vec<Name>,
+    /// A cost that improvement is counted per unit of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Name>,
+    /// The device that costs are meant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Name>,
+}
+
+impl StudySetup {
+    /// What counts beside the score.
+    #[must_use]
+    pub fn objectives(&self) -> Objectives {
+        Objectives {
+            constraints: self.constraints.clone(),
+            pareto: self.pareto.clone(),
+            per: self.per.clone(),
+            device: self.device.clone(),
+        }
+    }
 }
 
 /// What of the past counts in a study.
@@ -132,7 +160,17 @@ impl Study {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
-        let strategy = setup.strategy.start(&history, &task, past, pool, own, setup.seed)?;
+        let mut strategy = setup.strategy.start(&history, &task, past, Arc::clone(&pool), own, setup.seed)?;
+        if !setup.objectives().is_score_alone() {
+            let target = GoalTarget {
+                task: task.id.clone(),
+                device: setup.device.clone(),
+                exclude_tasks: exclude.clone(),
+            };
+            let goals = Goals::new(recommender.costs(&setup.space)?, &setup.objectives(), target, &pool)?;
+            notes.extend(goals.notes());
+            strategy.aim(goals)?;
+        }
         let store = Arc::clone(recommender.store());
         let scheduler = |setup: &SchedulerSetup| {
             let mut scheduler = StudyScheduler::start(setup, &*store, &history, &task, exclude)?;
@@ -322,7 +360,16 @@ impl Study {
     }
 
     fn tell_strategy(&mut self, trial: &Trial, lesson: Option<f64>) -> Result<(), SearchError> {
-        if self.teaches(trial) { self.strategy.tell(&trial.architecture, lesson) } else { Ok(()) }
+        if !self.teaches(trial) {
+            return Ok(());
+        }
+        let device = trial.extra.get(DEVICE_FIELD).and_then(Json::as_str);
+        let elsewhere =
+            device.is_some() && self.setup.device.is_some() && device != self.setup.device.as_deref();
+        if trial.status == Status::Complete && !elsewhere {
+            self.strategy.tell_costs(&trial.architecture, &trial.costs)?;
+        }
+        self.strategy.tell(&trial.architecture, lesson)
     }
 }
 

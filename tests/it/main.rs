@@ -9,6 +9,7 @@ mod command_line;
 mod early_stopping;
 mod histories;
 mod kill;
+mod objectives;
 mod program;
 mod rest;
 #[cfg(feature = "torch")]

@@ -1,14 +1,17 @@
 //! `heirloom recommend`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use heirloom_kb::{Architecture, Name};
-use heirloom_search::{Recommendation, RecommendationRequest, Recommender};
+use heirloom_search::{FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender};
 use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
+use super::front_chart::{front_chart, short};
+use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, dim, table};
 use super::progress::{self, bar};
 
@@ -32,6 +35,11 @@ pub(super) struct RecommendArgs {
     /// Orders architectures of which the same is expected.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    objectives: ObjectiveArgs,
+    /// Write the expected Pareto front over its first cost as a picture.
+    #[arg(long, value_name = "FILE.svg", requires = "pareto")]
+    svg: Option<PathBuf>,
     /// Show where the recommended stand among the task's own trials, where it has measured them: a look at the answer
     /// book, for benchmarks.
     #[arg(long)]
@@ -72,6 +80,7 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
         exclude: Vec::new(),
         exclude_tasks: args.exclude_task,
         seed: args.seed,
+        objectives: args.objectives.objectives(),
     };
     let bar = bar(None, progress::SPIN);
     bar.set_message("reading the history");
@@ -79,6 +88,10 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
     let recommendation = recommender.recommend(&request);
     bar.finish_and_clear();
     let recommendation = recommendation?;
+    if let (Some(path), Some(cost)) = (&args.svg, request.objectives.pareto.first()) {
+        let svg = front_chart(&recommendation, cost)?;
+        std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let true_ranks = if args.true_rank { Some(true_ranks(&recommender, &recommendation)?) } else { None };
     out.answer(&Answer { recommendation, true_ranks }, describe)?;
     Ok(())
@@ -123,7 +136,13 @@ fn describe(answer: &Answer) -> String {
     );
     let mut lines = vec![head, history_line(recommendation)];
     lines.extend(recommendation.notes.iter().map(|note| format!("note: {note}")));
-    let mut names = vec!["#", "architecture", "score", "+-", "beats", "evidence"];
+    let costs = asked_costs(recommendation);
+    let mut names = vec!["#", "architecture", "score", "+-", "beats"];
+    names.extend(costs.iter().map(|cost| &**cost));
+    if recommendation.ranked.iter().any(|ranked| ranked.feasible_frac.is_some()) {
+        names.push("feasible");
+    }
+    names.push("evidence");
     if true_ranks.is_some() {
         names.push("true rank");
     }
@@ -135,8 +154,10 @@ fn describe(answer: &Answer) -> String {
             format!("{:.2}", ranked.mean),
             format!("{:.2}", ranked.std),
             format!("{:.1} %", 100.0 * ranked.beats_frac),
-            format!("{} trials; {}", ranked.evidence.len(), ranked.why),
         ];
+        row.extend(costs.iter().map(|cost| cost_cell(ranked, cost)));
+        row.extend(ranked.feasible_frac.map(|feasible| format!("{:.0} %", 100.0 * feasible)));
+        row.push(format!("{} trials; {}", ranked.evidence.len(), ranked.why));
         if let Some(ranks) = true_ranks {
             let rank = ranks.ranks[at].as_ref().map(|rank| format!("{} of {}", rank.rank, ranks.measured));
             row.push(rank.unwrap_or_else(|| "not measured".into()));
@@ -144,8 +165,46 @@ fn describe(answer: &Answer) -> String {
         rows.add_row(row);
     }
     lines.push(rows.to_string());
+    if let Some(front) = &recommendation.front {
+        lines.push(front_line(front));
+    }
     lines.push(dim("score: expected normal score of the rank, 0 is the median; beats: the share of the space it should beat"));
     lines.join("\n")
+}
+
+/// Where the expected front begins and ends; all of it is in the JSON.
+fn front_line(front: &[FrontPoint]) -> String {
+    let end = |point: &FrontPoint| {
+        let costs = point.expected_costs.iter().map(|(name, cost)| format!("{name} {}", short(*cost)));
+        format!("score {:.2} with {}", point.mean, costs.collect::<Vec<_>>().join(", "))
+    };
+    match front {
+        [] => "no candidate is on the expected Pareto front".into(),
+        [only] => format!("expected Pareto front: one architecture, {}", end(only)),
+        [first, .., last] => {
+            format!(
+                "expected Pareto front: {} architectures, from {} to {}",
+                front.len(),
+                end(first),
+                end(last)
+            )
+        }
+    }
+}
+
+/// The costs that the answer has, in order.
+fn asked_costs(recommendation: &Recommendation) -> Vec<Name> {
+    let costs = recommendation.ranked.iter().flat_map(|ranked| ranked.expected_costs.keys());
+    costs.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+}
+
+/// `0.0059 ±0.0004`, without the doubt where there is none.
+fn cost_cell(ranked: &RankedArchitecture, cost: &Name) -> String {
+    let Some(expected) = ranked.expected_costs.get(cost) else { return "-".into() };
+    match ranked.cost_std.get(cost) {
+        Some(std) if *std > 0.0 => format!("{} ±{}", short(*expected), short(*std)),
+        _ => short(*expected),
+    }
 }
 
 fn history_line(recommendation: &Recommendation) -> String {

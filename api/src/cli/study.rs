@@ -6,12 +6,14 @@ use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
 use heirloom_search::train::{Budget, TableTrainer, Trainer};
 use heirloom_search::{
-    HistoryChoice, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup, find_space, spaces,
+    HistoryChoice, Objectives, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup,
+    find_space, spaces,
 };
 use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
+use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, table};
 use super::progress::{self, bar};
 use super::scheduler::SchedulerArgs;
@@ -49,6 +51,8 @@ pub(super) struct StudyArgs {
     seed: u64,
     #[command(flatten)]
     scheduler: SchedulerArgs,
+    #[command(flatten)]
+    objectives: ObjectiveArgs,
     #[command(flatten)]
     trainer: TrainerArgs,
 }
@@ -127,6 +131,7 @@ fn search(
         // What is looked up must not be known beforehand.
         exclude_tasks.push(args.task.clone());
     }
+    let Objectives { constraints, pareto, per, device } = args.objectives.objectives();
     let setup = StudySetup {
         task: args.task.clone(),
         space: args.space.clone(),
@@ -138,6 +143,10 @@ fn search(
         seed: args.seed,
         history: HistoryChoice { exclude_tasks },
         scheduler: args.scheduler.setup(max_epochs(&**store, args)?)?,
+        constraints,
+        pareto,
+        per,
+        device,
     };
     let candidates = setup.candidates.as_ref().map_or(0, Vec::len);
     let recommender = Recommender::new(Arc::clone(store));

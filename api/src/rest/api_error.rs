@@ -98,6 +98,11 @@ impl From<SearchError> for ApiError {
             SearchError::BadTrial { .. } => bad("bad_trial"),
             SearchError::BadScheduler { .. } => bad("bad_scheduler"),
             SearchError::BadReport { .. } => bad("bad_report"),
+            SearchError::UnknownCost { .. } => bad("unknown_cost"),
+            SearchError::BadObjective { .. } => bad("bad_objective"),
+            SearchError::Infeasible { .. } => {
+                ApiError::new(StatusCode::CONFLICT, "infeasible", error.to_string())
+            }
             SearchError::NothingToPropose { .. } => {
                 ApiError::new(StatusCode::CONFLICT, "nothing_to_propose", error.to_string())
             }

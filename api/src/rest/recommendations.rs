@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use heirloom_kb::{Architecture, Name};
-use heirloom_search::{HistoryChoice, Recommendation, RecommendationRequest};
+use heirloom_search::{Constraints, HistoryChoice, Objectives, Recommendation, RecommendationRequest};
 use serde::Deserialize;
 
 use super::ApiError;
@@ -44,6 +44,20 @@ pub(super) struct RecommendationBody {
     /// Orders architectures of which the same is expected.
     #[serde(default)]
     seed: u64,
+    /// Bounds on costs: `{"latency_s":{"max":0.01},"params":{"max":2e6}}`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    constraints: Constraints,
+    /// Costs to be low while the score is high, up to three: the answer has the expected Pareto front.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pareto: Vec<Name>,
+    /// A cost that improvement is counted per unit of, such as `train_s`.
+    #[schema(value_type = Option<String>)]
+    per: Option<Name>,
+    /// The device that costs are meant on, as trials name it in their field `device`.
+    #[schema(value_type = Option<String>)]
+    device: Option<Name>,
 }
 
 fn ten() -> usize {
@@ -54,7 +68,8 @@ fn ten() -> usize {
 #[utoipa::path(post, path = "/v1/recommendations", request_body = RecommendationBody,
     responses((status = 200, description = "Architectures, best first, and what they rest on.", body = Object),
         (status = 400, description = "The request does not hold together.", body = ErrorBody),
-        (status = 404, description = "The base has no such task or space.", body = ErrorBody)))]
+        (status = 404, description = "The base has no such task or space.", body = ErrorBody),
+        (status = 409, description = "No candidate is left, or none can keep to the constraints.", body = ErrorBody)))]
 pub(super) async fn recommend(
     State(state): State<Arc<AppState>>,
     body: Result<Json<RecommendationBody>, JsonRejection>,
@@ -72,6 +87,12 @@ pub(super) async fn recommend(
         exclude: body.exclude,
         exclude_tasks: body.history.exclude_tasks,
         seed: body.seed,
+        objectives: Objectives {
+            constraints: body.constraints,
+            pareto: body.pareto,
+            per: body.per,
+            device: body.device,
+        },
     };
     blocking(&state, move |state| state.recommender().recommend(&request)).await.map(Json)
 }

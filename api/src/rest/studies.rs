@@ -26,8 +26,8 @@ pub(super) struct StudyId {
     notes: Vec<String>,
 }
 
-/// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}, scheduler?: {kind, max_epochs,
-/// min_epochs?, eta?}}`; `kind` is asha, hyperband, extrapolation or one-epoch.
+/// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}, constraints?, pareto?, per?, device?,
+/// scheduler?: {kind, max_epochs, min_epochs?, eta?}}`; `kind` is asha, hyperband, extrapolation or one-epoch.
 #[utoipa::path(post, path = "/v1/studies", request_body = Object,
     responses((status = 201, description = "The study stands.", body = StudyId),
         (status = 400, description = "The request does not hold together.", body = ErrorBody),
@@ -63,7 +63,7 @@ fn one() -> usize {
 #[utoipa::path(post, path = "/v1/studies/{id}/ask", params(("id" = String, Path)), request_body = AskBody,
     responses((status = 200, description = "Proposals, all different.", body = Vec<Object>),
         (status = 404, description = "There is no such study.", body = ErrorBody),
-        (status = 409, description = "Every candidate has been proposed.", body = ErrorBody)))]
+        (status = 409, description = "Every candidate has been proposed, or none can keep to the constraints.", body = ErrorBody)))]
 pub(super) async fn ask(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,

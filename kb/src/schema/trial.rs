@@ -82,7 +82,8 @@ pub struct Trial {
     /// The random seed of the training run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// What it cost, with units in the names: `params`, `latency_s`, `train_s`.
+    /// What it cost, with units in the names: `params`, `latency_s`, `train_s`. The field `device`, which is kept in
+    /// `extra`, says where it was measured, such as `"device":"raspberry-pi-4"`: costs of one device are learned apart.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub costs: BTreeMap<Name, f64>,
     /// The learning curve: (fidelity, score) pairs.

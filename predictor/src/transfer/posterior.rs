@@ -41,6 +41,8 @@ pub(super) struct Reading {
     /// Log density of the trials under this reading.
     pub(super) log_evidence: f64,
     features: Features,
+    /// Scores on the normalised scale, told or believed.
+    z: Array1<f64>,
     process: GaussianProcess,
 }
 
@@ -66,6 +68,7 @@ impl Reading {
             log_evidence: placed.log_density,
             features: told.features.clone(),
             process: GaussianProcess::new(k.view(), surprise.view())?,
+            z: placed.z,
         })
     }
 
@@ -75,16 +78,12 @@ impl Reading {
         if pending.len() == 0 {
             return Ok(self);
         }
-        let before = &self.features.mean * self.slope;
-        // K^-1 times the surprises gives them back by K.
-        let k_before = noisy(self.kernel.between(&self.features, &self.features), self.kernel.noise);
-        let seen = k_before.dot(self.process.weights()) + &before;
         let expected = self.mean(pending);
         let features = self.features.joined(pending);
-        let z: Array1<f64> = seen.iter().chain(&expected).copied().collect();
+        let z: Array1<f64> = self.z.iter().chain(&expected).copied().collect();
         let k = noisy(self.kernel.between(&features, &features), self.kernel.noise);
-        let surprise = z - &(&features.mean * self.slope);
-        Ok(Reading { process: GaussianProcess::new(k.view(), surprise.view())?, features, ..self })
+        let surprise = &z - &(&features.mean * self.slope);
+        Ok(Reading { process: GaussianProcess::new(k.view(), surprise.view())?, features, z, ..self })
     }
 
     /// Expected normalised scores.
@@ -250,6 +249,14 @@ impl Posterior {
     #[must_use]
     pub fn trust(&self) -> f64 {
         self.readings.first().map_or(0.0, |(share, _)| *share)
+    }
+
+    /// The trials' scores on the normalised scale, then those that are believed of what is under way.
+    #[must_use]
+    pub fn scores(&self) -> Vec<f64> {
+        let trials = self.readings.first().map_or(0, |(_, reading)| reading.z.len());
+        let mean = |at: usize| self.readings.iter().map(|(share, reading)| share * reading.z[at]).sum();
+        (0..trials).map(mean).collect()
     }
 
     /// Mean and standard deviation of the mixture.

@@ -9,7 +9,7 @@ use super::{SchedulerKind, SchedulerSetup};
 use crate::benchmark::{BenchmarkProgress, half_width};
 use crate::space_history::find_space;
 use crate::train::{Budget, TableTrainer};
-use crate::{HistoryChoice, Recommender, SearchError, StrategyKind, Study, StudySetup};
+use crate::{Constraints, HistoryChoice, Recommender, SearchError, StrategyKind, Study, StudySetup};
 
 /// Budgets at which regret is reported, in whole trainings.
 pub const BUDGETS: [u32; 6] = [1, 2, 4, 8, 16, 32];
@@ -191,6 +191,10 @@ impl Table {
                 min_epochs: setup.min_epochs,
                 eta: setup.eta.filter(|_| kind != SchedulerKind::OneEpoch),
             }),
+            constraints: Constraints::new(),
+            pareto: Vec::new(),
+            per: None,
+            device: None,
         };
         let mut study = Study::rehearse(recommender, study)?;
         let space = study.history().space().clone();

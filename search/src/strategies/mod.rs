@@ -16,6 +16,7 @@ mod surrogate;
 #[cfg(test)]
 mod testing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
@@ -24,6 +25,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
 use crate::SearchError;
+use crate::goals::Goals;
+use crate::objectives::bad;
 use crate::own_trials::OwnTrials;
 use crate::space_history::{Pool, SpaceHistory};
 use ancestors::Ancestors;
@@ -65,6 +68,26 @@ pub trait Strategy: Send {
     /// # Errors
     /// Of the encoder, for an architecture of another space.
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError>;
+
+    /// Aims for more than the score from now on.
+    ///
+    /// # Errors
+    /// [`SearchError::BadObjective`] of a strategy that knows the score alone.
+    fn aim(&mut self, _goals: Goals) -> Result<(), SearchError> {
+        Err(bad("this strategy knows the score alone; take the strategy \"surrogate\"".into()))
+    }
+
+    /// Learns what an architecture cost, before it is told its score. Means nothing to a strategy that knows the score alone.
+    ///
+    /// # Errors
+    /// Of the encoder, for an architecture of another space.
+    fn tell_costs(
+        &mut self,
+        _architecture: &Architecture,
+        _costs: &BTreeMap<Name, f64>,
+    ) -> Result<(), SearchError> {
+        Ok(())
+    }
 }
 
 /// The strategies by name.

@@ -1,16 +1,19 @@
 //! Expected improvement under the transfer model.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, Task};
+use heirloom_kb::{Architecture, Name, Task};
 use heirloom_predictor::{Portfolio, Posterior, Seen, TransferModel, Views};
 use ndarray::{Axis, concatenate};
 
 use super::candidates::Candidates;
 use super::{Proposal, Strategy, exhausted};
 use crate::SearchError;
+use crate::goals::Goals;
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
+use crate::spaces;
 
 /// Proposes what promises the largest expected improvement under the transfer model. While nothing has been told, the
 /// proposals are a portfolio: chosen together to have the best of them do well whichever past task the new one is like.
@@ -33,6 +36,8 @@ pub struct SurrogateStrategy {
     pending: Vec<(Architecture, usize)>,
     /// Made when first picks are asked for.
     portfolio: Option<Portfolio>,
+    /// What counts beside the score.
+    goals: Option<Goals>,
     seed: u64,
 }
 
@@ -57,6 +62,7 @@ impl SurrogateStrategy {
             own,
             pending: Vec::new(),
             portfolio: None,
+            goals: None,
             history,
             past,
             seed,
@@ -65,8 +71,11 @@ impl SurrogateStrategy {
 
     /// The next proposal, which becomes pending.
     fn propose(&mut self) -> Result<Proposal, SearchError> {
-        let (position, mean, std, why) =
-            if self.own.is_empty() { self.first_pick() } else { self.improve()? };
+        let (position, mean, std, why) = match &self.goals {
+            Some(goals) => self.aimed(goals)?,
+            None if self.own.is_empty() => self.first_pick(),
+            None => self.improve()?,
+        };
         self.candidates.spend(position);
         self.pending.push((self.candidates.pool().architectures[position].clone(), position));
         let architecture = self.candidates.pool().shown[position].clone();
@@ -103,10 +112,31 @@ impl SurrogateStrategy {
         Ok((position, expected.mean[0], expected.std[0], why))
     }
 
+    /// What promises most where more than the score counts.
+    fn aimed(&self, goals: &Goals) -> Result<(usize, f64, f64, String), SearchError> {
+        let open = self.candidates.open();
+        let (expected, mut tried, believed) = if self.own.is_empty() {
+            let prior = self.model.prior(&self.seen);
+            let believed = self.pending.iter().map(|(_, position)| prior.mean[*position]).collect();
+            (prior, Vec::new(), believed)
+        } else {
+            let posterior = self.posterior()?;
+            let (telling, _) = self.own.telling();
+            let mut z = posterior.scores();
+            let believed: Vec<f64> = z.split_off(telling.len());
+            (posterior.expect(&self.seen), self.own.scored(&telling, &z), believed)
+        };
+        tried.extend(self.pending.iter().map(|(pending, _)| pending.clone()).zip(believed));
+        let prediction = expected.select(open);
+        let (at, why) = goals.choose(open, &prediction, &tried)?;
+        Ok((open[at], prediction.mean[at], prediction.std[at], why))
+    }
+
     fn posterior(&self) -> Result<Posterior, SearchError> {
-        let (own, scores) = self.own.telling(&self.own_views);
+        let (telling, scores) = self.own.telling();
         let pending: Vec<usize> = self.pending.iter().map(|(_, position)| *position).collect();
-        Ok(self.model.condition(&self.seen, &own, &scores, &self.views.select(&pending))?)
+        let (own, pending) = (self.own_views.select(&telling), self.views.select(&pending));
+        Ok(self.model.condition(&self.seen, &own, &scores, &pending)?)
     }
 }
 
@@ -137,5 +167,19 @@ impl Strategy for SurrogateStrategy {
         self.own_views = joined(&self.own_views, &view);
         self.own.push(canonical, score);
         Ok(())
+    }
+
+    fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
+        self.goals = Some(goals);
+        Ok(())
+    }
+
+    fn tell_costs(
+        &mut self,
+        architecture: &Architecture,
+        costs: &BTreeMap<Name, f64>,
+    ) -> Result<(), SearchError> {
+        let Some(goals) = &mut self.goals else { return Ok(()) };
+        goals.learn(&spaces::canonical(self.history.space().id(), architecture), costs)
     }
 }

@@ -1,0 +1,75 @@
+//! `Ranking`: candidates in the order of recommendation.
+
+use std::collections::{HashMap, HashSet};
+
+use heirloom_kb::Architecture;
+use heirloom_predictor::{Prediction, percentile};
+
+use crate::SearchError;
+use crate::cost_book::CostBook;
+use crate::goals::GoalTarget;
+use crate::prices::Prices;
+use crate::recommender::FrontPoint;
+use crate::space_history::Pool;
+
+/// Candidates in the order of recommendation.
+pub(crate) struct Ranking {
+    /// Positions in the open candidates.
+    pub(crate) order: Vec<usize>,
+    /// By open candidate, the probability that it keeps to the constraints, where there are some.
+    pub(crate) feasible: Option<Vec<f64>>,
+    /// Positions of the expected Pareto front, where there are Pareto objectives: best score first.
+    pub(crate) front: Option<Vec<usize>>,
+}
+
+impl Ranking {
+    /// The order where the score alone counts: `first`, positions in the pool that were chosen together, then the open candidates
+    /// of the highest mean.
+    pub(crate) fn by_score(first: &[usize], open: &[usize], prediction: &Prediction, k: usize) -> Self {
+        let places: HashMap<usize, usize> =
+            open.iter().enumerate().map(|(at, position)| (*position, at)).collect();
+        let mut order: Vec<usize> =
+            first.iter().filter_map(|position| places.get(position).copied()).collect();
+        let taken: HashSet<usize> = order.iter().copied().collect();
+        let mut rest: Vec<usize> = (0..open.len()).filter(|at| !taken.contains(at)).collect();
+        rest.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]).then(a.cmp(b)));
+        order.extend(rest);
+        order.truncate(k);
+        Ranking { order, feasible: None, front: None }
+    }
+
+    /// Words for constraints that are hardly kept.
+    pub(crate) fn notes(&self) -> Option<String> {
+        let most = self.feasible.as_ref()?.iter().copied().fold(0.0, f64::max);
+        (most < 0.5).then(|| {
+            let most = 100.0 * most;
+            format!(
+                "no candidate is expected to keep to the constraints; the likeliest does with {most:.0} %"
+            )
+        })
+    }
+
+    /// The expected Pareto front in words that go out.
+    pub(crate) fn front(
+        &self,
+        book: &CostBook,
+        target: &GoalTarget,
+        pool: &Pool,
+        open: &[usize],
+        prediction: &Prediction,
+    ) -> Result<Option<Vec<FrontPoint>>, SearchError> {
+        let Some(front) = &self.front else { return Ok(None) };
+        let architectures: Vec<Architecture> =
+            front.iter().map(|at| pool.architectures[open[*at]].clone()).collect();
+        let prices = Prices::of(book, target, &architectures)?;
+        let point = |(at, prices): (&usize, Prices)| FrontPoint {
+            architecture: pool.shown[open[*at]].clone(),
+            mean: prediction.mean[*at],
+            std: prediction.std[*at],
+            beats_frac: percentile(prediction.mean[*at]),
+            expected_costs: prices.expected,
+            cost_std: prices.std,
+        };
+        Ok(Some(front.iter().zip(prices).map(point).collect()))
+    }
+}
