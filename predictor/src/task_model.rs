@@ -16,7 +16,7 @@ use crate::{ArdParams, ArdProcess, Encoder, ForestParams, Part, PredictError, Re
 const DRAWN_ROWS: usize = 65_536;
 const TREES: std::ops::RangeInclusive<usize> = 16..=64;
 /// Trials that a process is conditioned on, and on which its kernel is learned.
-const PROCESS_ROWS: usize = 600;
+const PROCESS_ROWS: usize = 500;
 const TUNING_ROWS: usize = 200;
 /// Steps of learning a kernel.
 const TUNING_STEPS: usize = 25;

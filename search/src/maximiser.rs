@@ -51,7 +51,6 @@ const NARROWEST: f64 = 1e-3;
 /// # Source
 /// Hutter, Hoos, Leyton-Brown, "Sequential model-based optimization for general algorithm configuration", 2011, section
 /// 4.3: multi-start local search on the acquisition.
-#[cfg_attr(not(test), expect(dead_code, reason = "for acquisitions over spaces that are not listed"))]
 pub(crate) fn maximise(
     space: &SearchSpace,
     starts: &[Architecture],

@@ -1,6 +1,6 @@
 //! The kernel of [`super::ArdProcess`], and its derivatives.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,51 @@ impl ArdKernel {
             }
         });
         k
+    }
+
+    /// `K(a, b) alpha`, without the matrix: the additive half is a sum of functions of one part each, which are tabled.
+    ///
+    /// # Shapes
+    /// `a` is `(n, G)` and `b` `(m, G)`, by part, `alpha` `(m,)`; the answer `(n,)`.
+    pub(super) fn weighted_sums(
+        &self,
+        parts: &[Part],
+        a: ArrayView2<'_, f64>,
+        b: ArrayView2<'_, f64>,
+        alpha: ArrayView1<'_, f64>,
+    ) -> Array1<f64> {
+        let scaled = Scaled::new(parts, &self.lengths);
+        let others: Vec<(Vec<f64>, Vec<f64>, f64)> = b
+            .rows()
+            .into_iter()
+            .zip(alpha)
+            .map(|(row, alpha)| (scaled.numbers(row), scaled.options(row), *alpha))
+            .collect();
+        let courses: Vec<Course> = parts
+            .iter()
+            .enumerate()
+            .map(|(g, part)| Course::new(part, b.column(g), alpha, a.nrows()))
+            .collect();
+        let share = self.additive / parts.len().max(1) as f64;
+        let mut sums = Array1::zeros(a.nrows());
+        sums.axis_chunks_iter_mut(Axis(0), 256)
+            .into_par_iter()
+            .zip(a.axis_chunks_iter(Axis(0), 256))
+            .for_each(|(mut sums, a)| {
+                for (sum, row) in sums.iter_mut().zip(a.rows()) {
+                    let (numbers, options) = (scaled.numbers(row), scaled.options(row));
+                    let joint: f64 = others
+                        .iter()
+                        .map(|(others, chosen, alpha)| {
+                            alpha * scaled.joint(&numbers, others, &options, chosen)
+                        })
+                        .sum();
+                    let additive: f64 =
+                        courses.iter().zip(row).map(|(course, value)| course.at(*value)).sum();
+                    *sum = self.joint * joint + share * additive;
+                }
+            });
+        sums
     }
 
     /// The derivative of `sum_ij W_ij K_ij / 2` for a symmetric `W`, by the logarithms in the order of
@@ -115,6 +160,106 @@ impl ArdKernel {
     }
 }
 
+/// Which parts are numbers and which are choices, with what the joint half makes of them.
+struct Scaled {
+    /// Positions of numbers and their inverse lengths.
+    numbers: Vec<(usize, f64)>,
+    /// Positions of choices and what a difference in them weighs.
+    options: Vec<(usize, f64)>,
+}
+
+impl Scaled {
+    fn new(parts: &[Part], lengths: &[f64]) -> Self {
+        let mut scaled = Scaled { numbers: Vec::new(), options: Vec::new() };
+        for (at, (part, length)) in parts.iter().zip(lengths).enumerate() {
+            match part {
+                Part::Number(_) => scaled.numbers.push((at, 1.0 / length)),
+                Part::Choice(_) => scaled.options.push((at, length.powi(-2))),
+            }
+        }
+        scaled
+    }
+
+    fn numbers(&self, row: ArrayView1<'_, f64>) -> Vec<f64> {
+        self.numbers.iter().map(|(at, scale)| scale * row[*at]).collect()
+    }
+
+    fn options(&self, row: ArrayView1<'_, f64>) -> Vec<f64> {
+        self.options.iter().map(|(at, _)| row[*at]).collect()
+    }
+
+    /// As [`joint`], of rows in this form.
+    fn joint(&self, a: &[f64], b: &[f64], a_options: &[f64], b_options: &[f64]) -> f64 {
+        let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+        let differ = a_options.iter().zip(b_options).zip(&self.options);
+        let apart: f64 = differ.map(|((a, b), (_, weight))| if a == b { 0.0 } else { *weight }).sum();
+        let root = (5.0 * square).sqrt();
+        (1.0 + root + 5.0 / 3.0 * square) * (-root - apart).exp()
+    }
+}
+
+/// Points that the function of a number is tabled at over `[0, 1]`.
+const TABLED: usize = 4_096;
+
+/// `sum_j alpha_j k(x, x_j)` for the additive kernel `k` of one part.
+enum Course {
+    /// At even steps over `[0, 1]` (empty where few rows are asked for), and the examples for what lies outside.
+    Number { table: Vec<f64>, examples: Vec<(f64, f64)> },
+    /// By option: its number and the sum.
+    Choice(Vec<(f64, f64)>),
+}
+
+impl Course {
+    fn new(part: &Part, values: ArrayView1<'_, f64>, alpha: ArrayView1<'_, f64>, asked: usize) -> Self {
+        let examples = values.iter().copied().zip(alpha.iter().copied());
+        match part {
+            Part::Number(_) => {
+                let examples: Vec<(f64, f64)> = examples.collect();
+                let value = |at: usize| matern_sum(at as f64 / TABLED as f64, &examples);
+                let points = if asked > TABLED { 0..TABLED + 1 } else { 0..0 };
+                let table = points.into_par_iter().map(value).collect();
+                Course::Number { table, examples }
+            }
+            Part::Choice(_) => {
+                let mut sums: Vec<(f64, f64)> = Vec::new();
+                for (option, alpha) in examples {
+                    match sums.iter_mut().find(|(known, _)| *known == option) {
+                        Some((_, sum)) => *sum += alpha,
+                        None => sums.push((option, alpha)),
+                    }
+                }
+                Course::Choice(sums)
+            }
+        }
+    }
+
+    fn at(&self, value: f64) -> f64 {
+        match self {
+            Course::Choice(sums) => {
+                sums.iter().find(|(option, _)| *option == value).map_or(0.0, |(_, sum)| *sum)
+            }
+            Course::Number { table, examples } if table.is_empty() || !(0.0..=1.0).contains(&value) => {
+                matern_sum(value, examples)
+            }
+            Course::Number { table, .. } => {
+                let place = value * TABLED as f64;
+                let at = (place as usize).min(TABLED - 1);
+                table[at] + (place - at as f64) * (table[at + 1] - table[at])
+            }
+        }
+    }
+}
+
+fn matern_sum(value: f64, examples: &[(f64, f64)]) -> f64 {
+    examples.iter().map(|(other, alpha)| alpha * additive_number(value, *other)).sum()
+}
+
+/// The Matern-5/2 kernel of the additive half.
+fn additive_number(a: f64, b: f64) -> f64 {
+    let root = 5.0_f64.sqrt() * (a - b).abs() / ADDITIVE_LENGTH;
+    (1.0 + root + root * root / 3.0) * (-root).exp()
+}
+
 /// The Matern-5/2 kernel over the numbers times `exp(-sum of what differs)` over the choices, and its derivative by the
 /// numbers' squared distance.
 fn joint(parts: &[Part], weights: &[f64], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64) {
@@ -131,10 +276,7 @@ fn joint(parts: &[Part], weights: &[f64], a: ArrayView1<'_, f64>, b: ArrayView1<
 /// The mean over parts of a kernel on each alone.
 fn additive(parts: &[Part], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     let one = |(g, part): (usize, &Part)| match part {
-        Part::Number(_) => {
-            let root = 5.0_f64.sqrt() * (a[g] - b[g]).abs() / ADDITIVE_LENGTH;
-            (1.0 + root + root * root / 3.0) * (-root).exp()
-        }
+        Part::Number(_) => additive_number(a[g], b[g]),
         Part::Choice(_) => f64::from(u8::from(a[g] == b[g])),
     };
     parts.iter().enumerate().map(one).sum::<f64>() / parts.len().max(1) as f64
@@ -163,6 +305,24 @@ mod tests {
         let mut k = kernel.between(parts, x.view(), x.view());
         k.diag_mut().mapv_inplace(|k| k + kernel.noise);
         (&k * w).sum() / 2.0
+    }
+
+    #[test]
+    fn sums_without_the_matrix_are_those_with_it() {
+        let parts = [Part::Number(0), Part::Choice(1..4), Part::Number(4)];
+        let kernel = ArdKernel { lengths: vec![0.4, 0.8, 1.3], joint: 0.7, additive: 0.4, noise: 0.1 };
+        let a = array![[0.15, 1.0, 0.3], [0.5, 3.0, 0.9], [1.7, 9.0, -0.2]];
+        let b = array![[0.1, 1.0, 0.3], [0.5, 2.0, 0.9], [0.9, 1.0, 0.2], [0.4, 3.0, 0.2]];
+        let alpha = array![0.5, -1.0, 2.0, 0.3];
+        let want = kernel.between(&parts, a.view(), b.view()).dot(&alpha);
+        let got = kernel.weighted_sums(&parts, a.view(), b.view(), alpha.view());
+        // So many rows that the courses are tabled.
+        let many = Array2::from_shape_fn((3 * TABLED, 3), |(row, part)| a[[row % 3, part]]);
+        let tabled = kernel.weighted_sums(&parts, many.view(), b.view(), alpha.view());
+        for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+            assert!((got - want).abs() < 1e-12, "{got} {want}");
+            assert!((tabled[at] - want).abs() < 1e-6, "{} {want}", tabled[at]);
+        }
     }
 
     #[test]

@@ -83,12 +83,10 @@ impl ArdProcess {
     pub fn mean(&self, x: ArrayView2<'_, f64>) -> Result<Array1<f64>, PredictError> {
         check_width(x, self.width)?;
         let (location, scale) = self.scaling;
-        let chunk = |x: ArrayView2<'_, f64>| {
-            let cross = self.cross(x).dot(self.process.weights());
-            cross.mapv(|mean| location + scale * mean)
-        };
-        let chunks: Vec<Array1<f64>> = x.axis_chunks_iter(Axis(0), CHUNK).map(chunk).collect();
-        Ok(join(&chunks))
+        let points = Part::gather(&self.parts, x);
+        let alpha = self.process.weights().view();
+        let sums = self.kernel.weighted_sums(&self.parts, points.view(), self.points.view(), alpha);
+        Ok(sums.mapv(|mean| location + scale * mean))
     }
 
     fn cross(&self, x: ArrayView2<'_, f64>) -> Array2<f64> {

@@ -86,15 +86,20 @@ impl Reading {
         Ok(Reading { process: GaussianProcess::new(k.view(), surprise.view())?, features, z, ..self })
     }
 
-    /// Expected normalised scores.
-    pub(super) fn mean(&self, asked: &Features) -> Array1<f64> {
+    /// Expected normalised scores but for what the smooth part learns: products of features, which need no covariances.
+    fn broad_mean(&self, asked: &Features) -> Array1<f64> {
         let alpha = self.process.weights();
         let kernel = &self.kernel;
-        // The parts that are products of features need no covariance matrix.
         let by_mean = kernel.mean * self.features.mean.dot(alpha) + self.slope;
         let by_task = self.features.deviations.t().dot(alpha) * kernel.tasks;
         let by_column = self.features.x.t().dot(alpha) * kernel.linear;
-        let mut mean = &asked.mean * by_mean + asked.deviations.dot(&by_task) + asked.x.dot(&by_column);
+        &asked.mean * by_mean + asked.deviations.dot(&by_task) + asked.x.dot(&by_column)
+    }
+
+    /// Expected normalised scores.
+    pub(super) fn mean(&self, asked: &Features) -> Array1<f64> {
+        let (alpha, kernel) = (self.process.weights(), &self.kernel);
+        let mut mean = self.broad_mean(asked);
         let scale = -0.5 / (kernel.length * kernel.length);
         mean.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(at, mut mean)| {
             let rows = Slice::from(at * CHUNK..at * CHUNK + mean.len());
@@ -272,6 +277,15 @@ impl Posterior {
         Prediction { mean, std }
     }
 
+    /// As [`Posterior::mean`], the smooth parts left out.
+    pub(super) fn broad_mean(&self, asked: &Features) -> Array1<f64> {
+        let mut mean = Array1::zeros(asked.len());
+        for (share, reading) in &self.readings {
+            mean.scaled_add(*share, &reading.broad_mean(asked));
+        }
+        mean
+    }
+
     /// Expected normalised scores of the mixture.
     pub(super) fn mean(&self, asked: &Features) -> Array1<f64> {
         let mut mean = Array1::zeros(asked.len());
@@ -282,7 +296,7 @@ impl Posterior {
     }
 
     /// Expected improvement over the best score, in raw units: heights of the shape, times the task's unit.
-    pub(super) fn gains(&self, asked: &Features) -> Vec<f64> {
+    pub(super) fn improvement(&self, asked: &Features) -> Vec<f64> {
         let mut gains = vec![0.0; asked.len()];
         for (share, reading) in &self.readings {
             let (mean, variance) = reading.predict(asked);

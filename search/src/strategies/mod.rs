@@ -152,9 +152,14 @@ impl StrategyKind {
             Ancestors::new(history, &past, &mut Xoshiro256PlusPlus::seed_from_u64(seed ^ ANCESTORS_STREAM))
         };
         Ok(match self {
-            StrategyKind::Surrogate => {
-                Box::new(SurrogateStrategy::new(Arc::clone(history), task, past, candidates, own, seed)?)
-            }
+            StrategyKind::Surrogate => Box::new(SurrogateStrategy::new(
+                Arc::clone(history),
+                task,
+                past,
+                widened(candidates),
+                own,
+                seed,
+            )?),
             StrategyKind::Evolution => {
                 Box::new(EvolutionStrategy::new(widened(candidates), &ancestors(), &own, AnyParameter, seed))
             }

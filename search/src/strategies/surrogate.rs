@@ -1,16 +1,19 @@
 //! Expected improvement under the transfer model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
-use heirloom_predictor::{Portfolio, Posterior, Seen, TransferModel, Views};
+use heirloom_predictor::{Portfolio, Posterior, Prediction, Seen, TransferModel, Views};
 use ndarray::{Axis, concatenate};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::candidates::Candidates;
 use super::{Proposal, Strategy, exhausted};
 use crate::SearchError;
 use crate::goals::Goals;
+use crate::maximiser::{LocalSearch, maximise};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
@@ -26,14 +29,13 @@ pub struct SurrogateStrategy {
     past: Vec<usize>,
     model: TransferModel,
     candidates: Candidates,
-    /// The pool as the past tasks and the model see it.
-    views: Views,
+    /// The pool as the model sees it.
     seen: Seen,
     own: OwnTrials,
     /// Own trials as the past tasks see them.
     own_views: Views,
-    /// Proposed and not yet told: canonical form and position in the pool.
-    pending: Vec<(Architecture, usize)>,
+    /// Proposed and not yet told: canonical form, and position where it is in the pool.
+    pending: Vec<(Architecture, Option<usize>)>,
     /// Made when first picks are asked for.
     portfolio: Option<Portfolio>,
     /// What counts beside the score.
@@ -56,7 +58,6 @@ impl SurrogateStrategy {
         Ok(SurrogateStrategy {
             seen: model.see(&views),
             own_views: history.views(own.architectures())?.tasks(&past),
-            views,
             model,
             candidates,
             own,
@@ -71,23 +72,28 @@ impl SurrogateStrategy {
 
     /// The next proposal, which becomes pending.
     fn propose(&mut self) -> Result<Proposal, SearchError> {
-        let (position, mean, std, why) = match &self.goals {
+        let pick = match &self.goals {
             Some(goals) => self.aimed(goals)?,
             None if self.own.is_empty() => self.first_pick(),
             None => self.improve()?,
         };
-        self.candidates.spend(position);
-        self.pending.push((self.candidates.pool().architectures[position].clone(), position));
-        let architecture = self.candidates.pool().shown[position].clone();
-        Ok(Proposal { architecture, mean: Some(mean), std: Some(std), why })
+        let architecture = self.candidates.take(&pick.canonical);
+        self.pending.push((pick.canonical, pick.position));
+        Ok(Proposal { architecture, mean: Some(pick.mean), std: Some(pick.std), why: pick.why })
+    }
+
+    fn pick(&self, position: usize, expected: &Prediction, why: String) -> Pick {
+        let canonical = self.candidates.pool().architectures[position].clone();
+        let (mean, std) = (expected.mean[position], expected.std[position]);
+        Pick { canonical, position: Some(position), mean, std, why }
     }
 
     /// The next of the portfolio; past its end, what is expected to score best.
-    fn first_pick(&mut self) -> (usize, f64, f64, String) {
+    fn first_pick(&mut self) -> Pick {
         let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
         let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
-        let chosen: Vec<usize> = self.pending.iter().map(|(_, position)| *position).collect();
-        let prior = self.model.prior(&self.seen);
+        let chosen: Vec<usize> = self.pending.iter().filter_map(|(_, position)| *position).collect();
+        let prior = model.prior(seen);
         let pick = portfolio.picks(&chosen, 1).first().copied();
         let why = match (pick, chosen.len()) {
             (Some(_), 0) => "the surest good start over what past tasks have shown".to_owned(),
@@ -96,28 +102,69 @@ impl SurrogateStrategy {
         };
         let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
         let position = pick.or_else(best).expect("the caller saw that candidates are open");
-        (position, prior.mean[position], prior.std[position], why)
+        self.pick(position, &prior, why)
     }
 
-    /// The largest expected improvement.
-    fn improve(&self) -> Result<(usize, f64, f64, String), SearchError> {
+    /// The largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
+    /// beyond it.
+    fn improve(&self) -> Result<Pick, SearchError> {
         let posterior = self.posterior()?;
         let ranked = posterior.improvements(&self.seen, self.candidates.open());
+        let why = |gain: f64| {
+            let trust = 100.0 * posterior.trust();
+            format!("highest expected improvement: {gain:.4} in the metric; {trust:.0} % trust in the past")
+        };
         let (position, gain) = ranked[0];
+        if !self.candidates.is_closed()
+            && let Some((canonical, gain)) =
+                self.beyond(&posterior, &ranked)?.filter(|(_, found)| *found > gain)
+        {
+            let seen = self.seen.also(&self.views_of(std::slice::from_ref(&canonical))?);
+            let expected = posterior.expect(&seen);
+            let (mean, std) = (expected.mean[0], expected.std[0]);
+            return Ok(Pick { canonical, position: None, mean, std, why: why(gain) });
+        }
         let expected = posterior.expect(&self.seen.select(&[position]));
-        let why = format!(
-            "highest expected improvement: {gain:.4} in the metric; {:.0} % trust in the past",
-            100.0 * posterior.trust()
-        );
-        Ok((position, expected.mean[0], expected.std[0], why))
+        let canonical = self.candidates.pool().architectures[position].clone();
+        let (mean, std) = (expected.mean[0], expected.std[0]);
+        Ok(Pick { canonical, position: Some(position), mean, std, why: why(gain) })
+    }
+
+    /// The best that local search finds outside the pool, from the best inside it and the best tried.
+    fn beyond(
+        &self,
+        posterior: &Posterior,
+        ranked: &[(usize, f64)],
+    ) -> Result<Option<(Architecture, f64)>, SearchError> {
+        let encoder = self.candidates.encoder();
+        let pool = self.candidates.pool();
+        let mut starts: Vec<Architecture> =
+            ranked.iter().take(STARTS).map(|(at, _)| pool.architectures[*at].clone()).collect();
+        let tried = self.own.best_last();
+        starts.extend(tried.iter().rev().take(STARTS).map(|(architecture, _)| architecture.clone()));
+        let pending = self.pending.iter().map(|(architecture, _)| architecture);
+        let taken: HashSet<Vec<u64>> =
+            self.own.architectures().iter().chain(pending).map(|taken| encoder.key(taken)).collect();
+        let mut score = |architectures: &[Architecture]| {
+            Ok(posterior.gains(&self.seen.also(&self.views_of(architectures)?)))
+        };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ self.own.len() as u64);
+        let effort = LocalSearch { climbs: 2 * STARTS, rounds: 8, neighbours: 32, step: 0.1, wanted: 1 };
+        let found = maximise(encoder.space(), &starts, &taken, encoder, &mut score, effort, &mut rng)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn views_of(&self, architectures: &[Architecture]) -> Result<Views, SearchError> {
+        Ok(self.history.views(architectures)?.tasks(&self.past))
     }
 
     /// What promises most where more than the score counts.
-    fn aimed(&self, goals: &Goals) -> Result<(usize, f64, f64, String), SearchError> {
+    fn aimed(&self, goals: &Goals) -> Result<Pick, SearchError> {
         let open = self.candidates.open();
         let (expected, mut tried, believed) = if self.own.is_empty() {
             let prior = self.model.prior(&self.seen);
-            let believed = self.pending.iter().map(|(_, position)| prior.mean[*position]).collect();
+            let pending = self.pending.iter().filter_map(|(_, position)| *position);
+            let believed = pending.map(|position| prior.mean[position]).collect();
             (prior, Vec::new(), believed)
         } else {
             let posterior = self.posterior()?;
@@ -129,16 +176,29 @@ impl SurrogateStrategy {
         tried.extend(self.pending.iter().map(|(pending, _)| pending.clone()).zip(believed));
         let prediction = expected.select(open);
         let (at, why) = goals.choose(open, &prediction, &tried)?;
-        Ok((open[at], prediction.mean[at], prediction.std[at], why))
+        Ok(self.pick(open[at], &expected, why))
     }
 
     fn posterior(&self) -> Result<Posterior, SearchError> {
         let (telling, scores) = self.own.telling();
-        let pending: Vec<usize> = self.pending.iter().map(|(_, position)| *position).collect();
-        let (own, pending) = (self.own_views.select(&telling), self.views.select(&pending));
-        Ok(self.model.condition(&self.seen, &own, &scores, &pending)?)
+        let pending: Vec<Architecture> = self.pending.iter().map(|(pending, _)| pending.clone()).collect();
+        let own = self.own_views.select(&telling);
+        Ok(self.model.condition(&self.seen, &own, &scores, &self.views_of(&pending)?)?)
     }
 }
+
+/// What is to be proposed.
+struct Pick {
+    canonical: Architecture,
+    /// Where it is in the pool.
+    position: Option<usize>,
+    mean: f64,
+    std: f64,
+    why: String,
+}
+
+/// Starting points of a local search, of the pool and of the trials each.
+const STARTS: usize = 6;
 
 /// The rows of both, in order.
 fn joined(first: &Views, second: &Views) -> Views {
