@@ -1,10 +1,12 @@
 //! The first picks, chosen together before the first trial.
 
 use ndarray::{Array1, Array2, Axis};
+use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::kernel::Kernel;
 use super::{Seen, TransferModel};
 
 /// Candidates among which a portfolio is chosen: those of the highest expected height.
@@ -12,6 +14,8 @@ const SHORTLIST: usize = 1_200;
 /// Tasks that the new one might be, drawn from the prior; each past task is another such, so often.
 const DRAWN: usize = 96;
 const PAST: usize = 6;
+/// Places that first picks without a past are spread over.
+const PLACES: usize = 256;
 /// Random cosines that a smooth function is made of.
 const COSINES: usize = 96;
 
@@ -28,6 +32,9 @@ impl TransferModel {
     /// The scenarios that first picks among `open` candidates are chosen over.
     #[must_use]
     pub fn portfolio(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
+        if self.weights.is_empty() {
+            return self.spread(seen, open, seed);
+        }
         let features = &seen.features;
         let kernel = self.trusting(seen);
         let variances = kernel.variances(features);
@@ -69,6 +76,26 @@ impl TransferModel {
             to.iter_mut().zip(column).for_each(|(to, z)| *to = self.shape.height(*z));
         }
         Portfolio { shortlist, heights }
+    }
+
+    /// Without a past, nothing is known but that likes score alike: the scenarios are places of the pool, and what a
+    /// candidate tells of each is how alike they are. The first pick is the most central, the next are where the pool is
+    /// told least of. The largest expected height would be that of the largest variance, a corner of the space.
+    fn spread(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut some = |most: usize| -> Vec<usize> {
+            let mut chosen = sample(&mut rng, open.len(), open.len().min(most)).into_vec();
+            chosen.sort_unstable();
+            chosen.into_iter().map(|at| open[at]).collect()
+        };
+        let (shortlist, places) = (some(SHORTLIST), some(PLACES));
+        let kernel = Kernel { own: 1.0, linear: 0.0, ..self.alone(seen) };
+        let likeness = kernel.between(&seen.features.select(&shortlist), &seen.features.select(&places));
+        let total = likeness.sum_axis(Axis(1));
+        let mut order: Vec<usize> = (0..shortlist.len()).collect();
+        order.sort_by(|a, b| total[*b].total_cmp(&total[*a]).then(a.cmp(b)));
+        let heights = likeness.select(Axis(0), &order);
+        Portfolio { shortlist: order.into_iter().map(|at| shortlist[at]).collect(), heights }
     }
 }
 

@@ -18,6 +18,10 @@ use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
+/// First picks that are spread over the pool where there is no past: before that, the largest expected improvement is that
+/// of the largest variance, at the edges of the space.
+const SPREAD: usize = 4;
+
 /// Proposes what promises the largest expected improvement under the transfer model. While nothing has been told, the
 /// proposals are a portfolio: chosen together to have the best of them do well whichever past task the new one is like.
 /// What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
@@ -74,7 +78,7 @@ impl SurrogateStrategy {
     fn propose(&mut self) -> Result<Proposal, SearchError> {
         let pick = match &self.goals {
             Some(goals) => self.aimed(goals)?,
-            None if self.own.is_empty() => self.first_pick(),
+            None if self.is_starting() => self.first_pick(),
             None => self.improve()?,
         };
         let architecture = self.candidates.take(&pick.canonical);
@@ -88,14 +92,27 @@ impl SurrogateStrategy {
         Pick { canonical, position: Some(position), mean, std, why }
     }
 
+    /// Whether trials are too few to say where to look: none after a past, up to [`SPREAD`] without one.
+    fn is_starting(&self) -> bool {
+        self.own.is_empty() || self.past.is_empty() && self.own.len() + self.pending.len() < SPREAD
+    }
+
     /// The next of the portfolio; past its end, what is expected to score best.
     fn first_pick(&mut self) -> Pick {
         let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
         let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
-        let chosen: Vec<usize> = self.pending.iter().filter_map(|(_, position)| *position).collect();
+        let pool = &self.candidates.pool().architectures;
+        let tried = self.own.architectures().iter().filter_map(|own| pool.iter().position(|at| at == own));
+        let chosen: Vec<usize> = self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
         let prior = model.prior(seen);
         let pick = portfolio.picks(&chosen, 1).first().copied();
         let why = match (pick, chosen.len()) {
+            (Some(_), 0) if self.past.is_empty() => {
+                "the most central candidate; there is no past to go by".to_owned()
+            }
+            (Some(_), n) if self.past.is_empty() => {
+                format!("least is told of its like by the {n} picked before")
+            }
             (Some(_), 0) => "the surest good start over what past tasks have shown".to_owned(),
             (Some(_), n) => format!("adds most to the {n} proposed before, over what past tasks have shown"),
             (None, _) => "highest expected score of the candidates left".to_owned(),
