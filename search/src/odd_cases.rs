@@ -75,12 +75,12 @@ pub(crate) fn few_candidates(candidates: usize, k: usize) -> Option<String> {
     }
 }
 
-/// A note when the task's own trials speak against the history.
+/// A note when the task's own trials speak against the history, or are foretold better by each other than by it.
 pub(crate) fn doubt(trust: f64) -> Option<String> {
     (trust < 0.3).then(|| {
         format!(
-            "the task's own trials do not go with the past ones ({:.0} % trust in the history): the answer rests on its \
-             own trials mostly",
+            "the task's own trials are explained better without the past ones ({:.0} % trust in the history): the answer \
+             rests on its own trials mostly",
             100.0 * trust
         )
     })

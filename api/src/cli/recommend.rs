@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use heirloom_kb::{Architecture, Name};
 use heirloom_search::fidelity::FidelityAdvice;
-use heirloom_search::{FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender};
+use heirloom_search::{
+    FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskChoice,
+};
 use serde::Serialize;
 
 use super::Failure;
@@ -43,7 +45,7 @@ pub(super) struct RecommendArgs {
     svg: Option<PathBuf>,
     /// Show where the recommended stand among the task's own trials, where it has measured them: a look at the answer
     /// book, for benchmarks.
-    #[arg(long, requires = "task")]
+    #[arg(long, conflicts_with = "meta")]
     true_rank: bool,
 }
 
@@ -54,6 +56,9 @@ struct Answer {
     recommendation: Recommendation,
     #[serde(skip_serializing_if = "Option::is_none")]
     true_ranks: Option<TrueRanks>,
+    /// Whether the base does not know the task.
+    #[serde(skip)]
+    is_new: bool,
 }
 
 /// Where the recommended stand on the task.
@@ -94,7 +99,8 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
         std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let true_ranks = if args.true_rank { Some(true_ranks(&recommender, &recommendation)?) } else { None };
-    out.answer(&Answer { recommendation, true_ranks }, describe)?;
+    let is_new = matches!(request.task, TaskChoice::New(_));
+    out.answer(&Answer { recommendation, true_ranks, is_new }, describe)?;
     Ok(())
 }
 
@@ -128,10 +134,11 @@ fn true_ranks(recommender: &Recommender, recommendation: &Recommendation) -> any
 }
 
 fn describe(answer: &Answer) -> String {
-    let Answer { recommendation, true_ranks } = answer;
+    let Answer { recommendation, true_ranks, is_new } = answer;
+    let task = if *is_new { "a new task" } else { &*recommendation.task };
     let head = format!(
         "{} from {} candidates of {}",
-        bold(&format!("for {}", recommendation.task)),
+        bold(&format!("for {task}")),
         recommendation.candidates,
         recommendation.space
     );
