@@ -15,12 +15,14 @@ const KEPT: usize = 256;
 /// The rank correlation that is asked of a fidelity.
 const AGREEMENT: f64 = 0.8;
 
+/// A metric and the tasks left out.
+type Asked = (Name, Vec<Name>);
+
 /// The learning curves of one space, some of each task, and the advice that has been asked for.
 #[derive(Debug)]
 pub(crate) struct SpaceCurves {
     found: Found,
-    /// By metric and the tasks left out.
-    advice: Mutex<BTreeMap<(Name, Vec<Name>), Option<FidelityAdvice>>>,
+    advice: Mutex<BTreeMap<Asked, Option<FidelityAdvice>>>,
 }
 
 impl SpaceCurves {
@@ -41,15 +43,13 @@ impl SpaceCurves {
         let mut exclude = exclude.to_vec();
         exclude.sort();
         exclude.dedup();
-        let of = |(metric, exclude): &(Name, Vec<Name>)| {
-            advise_fidelity(&self.found.without(exclude).preferred(metric), EPOCHS, AGREEMENT)
-        };
-        let key = (metric.clone(), exclude);
-        if let Some(known) = advice.get(&key) {
+        let asked: Asked = (metric.clone(), exclude);
+        if let Some(known) = advice.get(&asked) {
             return known.clone();
         }
-        let fresh = of(&key);
-        advice.insert(key, fresh.clone());
+        let curves = self.found.without(&asked.1).preferred(metric);
+        let fresh = advise_fidelity(&curves, EPOCHS, AGREEMENT);
+        advice.insert(asked, fresh.clone());
         fresh
     }
 }
