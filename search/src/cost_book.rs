@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, TrialQuery};
+use heirloom_kb::{Architecture, Name, SearchSpace, Trial};
 use heirloom_predictor::{CostModel, CostTable};
 
-use crate::space_history::find_space;
 use crate::{SearchError, spaces};
 
 /// What the validation trials of one space cost, by task and device, and a model for each cost that was asked for.
@@ -19,20 +18,19 @@ pub struct CostBook {
 }
 
 impl CostBook {
-    /// Reads the trials of a space. Of `earlier` what still holds is taken over.
+    /// The costs of a space's validation trials, as the store has them at a revision. Of `earlier` what still holds is taken
+    /// over.
     ///
     /// # Errors
-    /// [`SearchError::UnknownSpace`], or of the store.
-    pub fn load(
-        store: &dyn KnowledgeStore,
-        space: &Name,
+    /// Of the encoder.
+    pub fn new(
+        space: &SearchSpace,
+        trials: &[Trial],
+        revision: u64,
         earlier: Option<&CostBook>,
     ) -> Result<Self, SearchError> {
-        let revision = store.stats()?.revision;
-        let space = find_space(store, space)?;
-        let trials = store.trials(&TrialQuery::space(space.id().clone(), Split::Validation))?.trials;
         let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
-        let table = CostTable::new(&space, &trials, canonical)?;
+        let table = CostTable::new(space, trials, canonical)?;
         tracing::debug!(space = %space.id(), architectures = table.len(), "costs read");
         let earlier = earlier.map(|earlier| earlier.models().clone()).unwrap_or_default();
         Ok(CostBook { table: Arc::new(table), models: Mutex::default(), earlier, revision })

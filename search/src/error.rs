@@ -48,6 +48,12 @@ pub enum SearchError {
         /// Why.
         reason: String,
     },
+    /// A description of a new task that does not hold together.
+    #[error("the new task: {reason}")]
+    BadTask {
+        /// Why.
+        reason: String,
+    },
     /// A set-up of early stopping that does not hold together.
     #[error("scheduler: {reason}")]
     BadScheduler {

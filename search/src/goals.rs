@@ -13,7 +13,7 @@ use crate::cost_view::CostView;
 use crate::objectives::{Bound, Objectives, bad};
 use crate::plane::{Kept, Plane};
 use crate::ranking::Ranking;
-use crate::recommender::RecommendationRequest;
+use crate::recommendation::RecommendationRequest;
 use crate::space_history::Pool;
 
 /// A candidate less likely than this to keep to the constraints is not proposed.
@@ -28,9 +28,9 @@ pub(crate) struct GoalTarget {
 }
 
 impl GoalTarget {
-    pub(crate) fn of(request: &RecommendationRequest) -> Self {
+    pub(crate) fn of(request: &RecommendationRequest, task: &Name) -> Self {
         GoalTarget {
-            task: request.task.clone(),
+            task: task.clone(),
             device: request.objectives.device.clone(),
             exclude_tasks: request.exclude_tasks.clone(),
         }

@@ -15,11 +15,14 @@ mod goals;
 mod maximiser;
 mod model_shelf;
 pub mod net;
+mod new_task;
 mod objectives;
+mod odd_cases;
 mod own_trials;
 mod plane;
 mod prices;
 mod ranking;
+mod recommendation;
 mod recommender;
 mod space_history;
 pub mod spaces;
@@ -32,10 +35,10 @@ pub use cost_book::CostBook;
 pub use cost_view::CostView;
 pub use error::SearchError;
 pub use goals::Goals;
+pub use new_task::{NewTask, TaskChoice};
 pub use objectives::{Bound, Constraints, Objectives};
-pub use recommender::{
-    FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskShare,
-};
+pub use recommendation::{FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
+pub use recommender::Recommender;
 pub use space_history::{Pool, SpaceHistory, find_space};
 pub use strategies::{Proposal, RandomStrategy, Strategy, StrategyKind, SurrogateStrategy};
 pub use study::{HistoryChoice, Study, StudySetup};

@@ -9,7 +9,7 @@ use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::goals::GoalTarget;
 use crate::prices::Prices;
-use crate::recommender::FrontPoint;
+use crate::recommendation::FrontPoint;
 use crate::space_history::Pool;
 
 /// Candidates in the order of recommendation.

@@ -3,130 +3,43 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, TrialId};
-use heirloom_predictor::{Prediction, Views, percentile, task_shares};
+use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, Task, TrialQuery};
+use heirloom_predictor::{Prediction, Seen, TransferModel, Views, percentile, task_shares};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::Serialize;
 
 use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::evidence::evidence;
+use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
-use crate::objectives::Objectives;
+use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
 use crate::own_trials::OwnTrials;
 use crate::prices::Prices;
 use crate::ranking::Ranking;
-use crate::space_history::{Pool, SpaceHistory};
-
-/// What is asked of a recommender.
-#[derive(Clone, Debug)]
-pub struct RecommendationRequest {
-    /// The task to recommend for; the base knows it.
-    pub task: Name,
-    /// The space to recommend from.
-    pub space: Name,
-    /// How many architectures are wanted.
-    pub k: usize,
-    /// The architectures that alone may be recommended; absent, the space's own pool.
-    pub candidates: Option<Vec<Architecture>>,
-    /// Architectures that are not to be recommended.
-    pub exclude: Vec<Architecture>,
-    /// Past tasks to leave out of the history. The task itself among them leaves out its own trials.
-    pub exclude_tasks: Vec<Name>,
-    /// Orders architectures of which the same is expected.
-    pub seed: u64,
-    /// What counts beside the score.
-    pub objectives: Objectives,
-}
-
-/// An answer: architectures, best first, and what the answer rests on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Recommendation {
-    /// The task.
-    pub task: Name,
-    /// The space.
-    pub space: Name,
-    /// The architectures, best first.
-    pub ranked: Vec<RankedArchitecture>,
-    /// The past tasks and their share in the answer, largest first.
-    pub history: Vec<TaskShare>,
-    /// How many candidates were ranked.
-    pub candidates: usize,
-    /// How many of the task's own trials were used.
-    pub own_trials: usize,
-    /// Where Pareto objectives are asked for: the candidates that no other beats in all that is expected, best score first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub front: Option<Vec<FrontPoint>>,
-    /// What the reader should know, in plain words.
-    pub notes: Vec<String>,
-}
-
-/// A candidate on the expected Pareto front.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FrontPoint {
-    /// The architecture.
-    pub architecture: Architecture,
-    /// Expected normalised score.
-    pub mean: f64,
-    /// Its standard deviation.
-    pub std: f64,
-    /// The share of the space that it is expected to beat.
-    pub beats_frac: f64,
-    /// Expected costs, by name, as in [`RankedArchitecture::expected_costs`].
-    pub expected_costs: BTreeMap<Name, f64>,
-    /// How far they may be off, as in [`RankedArchitecture::cost_std`].
-    pub cost_std: BTreeMap<Name, f64>,
-}
-
-/// One recommended architecture.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RankedArchitecture {
-    /// What to try.
-    pub architecture: Architecture,
-    /// Expected normalised score: standard normal quantile of the rank within the space.
-    pub mean: f64,
-    /// Its standard deviation.
-    pub std: f64,
-    /// The share of the space that it is expected to beat, from 0 to 1: the mean as a rank.
-    pub beats_frac: f64,
-    /// What it is expected to cost on this task, by name: what was measured, or the median of what the past expects.
-    pub expected_costs: BTreeMap<Name, f64>,
-    /// Half the width of the interval that holds a cost with 68 %, by name; 0 for one that is known.
-    pub cost_std: BTreeMap<Name, f64>,
-    /// The probability that it keeps to the constraints, where there are some.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub feasible_frac: Option<f64>,
-    /// Past trials that this rests on: of the same architecture, or else of the most similar ones.
-    pub evidence: Vec<TrialId>,
-    /// Where the evidence comes from, in plain words.
-    pub why: String,
-}
-
-/// A past task and its share in an answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TaskShare {
-    /// The past task.
-    pub task: Name,
-    /// Its architectures with a score in this space.
-    pub architectures: usize,
-    /// Its share, the shares of an answer sum to 1.
-    pub share: f64,
-}
+use crate::recommendation::{RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
+use crate::space_history::{Pool, SpaceHistory, find_space};
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
     store: Arc<dyn KnowledgeStore>,
     histories: Mutex<HashMap<Name, Arc<SpaceHistory>>>,
-    costs: Mutex<HashMap<Name, Arc<CostBook>>>,
+    books: Mutex<HashMap<Name, Books>>,
+}
+
+/// What past trials of a space have beside scores.
+#[derive(Clone)]
+struct Books {
+    costs: Arc<CostBook>,
+    curves: Arc<SpaceCurves>,
 }
 
 impl Recommender {
     /// A recommender over a base.
     #[must_use]
     pub fn new(store: Arc<dyn KnowledgeStore>) -> Self {
-        Recommender { store, histories: Mutex::default(), costs: Mutex::default() }
+        Recommender { store, histories: Mutex::default(), books: Mutex::default() }
     }
 
     /// The base.
@@ -157,17 +70,27 @@ impl Recommender {
     /// What past trials of a space cost, as the base has it now.
     ///
     /// # Errors
-    /// As [`CostBook::load`].
+    /// [`SearchError::UnknownSpace`], or of the store.
     pub fn costs(&self, space: &Name) -> Result<Arc<CostBook>, SearchError> {
-        let mut books = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.books(space)?.costs)
+    }
+
+    fn books(&self, space: &Name) -> Result<Books, SearchError> {
+        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = books.get(space);
+        let revision = self.store.stats()?.revision;
         if let Some(known) = earlier
-            && known.revision() == self.store.stats()?.revision
+            && known.costs.revision() == revision
         {
-            return Ok(Arc::clone(known));
+            return Ok(known.clone());
         }
-        let fresh = Arc::new(CostBook::load(&*self.store, space, earlier.map(|known| &**known))?);
-        books.insert(space.clone(), Arc::clone(&fresh));
+        let found = find_space(&*self.store, space)?;
+        // Read once for both: this is the slow part.
+        let trials = self.store.trials(&TrialQuery::space(space.clone(), Split::Validation))?.trials;
+        let costs = CostBook::new(&found, &trials, revision, earlier.map(|known| &*known.costs))?;
+        let curves = SpaceCurves::new(&trials, &self.store.tasks()?);
+        let fresh = Books { costs: Arc::new(costs), curves: Arc::new(curves) };
+        books.insert(space.clone(), fresh.clone());
         Ok(fresh)
     }
 
@@ -178,65 +101,107 @@ impl Recommender {
     /// from the other tasks alone, and a note says so.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
-    /// [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`], [`SearchError::BadObjective`],
-    /// [`SearchError::Infeasible`].
+    /// [`SearchError::UnknownTask`], [`SearchError::BadTask`], [`SearchError::UnknownSpace`],
+    /// [`SearchError::BadCandidate`], [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`],
+    /// [`SearchError::BadObjective`], [`SearchError::Infeasible`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
-        let task = history.task(&request.task)?.clone();
-        let pool = history.pool_of(request.candidates.as_deref())?;
-        let past = history.past(&request.task, &request.exclude_tasks);
         let mut notes = Vec::new();
-        let own = OwnTrials::of_task(&history, &request.task, &request.exclude_tasks, &pool, &mut notes);
+        let task = request.task.task(&history, &mut notes)?;
+        let pool = history.pool_of(request.candidates.as_deref())?;
+        let past = telling(&history, history.past(&task.id, &request.exclude_tasks), &mut notes);
+        let own = OwnTrials::of_task(&history, &task.id, &request.exclude_tasks, &pool, &mut notes);
         let excluded = history.canonical(&request.exclude)?;
         let open =
             open_candidates(&history, &pool, own.architectures().iter().chain(&excluded), request.seed);
         if open.is_empty() {
             return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
         }
-        if past.is_empty() && own.is_empty() {
-            notes.push(
-                "there is no history in this space: the order is arbitrary, nothing is known yet".into(),
-            );
-        }
+        notes.extend(poor_history(&history, &past, &own, open.len()));
+        notes.extend(few_candidates(open.len(), request.k));
         let views = pool.views.tasks(&past);
-        let model = history.transfer(&task, &past);
-        let seen = model.see(&views);
-        let (expected, scored) = if own.is_empty() {
-            (model.prior(&seen), Vec::new())
-        } else {
-            let (telling, scores) = own.telling();
-            let tried = history.views(own.architectures())?.tasks(&past).select(&telling);
-            let posterior = model.condition(&seen, &tried, &scores, &views.select(&[]))?;
-            notes.extend(doubt(posterior.trust(), past.len()));
-            (posterior.expect(&seen), own.scored(&telling, &posterior.scores()))
-        };
-        let prediction = expected.select(&open);
-        let own_column = history.column(&request.task).filter(|_| !own.is_empty());
-        let book = self.costs(&request.space)?;
-        let target = GoalTarget::of(request);
+        let belief = believe(&history, &task, &past, &own, &views, &mut notes)?;
+        let prediction = belief.expected.select(&open);
+        let own_column = history.column(&task.id).filter(|_| !own.is_empty());
+        let books = self.books(&request.space)?;
+        let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
         let ranking = if request.objectives.is_score_alone() {
-            let portfolio =
-                || model.portfolio(&seen, &open, request.seed).picks(&[], request.k.min(PORTFOLIO));
-            let first = if own.is_empty() { portfolio() } else { Vec::new() };
+            let first = belief.first_picks(&open, request);
             Ranking::by_score(&first, &open, &prediction, request.k)
         } else {
-            let goals = Goals::new(Arc::clone(&book), &request.objectives, target.clone(), &pool)?;
+            let goals = Goals::new(Arc::clone(book), &request.objectives, target.clone(), &pool)?;
             notes.extend(goals.notes());
-            goals.rank(&open, &prediction, &scored, request.k)?
+            goals.rank(&open, &prediction, &belief.scored, request.k)?
         };
         notes.extend(ranking.notes());
         let ranked = rank(&history, &past, own_column, &pool, &open, &prediction, &ranking);
         Ok(Recommendation {
-            task: request.task.clone(),
             space: request.space.clone(),
-            ranked: priced(ranked, &ranking, &book, &target, &pool, &open)?,
-            front: ranking.front(&book, &target, &pool, &open, &prediction)?,
-            history: shares(&history, &past, &expected, &views),
+            ranked: priced(ranked, &ranking, book, &target, &pool, &open)?,
+            front: ranking.front(book, &target, &pool, &open, &prediction)?,
+            history: shares(&history, &past, &belief.expected, &views),
             candidates: open.len(),
             own_trials: own.len(),
+            trust: belief.trust,
+            fidelity: books.advice(&task, &request.exclude_tasks),
             notes,
+            task: task.id,
         })
+    }
+}
+
+impl Books {
+    /// From the curves of other tasks.
+    fn advice(&self, task: &Task, exclude: &[Name]) -> Option<FidelityAdvice> {
+        let exclude: Vec<Name> = exclude.iter().chain([&task.id]).cloned().collect();
+        self.curves.advice(&task.metric, &exclude)
+    }
+}
+
+/// What is expected of the pool.
+struct Belief {
+    model: TransferModel,
+    seen: Seen,
+    expected: Prediction,
+    /// The task's own trials that count, with their normalised scores.
+    scored: Vec<(Architecture, f64)>,
+    has_trials: bool,
+    /// In the history, where there are both own trials and past tasks.
+    trust: Option<f64>,
+}
+
+/// What the past tasks and the task's own trials let expect; `views` are the pool's, by the past tasks.
+fn believe(
+    history: &SpaceHistory,
+    task: &Task,
+    past: &[usize],
+    own: &OwnTrials,
+    views: &Views,
+    notes: &mut Vec<String>,
+) -> Result<Belief, SearchError> {
+    let model = history.transfer(task, past);
+    let seen = model.see(views);
+    if own.is_empty() {
+        let expected = model.prior(&seen);
+        return Ok(Belief { model, seen, expected, scored: Vec::new(), has_trials: false, trust: None });
+    }
+    let (telling, scores) = own.telling();
+    let tried = history.views(own.architectures())?.tasks(past).select(&telling);
+    let posterior = model.condition(&seen, &tried, &scores, &views.select(&[]))?;
+    let trust = (!past.is_empty()).then(|| posterior.trust());
+    notes.extend(poor_trials(&scores));
+    notes.extend(trust.and_then(doubt));
+    let (expected, scored) = (posterior.expect(&seen), own.scored(&telling, &posterior.scores()));
+    Ok(Belief { model, seen, expected, scored, has_trials: true, trust })
+}
+
+impl Belief {
+    /// Positions in the pool of the first picks, chosen together; none once the task has trials.
+    fn first_picks(&self, open: &[usize], request: &RecommendationRequest) -> Vec<usize> {
+        if self.has_trials {
+            return Vec::new();
+        }
+        self.model.portfolio(&self.seen, open, request.seed).picks(&[], request.k.min(PORTFOLIO))
     }
 }
 
@@ -257,17 +222,6 @@ fn open_candidates<'a>(
 
 /// First picks that are chosen together; beyond them, candidates follow by what is expected of each.
 const PORTFOLIO: usize = 16;
-
-/// A note when the task's own trials speak against the history.
-fn doubt(trust: f64, past: usize) -> Option<String> {
-    (past > 0 && trust < 0.3).then(|| {
-        format!(
-            "the task's own trials do not go with the past ones ({:.0} % trust in the history): the answer rests on its \
-             own trials mostly",
-            100.0 * trust
-        )
-    })
-}
 
 /// The open candidates in the order of the ranking, each with its evidence.
 fn rank(

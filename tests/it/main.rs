@@ -9,7 +9,9 @@ mod command_line;
 mod early_stopping;
 mod histories;
 mod kill;
+mod new_task;
 mod objectives;
+mod odd_cases;
 mod program;
 mod rest;
 #[cfg(feature = "torch")]

@@ -169,6 +169,8 @@ mod tests {
             history: Vec::new(),
             candidates: costs.len(),
             own_trials: 0,
+            trust: None,
+            fidelity: None,
             front: Some(front.collect()),
             notes: Vec::new(),
         }

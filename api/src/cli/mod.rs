@@ -7,6 +7,7 @@ mod chart;
 mod export;
 mod front_chart;
 mod import;
+mod new_task;
 mod objectives;
 mod output;
 mod progress;

@@ -5,21 +5,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use heirloom_kb::{Architecture, Name};
-use heirloom_search::{FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender};
+use heirloom_search::fidelity::FidelityAdvice;
+use heirloom_search::{
+    FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskChoice,
+};
 use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
 use super::front_chart::{front_chart, short};
+use super::new_task::TaskArgs;
 use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, dim, table};
 use super::progress::{self, bar};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RecommendArgs {
-    /// The task to recommend for; it may have trials of its own or none.
-    #[arg(long)]
-    task: Name,
+    #[command(flatten)]
+    task: TaskArgs,
     /// The search space to recommend from.
     #[arg(long)]
     space: Name,
@@ -42,7 +45,7 @@ pub(super) struct RecommendArgs {
     svg: Option<PathBuf>,
     /// Show where the recommended stand among the task's own trials, where it has measured them: a look at the answer
     /// book, for benchmarks.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "meta")]
     true_rank: bool,
 }
 
@@ -53,6 +56,9 @@ struct Answer {
     recommendation: Recommendation,
     #[serde(skip_serializing_if = "Option::is_none")]
     true_ranks: Option<TrueRanks>,
+    /// Whether the base does not know the task.
+    #[serde(skip)]
+    is_new: bool,
 }
 
 /// Where the recommended stand on the task.
@@ -73,7 +79,7 @@ struct TrueRank {
 pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
     let request = RecommendationRequest {
-        task: args.task,
+        task: args.task.choice(),
         space: args.space,
         k: usize::from(args.k),
         candidates: args.candidates.as_deref().map(read_candidates).transpose()?,
@@ -93,7 +99,8 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
         std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let true_ranks = if args.true_rank { Some(true_ranks(&recommender, &recommendation)?) } else { None };
-    out.answer(&Answer { recommendation, true_ranks }, describe)?;
+    let is_new = matches!(request.task, TaskChoice::New(_));
+    out.answer(&Answer { recommendation, true_ranks, is_new }, describe)?;
     Ok(())
 }
 
@@ -127,14 +134,16 @@ fn true_ranks(recommender: &Recommender, recommendation: &Recommendation) -> any
 }
 
 fn describe(answer: &Answer) -> String {
-    let Answer { recommendation, true_ranks } = answer;
+    let Answer { recommendation, true_ranks, is_new } = answer;
+    let task = if *is_new { "a new task" } else { &*recommendation.task };
     let head = format!(
         "{} from {} candidates of {}",
-        bold(&format!("for {}", recommendation.task)),
+        bold(&format!("for {task}")),
         recommendation.candidates,
         recommendation.space
     );
     let mut lines = vec![head, history_line(recommendation)];
+    lines.extend(recommendation.fidelity.as_ref().map(fidelity_line));
     lines.extend(recommendation.notes.iter().map(|note| format!("note: {note}")));
     let costs = asked_costs(recommendation);
     let mut names = vec!["#", "architecture", "score", "+-", "beats"];
@@ -207,15 +216,32 @@ fn cost_cell(ranked: &RankedArchitecture, cost: &Name) -> String {
     }
 }
 
+/// Where the answer comes from: `from 82 % computers, 11 % cs and 3 more tasks, with 64 % trust; and 5 trials of its own`.
 fn history_line(recommendation: &Recommendation) -> String {
     let shares = recommendation.history.iter().take(4);
     let shares: Vec<String> =
         shares.map(|share| format!("{:.0} % {}", 100.0 * share.share, share.task)).collect();
-    let more = recommendation.history.len().saturating_sub(shares.len());
-    let more = if more > 0 { format!(" and {more} more tasks") } else { String::new() };
+    let more = match recommendation.history.len().saturating_sub(shares.len()) {
+        0 => String::new(),
+        1 => " and 1 more task".into(),
+        n => format!(" and {n} more tasks"),
+    };
     let own = match recommendation.own_trials {
         0 => "no trials of its own".to_owned(),
+        1 => "1 trial of its own".to_owned(),
         n => format!("{n} trials of its own"),
     };
-    if shares.is_empty() { format!("from {own}") } else { format!("from {}{more}; {own}", shares.join(", ")) }
+    if shares.is_empty() {
+        return format!("from {own}");
+    }
+    let past = format!("from {}{more}", shares.join(", "));
+    match recommendation.trust {
+        Some(trust) => format!("{past}, with {:.0} % trust in them; and {own}", 100.0 * trust),
+        None => format!("{past}; {own}"),
+    }
+}
+
+/// `train for 4 of 9 epochs first: after ...`
+fn fidelity_line(advice: &FidelityAdvice) -> String {
+    format!("train for {} of {} {} first: {}", advice.value, advice.full, advice.name, advice.why)
 }

@@ -1,12 +1,15 @@
 //! `POST /v1/recommendations`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use heirloom_kb::{Architecture, Name};
-use heirloom_search::{Constraints, HistoryChoice, Objectives, Recommendation, RecommendationRequest};
+use heirloom_kb::{Architecture, Domain, Goal, Name};
+use heirloom_search::{
+    Constraints, HistoryChoice, NewTask, Objectives, Recommendation, RecommendationRequest, TaskChoice,
+};
 use serde::Deserialize;
 
 use super::ApiError;
@@ -16,13 +19,26 @@ use super::state::{AppState, blocking};
 /// Most architectures given in one answer.
 const MAX_K: usize = 1_000;
 
-/// What is asked.
+/// What is asked: for a task of the base by `task`, or for a new one by `meta_features`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecommendationBody {
-    /// The task to recommend for.
-    #[schema(value_type = String, example = "photo")]
-    task: Name,
+    /// The task to recommend for, one of the base; this or `meta_features`.
+    #[schema(value_type = Option<String>, example = "photo")]
+    task: Option<Name>,
+    /// Numbers that describe a task that the base does not know, at least one: `{"n_samples":2708,"n_classes":7}`.
+    #[schema(value_type = Option<BTreeMap<String, f64>>)]
+    meta_features: Option<BTreeMap<Name, f64>>,
+    /// What the data of the new task are: `image`, `audio`, `tabular`, `text`, `graph` or `timeseries`; unless given, what
+    /// those of most past tasks are.
+    #[schema(value_type = Option<String>)]
+    domain: Option<Domain>,
+    /// The metric of the new task; unless given, that of most past tasks.
+    #[schema(value_type = Option<String>)]
+    metric: Option<Name>,
+    /// Which way that metric is better: `maximize` or `minimize`; unless given, the way it is in past tasks.
+    #[schema(value_type = Option<String>)]
+    goal: Option<Goal>,
     /// The search space to recommend from.
     #[schema(value_type = String, example = "nas-bench-graph/1")]
     space: Name,
@@ -64,23 +80,46 @@ fn ten() -> usize {
     10
 }
 
+impl RecommendationBody {
+    /// The task, or what is said of a new one.
+    fn task_choice(&mut self) -> Result<TaskChoice, ApiError> {
+        let refusal = |message: &str| Err(ApiError::bad_request("bad_task", message.into()));
+        let (domain, metric, goal) = (self.domain.take(), self.metric.take(), self.goal.take());
+        match (self.task.take(), self.meta_features.take()) {
+            (Some(_), Some(_)) => {
+                refusal("task and meta_features are given, only one of them can say for what to recommend")
+            }
+            (None, None) => refusal(
+                "neither task nor meta_features is given: name a task of the base, or describe a new one",
+            ),
+            (Some(_), None) if domain.is_some() || metric.is_some() || goal.is_some() => refusal(
+                "domain, metric and goal describe a new task, next to meta_features; the base has those of task",
+            ),
+            (Some(task), None) => Ok(TaskChoice::Known(task)),
+            (None, Some(meta_features)) => {
+                Ok(TaskChoice::New(NewTask { meta_features, domain, metric, goal }))
+            }
+        }
+    }
+}
+
 /// Recommend architectures for a task.
 #[utoipa::path(post, path = "/v1/recommendations", request_body = RecommendationBody,
-    responses((status = 200, description = "Architectures, best first, and what they rest on.", body = Object),
-        (status = 400, description = "The request does not hold together.", body = ErrorBody),
+    responses((status = 200, description = "Architectures, best first, and what they rest on: shares of past tasks, `trust` in them where the task has trials, `fidelity` where past trials have curves, `notes`.", body = Object),
+        (status = 400, description = "The request does not hold together, such as both `task` and `meta_features`.", body = ErrorBody),
         (status = 404, description = "The base has no such task or space.", body = ErrorBody),
         (status = 409, description = "No candidate is left, or none can keep to the constraints.", body = ErrorBody)))]
 pub(super) async fn recommend(
     State(state): State<Arc<AppState>>,
     body: Result<Json<RecommendationBody>, JsonRejection>,
 ) -> Result<Json<Recommendation>, ApiError> {
-    let Json(body) = body?;
+    let Json(mut body) = body?;
     if !(1..=MAX_K).contains(&body.k) {
         let message = format!("k is {}, it must be from 1 to {MAX_K}", body.k);
         return Err(ApiError::bad_request("bad_k", message));
     }
     let request = RecommendationRequest {
-        task: body.task,
+        task: body.task_choice()?,
         space: body.space,
         k: body.k,
         candidates: body.candidates,

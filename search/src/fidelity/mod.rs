@@ -13,6 +13,7 @@ mod past_curves;
 mod replay;
 mod rungs;
 mod scheduler;
+mod space_curves;
 mod study_scheduler;
 
 pub use advice::{FidelityAdvice, advise_fidelity};
@@ -24,4 +25,5 @@ pub use hyperband::{Bracket, Hyperband, brackets};
 pub use past_curves::past_curves;
 pub use replay::{BUDGETS, SchedulerBenchmark, SchedulerReplays, SchedulerReport, replay_schedulers};
 pub use scheduler::{Decision, SchedulerKind, SchedulerSetup};
+pub(crate) use space_curves::SpaceCurves;
 pub(crate) use study_scheduler::StudyScheduler;

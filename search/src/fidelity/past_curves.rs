@@ -38,11 +38,11 @@ pub fn past_curves(
 }
 
 /// Curves by metric and task.
-#[derive(Default)]
-struct Found(BTreeMap<Name, BTreeMap<Name, Vec<Curve>>>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found(BTreeMap<Name, BTreeMap<Name, Vec<Curve>>>);
 
 impl Found {
-    fn take(&mut self, trials: &[Trial], tasks: &BTreeMap<&Name, &Task>, fidelity: &str) {
+    pub(super) fn take(&mut self, trials: &[Trial], tasks: &BTreeMap<&Name, &Task>, fidelity: &str) {
         for trial in trials.iter().filter(|trial| counts(trial, fidelity)) {
             let Some(task) = tasks.get(&trial.task).filter(|task| task.metric == trial.metric) else {
                 continue;
@@ -58,8 +58,28 @@ impl Found {
         self.0.get(metric).map_or(0, |by_task| by_task.values().map(Vec::len).sum())
     }
 
+    /// With at most so many curves a task and metric, spread evenly over those it has.
+    pub(super) fn thinned(mut self, most: usize) -> Self {
+        for curves in self.0.values_mut().flat_map(BTreeMap::values_mut).filter(|curves| curves.len() > most)
+        {
+            *curves = (0..most).map(|at| curves[at * curves.len() / most].clone()).collect();
+        }
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Without the curves of some tasks.
+    pub(super) fn without(&self, exclude: &[Name]) -> Self {
+        let mut rest = self.clone();
+        rest.0.values_mut().for_each(|by_task| by_task.retain(|task, _| !exclude.contains(task)));
+        rest
+    }
+
     /// Of the metric alone if these are enough, else of all.
-    fn preferred(self, metric: &Name) -> Vec<TaskCurves> {
+    pub(super) fn preferred(self, metric: &Name) -> Vec<TaskCurves> {
         let enough = self.count(metric) >= ENOUGH;
         let metrics = self.0.into_iter().filter(|(of, _)| !enough || of == metric);
         let tasks = metrics.flat_map(|(_, by_task)| by_task);

@@ -1,0 +1,112 @@
+//! Words for histories and requests that leave little to go by.
+
+use heirloom_kb::{Range, SearchSpace};
+
+use crate::own_trials::OwnTrials;
+use crate::space_history::SpaceHistory;
+use crate::spaces;
+
+/// The columns of `past` whose scores tell architectures apart; the others make a note and are left out.
+pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<String>) -> Vec<usize> {
+    let (mut telling, mut failed, mut constant) = (Vec::new(), Vec::new(), Vec::new());
+    for at in past {
+        let scores = &history.table().tasks()[at];
+        match spread(&scores.scores) {
+            Spread::None => failed.push(&*scores.task),
+            Spread::One if scores.scores.len() > 1 => constant.push(&*scores.task),
+            _ => telling.push(at),
+        }
+    }
+    for (tasks, why) in [(failed, "all trials failed"), (constant, "all scores are equal")] {
+        if !tasks.is_empty() {
+            notes.push(format!("left out of the history, for {why}: {}", tasks.join(", ")));
+        }
+    }
+    telling
+}
+
+/// A note about what the answer lacks, if it lacks something.
+pub(crate) fn poor_history(
+    history: &SpaceHistory,
+    past: &[usize],
+    own: &OwnTrials,
+    candidates: usize,
+) -> Option<String> {
+    match (past, own.is_empty()) {
+        ([], true) if has_descriptors(history.space()) => Some(
+            "there is no history in this space, only descriptors of its architectures, and these do not say what is good: the \
+             order is arbitrary, nothing is known yet"
+                .into(),
+        ),
+        ([], true) => {
+            Some("there is no history in this space: the order is arbitrary, nothing is known yet".into())
+        }
+        ([], false) => Some("there are no past tasks in this space: the answer rests on the task's own trials".into()),
+        ([only], _) if candidates > 1 => Some(format!(
+            "{} is the only past task: whether tasks of this space foretell each other is not known yet",
+            history.table().tasks()[*only].task
+        )),
+        _ => None,
+    }
+}
+
+/// A note about own trials that tell nothing apart.
+pub(crate) fn poor_trials(scores: &[Option<f64>]) -> Option<String> {
+    let n = scores.len();
+    match spread(scores) {
+        Spread::None if n > 0 => Some(format!(
+            "none of the task's own trials has a score ({n} failed): they only say what to stay away from"
+        )),
+        Spread::One if n > 1 => {
+            Some("the task's own trials all have the same score: they hardly say what is better".into())
+        }
+        _ => None,
+    }
+}
+
+/// A note about a list that is shorter than what was asked for.
+pub(crate) fn few_candidates(candidates: usize, k: usize) -> Option<String> {
+    match candidates {
+        1 => Some("there is one candidate only: there is nothing to choose".into()),
+        n if n < k => {
+            Some(format!("{k} architectures are asked for and there are {n} candidates: all are listed"))
+        }
+        _ => None,
+    }
+}
+
+/// A note when the task's own trials speak against the history, or are foretold better by each other than by it.
+pub(crate) fn doubt(trust: f64) -> Option<String> {
+    (trust < 0.3).then(|| {
+        format!(
+            "the task's own trials are explained better without the past ones ({:.0} % trust in the history): the answer \
+             rests on its own trials mostly",
+            100.0 * trust
+        )
+    })
+}
+
+/// How many different scores there are.
+enum Spread {
+    None,
+    One,
+    Several,
+}
+
+fn spread(scores: &[Option<f64>]) -> Spread {
+    let mut measured = scores.iter().flatten();
+    match measured.next() {
+        None => Spread::None,
+        // A failed trial beside a score is told apart from it.
+        Some(first) if measured.all(|other| other == first) && scores.iter().all(Option::is_some) => {
+            Spread::One
+        }
+        Some(_) => Spread::Several,
+    }
+}
+
+fn has_descriptors(space: &SearchSpace) -> bool {
+    let described =
+        |range: &Range| matches!(range, Range::Choice { descriptors, .. } if !descriptors.is_empty());
+    spaces::descriptors(space.id()).is_some() || space.params().iter().any(|param| described(&param.range))
+}

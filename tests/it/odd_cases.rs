@@ -1,0 +1,170 @@
+//! Histories and requests that leave little to go by: a sensible answer and plain words, never a failure.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use heirloom_api::rest::app;
+use heirloom_kb::MemoryStore;
+use serde_json::{Value, json};
+
+use crate::histories::{SPACE, architectures, history, history_with_curves, quality, task, trial};
+use crate::program::{Program, arg};
+use crate::rest::{call, post};
+
+/// The answer of a server over this history; with five architectures unless more is asked.
+async fn ask(history: &str, more: Value) -> Value {
+    let app = app(Arc::new(MemoryStore::default()));
+    let (status, report) = call(&app, "POST", "/v1/import", history.to_owned()).await;
+    assert_eq!((status, &report["refused"]), (StatusCode::OK, &json!([])), "{report}");
+    let mut body = json!({"space": "toy/1", "k": 5});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let (status, answer) = post(&app, "/v1/recommendations", body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    for ranked in answer["ranked"].as_array().unwrap() {
+        assert!(ranked["mean"].is_f64() && ranked["std"].as_f64().unwrap() > 0.0, "{ranked}");
+    }
+    answer
+}
+
+fn assert_note(answer: &Value, words: &str) {
+    let notes = answer["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains(words)), "{words}: {notes:?}");
+}
+
+fn failed(task: &str, op: &str, depth: u32, width: u32) -> String {
+    let mut trial: Value = serde_json::from_str(&trial(task, op, depth, width, 0.0)).unwrap();
+    trial["status"] = "failed".into();
+    trial.as_object_mut().unwrap().remove("score");
+    trial.to_string()
+}
+
+/// A history and what the new task has tried.
+fn with_own(past: &[&str], own: impl Iterator<Item = String>) -> String {
+    history(past, "new") + &own.collect::<Vec<_>>().join("\n")
+}
+
+fn some() -> impl Iterator<Item = (&'static str, u32, u32)> {
+    architectures().step_by(9)
+}
+
+#[tokio::test]
+async fn an_empty_base_gives_an_order_and_says_that_it_follows_nothing() {
+    let lines = format!("{SPACE}\n{}", task("new"));
+    let answer = ask(&lines, json!({"task": "new"})).await;
+    assert_eq!(answer["ranked"].as_array().unwrap().len(), 5);
+    assert_note(&answer, "there is no history in this space: the order is arbitrary");
+    // Not even a task, in a space that is built in and has descriptors.
+    let new = json!({"meta_features": {"n_samples": 100}, "space": "nas-bench-graph/1"});
+    let answer = ask("", new).await;
+    assert_eq!(answer["ranked"].as_array().unwrap().len(), 5);
+    assert_note(&answer, "only descriptors of its architectures, and these do not say what is good");
+    assert_note(&answer, "no domain is given: it is taken to be tabular");
+}
+
+#[tokio::test]
+async fn one_past_task_is_followed_with_a_word_about_it() {
+    let answer = ask(&history(&["a"], "new"), json!({"task": "new"})).await;
+    assert_eq!(answer["ranked"][0]["architecture"]["op"], "conv");
+    assert_note(&answer, "a is the only past task");
+}
+
+#[tokio::test]
+async fn past_tasks_that_tell_nothing_are_left_out_and_named() {
+    let mut lines = history(&["a", "b"], "new");
+    lines.push_str(&format!("{}\n{}\n", task("broken"), task("flat")));
+    for (op, depth, width) in some() {
+        lines.push_str(&format!(
+            "{}\n{}\n",
+            failed("broken", op, depth, width),
+            trial("flat", op, depth, width, 0.5)
+        ));
+    }
+    let answer = ask(&lines, json!({"task": "new"})).await;
+    assert_note(&answer, "left out of the history, for all trials failed: broken");
+    assert_note(&answer, "left out of the history, for all scores are equal: flat");
+    assert_eq!(answer["history"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["ranked"], ask(&history(&["a", "b"], "new"), json!({"task": "new"})).await["ranked"]);
+    // Nothing else in the base: as if it were empty.
+    let lines: Vec<String> = some().map(|(op, depth, width)| failed("broken", op, depth, width)).collect();
+    let lines = format!("{SPACE}\n{}\n{}\n{}", task("new"), task("broken"), lines.join("\n"));
+    let answer = ask(&lines, json!({"task": "new"})).await;
+    assert_note(&answer, "all trials failed: broken");
+    assert_note(&answer, "the order is arbitrary");
+}
+
+#[tokio::test]
+async fn own_trials_that_failed_or_are_equal_make_a_note() {
+    for past in [&["a", "b"][..], &[]] {
+        let own = some().map(|(op, depth, width)| failed("new", op, depth, width));
+        let answer = ask(&with_own(past, own), json!({"task": "new"})).await;
+        assert_note(&answer, "none of the task's own trials has a score (12 failed)");
+        let own = some().map(|(op, depth, width)| trial("new", op, depth, width, 0.5));
+        let answer = ask(&with_own(past, own), json!({"task": "new"})).await;
+        assert_note(&answer, "own trials all have the same score");
+        assert_eq!(answer["own_trials"], 12);
+        assert_eq!(answer["trust"].is_f64(), !past.is_empty(), "{}", answer["trust"]);
+    }
+}
+
+#[tokio::test]
+async fn few_candidates_are_all_listed() {
+    let candidates =
+        json!([{"op": "skip", "depth": 1, "width": 16}, {"op": "conv", "depth": 7, "width": 128}]);
+    let past = history(&["a", "b"], "new");
+    let answer = ask(&past, json!({"task": "new", "candidates": candidates})).await;
+    assert_eq!(answer["ranked"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["ranked"][0]["architecture"]["op"], "conv");
+    assert_note(&answer, "5 architectures are asked for and there are 2 candidates: all are listed");
+    for past in [&["a", "b"][..], &["a"], &[]] {
+        let body = json!({"task": "new", "candidates": [candidates[0]]});
+        let answer = ask(&history(past, "new"), body).await;
+        assert_eq!(answer["ranked"].as_array().unwrap().len(), 1);
+        assert_note(&answer, "there is one candidate only");
+    }
+}
+
+#[tokio::test]
+async fn trust_falls_with_own_trials_that_speak_against_the_history() {
+    // Six trials: many more that lie on so smooth a surface explain each other better than any past task does.
+    let scored = |sign: f64| {
+        let score = move |(op, depth, width): (&str, u32, u32)| {
+            let noise = f64::from((depth * 7 + width * 3 + 4) % 11) / 500.0;
+            trial("new", op, depth, width, sign * (quality(op, depth, width) + noise))
+        };
+        with_own(&["a", "b", "c"], architectures().step_by(19).map(score))
+    };
+    let (with, against) =
+        (ask(&scored(1.0), json!({"task": "new"})).await, ask(&scored(-1.0), json!({"task": "new"})).await);
+    let trust = |answer: &Value| answer["trust"].as_f64().unwrap();
+    assert!(trust(&with) > 0.6 && trust(&against) < 0.3, "{} {}", trust(&with), trust(&against));
+    assert_note(&against, "the task's own trials are explained better without the past ones");
+    assert_eq!(with["notes"], json!([]));
+    let own_left_out = json!({"task": "new", "history": {"exclude_tasks": ["new"]}});
+    assert!(ask(&scored(1.0), own_left_out).await.get("trust").is_none());
+}
+
+#[tokio::test]
+async fn curves_of_past_trials_give_a_fidelity() {
+    let answer = ask(&history_with_curves(&["a", "b"], "new"), json!({"task": "new"})).await;
+    assert_eq!((&answer["fidelity"]["name"], &answer["fidelity"]["full"]), (&json!("epochs"), &json!(9.0)));
+    assert_eq!(answer["fidelity"]["value"], 1.0, "the curves of these never cross");
+    // Of the task's own curves and of excluded ones nothing is learned; without curves there is no advice.
+    let none = json!({"task": "a", "history": {"exclude_tasks": ["b"]}});
+    assert!(ask(&history_with_curves(&["a", "b"], "new"), none).await.get("fidelity").is_none());
+    assert!(ask(&history(&["a", "b"], "new"), json!({"task": "new"})).await.get("fidelity").is_none());
+}
+
+#[test]
+fn the_text_says_trust_and_fidelity_in_words() {
+    let program = Program::new();
+    let mut lines = history_with_curves(&["a", "b", "c"], "new");
+    let own =
+        some().take(1).map(|(op, depth, width)| trial("new", op, depth, width, quality(op, depth, width)));
+    lines.push_str(&own.collect::<Vec<_>>().join("\n"));
+    let file = program.file("history.jsonl", &lines);
+    program.json(&["import", arg(&file)]);
+    let output = program.run(&["recommend", "--task", "new", "--space", "toy/1", "-k", "2"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(" % trust in them; and 1 trial of its own"), "{text}");
+    assert!(text.contains("train for 1 of 9 epochs first: after 1 of 9 epochs the ranking"), "{text}");
+}
