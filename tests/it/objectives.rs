@@ -44,7 +44,7 @@ fn limits_a_front_and_its_picture_from_the_command_line() {
 #[test]
 fn objectives_that_make_no_sense_are_refused_with_what_to_do() {
     let program = Program::new();
-    let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
+    let file = program.file("history.jsonl", &histories::history(&["a", "b", "c"], "new"));
     program.json(&["import", arg(&file)]);
     let refusals: [(&[&str], &str); 6] = [
         (&["--max", "latency_s=1"], r#"no trial has the cost "latency_s"; known are "params""#),

@@ -103,7 +103,8 @@ impl SurrogateStrategy {
         let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
         let pool = &self.candidates.pool().architectures;
         let tried = self.own.architectures().iter().filter_map(|own| pool.iter().position(|at| at == own));
-        let chosen: Vec<usize> = self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
+        let chosen: Vec<usize> =
+            self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
         let prior = model.prior(seen);
         let pick = portfolio.picks(&chosen, 1).first().copied();
         let why = match (pick, chosen.len()) {
