@@ -54,7 +54,7 @@ enum Member {
     /// Over the parameters' columns.
     Process(Box<ArdProcess>),
     /// Over the descriptors' columns.
-    Block(BlockProcess),
+    Block(Box<BlockProcess>),
 }
 
 /// What is fitted, before it is.
@@ -155,9 +155,9 @@ impl Plan {
             Plan::Process(params) => Member::Process(Box::new(
                 params.fit(&data(x.slice_axis(Axis(1), Slice::from(..own_width)).to_owned()))?,
             )),
-            Plan::Block(params) => {
-                Member::Block(params.fit(&data(x.slice_axis(Axis(1), Slice::from(own_width..)).to_owned()))?)
-            }
+            Plan::Block(params) => Member::Block(Box::new(
+                params.fit(&data(x.slice_axis(Axis(1), Slice::from(own_width..)).to_owned()))?,
+            )),
         })
     }
 

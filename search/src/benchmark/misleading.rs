@@ -170,7 +170,7 @@ fn one(kind: Past, seed: u64) -> [Vec<f64>; 3] {
         (StrategyKind::Random, Vec::new()),
     ];
     runs.map(|(method, past)| {
-        let curve = replay(method, &history, &new, past, &pool, &answers, TRIALS, seed).unwrap();
+        let curve = replay(method, &history, past, &pool, &answers, TRIALS, seed).unwrap();
         curve.iter().map(|point| point.regret).collect()
     })
 }

@@ -76,7 +76,7 @@ pub fn benchmark(
             let pool = Arc::new(history.candidates(answers.architectures())?);
             for (at, method) in setup.methods.iter().enumerate() {
                 let past = history.past(&task.id, &[]);
-                let curve = replay(*method, &history, task, past, &pool, &answers, setup.trials, seed)?;
+                let curve = replay(*method, &history, past, &pool, &answers, setup.trials, seed)?;
                 report.add(at, &task.id, curve);
                 done += 1;
                 progress(BenchmarkProgress { done, of });

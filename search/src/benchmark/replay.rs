@@ -13,6 +13,7 @@ use crate::{SearchError, StrategyKind};
 
 /// The answer book of a task: what every architecture that it has measured scores.
 pub(super) struct Answers {
+    task: Task,
     architectures: Vec<Architecture>,
     /// By canonical key: validation score, higher is better.
     validation: HashMap<Vec<u64>, f64>,
@@ -38,6 +39,7 @@ impl Answers {
             trial.task == task.id && trial.metric == task.metric && trial.status == Status::Complete
         };
         let mut book = Answers {
+            task: task.clone(),
             architectures: Vec::new(),
             validation: HashMap::new(),
             test: HashMap::new(),
@@ -81,14 +83,14 @@ impl Answers {
 pub(super) fn replay(
     method: StrategyKind,
     history: &Arc<SpaceHistory>,
-    task: &Task,
     past: Vec<usize>,
     pool: &SharedPool,
     answers: &Answers,
     trials: usize,
     seed: u64,
 ) -> Result<Vec<Checkpoint>, SearchError> {
-    let mut strategy = method.start(history, task, past, Arc::clone(pool), OwnTrials::default(), seed)?;
+    let mut strategy =
+        method.start(history, &answers.task, past, Arc::clone(pool), OwnTrials::default(), seed)?;
     let mut best: Option<(f64, Vec<u64>)> = None;
     let mut curve = Vec::new();
     for trial in 1..=trials.min(pool.architectures.len()) {
