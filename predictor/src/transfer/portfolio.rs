@@ -16,8 +16,6 @@ const DRAWN: usize = 96;
 const PAST: usize = 6;
 /// Places that first picks without a past are spread over.
 const PLACES: usize = 256;
-/// Random cosines that a smooth function is made of.
-const COSINES: usize = 96;
 
 /// Scenarios over a shortlist: what each candidate would score on each task that the new one might be.
 #[derive(Clone, Debug)]
@@ -29,7 +27,9 @@ pub struct Portfolio {
 }
 
 impl TransferModel {
-    /// The scenarios that first picks among `open` candidates are chosen over.
+    /// The scenarios that first picks among `open` candidates are chosen over: each past task, and draws of how the new one may
+    /// mix them. What is particular to a task is left out: the best of many candidates in few draws of it would be chosen by
+    /// luck.
     #[must_use]
     pub fn portfolio(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
         if self.weights.is_empty() {
@@ -53,23 +53,13 @@ impl TransferModel {
         for _ in 0..DRAWN {
             let slope = self.slope() + kernel.mean.sqrt() * normal(&mut rng);
             let by_task = Array1::from_shape_fn(tasks, |_| kernel.tasks.sqrt() * normal(&mut rng));
-            let by_column =
-                Array1::from_shape_fn(features.x.ncols(), |_| kernel.linear.sqrt() * normal(&mut rng));
-            let smooth = smooth(&features.x, kernel.length, kernel.own, &mut rng);
-            columns.push(
-                &features.mean * slope
-                    + features.deviations.dot(&by_task)
-                    + features.x.dot(&by_column)
-                    + smooth,
-            );
+            columns.push(&features.mean * slope + features.deviations.dot(&by_task));
         }
         for (at, weight) in self.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
             let spread = tasks as f64 / (tasks as f64 - 1.0).max(1.0);
             let own = &features.mean + &(&features.deviations.column(at) / (weight * spread).sqrt());
             let copies = (PAST as f64 * weight * tasks as f64).round() as usize;
-            for _ in 0..copies {
-                columns.push(&own + &smooth(&features.x, kernel.length, kernel.own, &mut rng));
-            }
+            columns.extend(std::iter::repeat_n(own, copies));
         }
         let mut heights = Array2::zeros((shortlist.len(), columns.len()));
         for (mut to, column) in heights.columns_mut().into_iter().zip(&columns) {
@@ -142,21 +132,6 @@ impl Portfolio {
         }
         picks
     }
-}
-
-/// A draw of a smooth function at the rows of `x` (random Fourier features, Rahimi & Recht, NeurIPS 2007).
-fn smooth(x: &Array2<f64>, length: f64, variance: f64, rng: &mut impl Rng) -> Array1<f64> {
-    let (n, d) = x.dim();
-    let mut sum = Array1::zeros(n);
-    let frequencies = Array2::from_shape_fn((d, COSINES), |_| normal(rng) / length);
-    let mut phases = x.dot(&frequencies);
-    let offsets: Vec<f64> = (0..COSINES).map(|_| rng.gen_range(0.0..std::f64::consts::TAU)).collect();
-    let amplitudes: Vec<f64> = (0..COSINES).map(|_| normal(rng)).collect();
-    for ((mut column, offset), amplitude) in phases.axis_iter_mut(Axis(1)).zip(&offsets).zip(&amplitudes) {
-        column.mapv_inplace(|phase| amplitude * (phase + offset).cos());
-    }
-    sum += &phases.sum_axis(Axis(1));
-    sum * (2.0 * variance / COSINES as f64).sqrt()
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {
