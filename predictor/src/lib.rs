@@ -80,7 +80,7 @@ pub use neighbours::{Neighbours, NeighboursParams, NeighboursValidParams};
 pub use pareto::{
     NonDominatedBoxes, expected_hypervolume_improvement, hypervolume, non_dominated_sort, pareto_front,
 };
-pub use ranks::{expected_ranks, gaussian_ranks, percentile};
+pub use ranks::{gaussian_ranks, percentile};
 pub use support_vectors::{SupportVectors, SupportVectorsParams, SupportVectorsValidParams};
 pub use surrogate::{Prediction, Surrogate};
 pub use surrogate_kind::SurrogateKind;

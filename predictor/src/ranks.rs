@@ -42,46 +42,6 @@ pub fn percentile(z: f64) -> f64 {
     Normal::standard().cdf(z)
 }
 
-/// Places scores of a few *chosen* trials on the Gaussian scale. Their ranks among each other say little about
-/// their ranks among all architectures, for the good ones are tried first. So the k-th best score gets the k-th
-/// best quantile of what was expected of these trials: the mixture of their predictive distributions.
-///
-/// # Shapes
-/// `scores`, `mean` and `std` are `(n,)`, and so is the answer.
-#[must_use]
-pub fn expected_ranks(scores: &[Option<f64>], mean: &[f64], std: &[f64]) -> Vec<f64> {
-    let n = scores.len() as f64;
-    let cdf = mixture_cdf(mean, std);
-    mean_ranks(scores).into_iter().map(|rank| quantile(&cdf, (rank + 0.5) / n)).collect()
-}
-
-/// Normalised scores lie within these bounds.
-const WIDEST: f64 = 8.0;
-/// Points at which a mixture's distribution function is tabled, 0.025 apart.
-const POINTS: usize = 641;
-
-/// The distribution function of an equal mixture of normals, tabled from `-WIDEST` to `WIDEST`.
-fn mixture_cdf(mean: &[f64], std: &[f64]) -> Vec<f64> {
-    let normal = Normal::standard();
-    let at = |z: f64| {
-        let total: f64 = mean.iter().zip(std).map(|(m, s)| normal.cdf((z - m) / s.max(1e-9))).sum();
-        total / mean.len() as f64
-    };
-    (0..POINTS).map(|point| at(z_of(point as f64))).collect()
-}
-
-fn z_of(point: f64) -> f64 {
-    WIDEST * (2.0 * point / (POINTS - 1) as f64 - 1.0)
-}
-
-/// The `p`-quantile of a tabled distribution function, linear between its points.
-fn quantile(cdf: &[f64], p: f64) -> f64 {
-    let above = cdf.partition_point(|value| *value < p).clamp(1, POINTS - 1);
-    let (lo, hi) = (cdf[above - 1], cdf[above]);
-    let share = if hi > lo { ((p - lo) / (hi - lo)).clamp(0.0, 1.0) } else { 0.5 };
-    z_of((above - 1) as f64 + share)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -115,12 +75,6 @@ mod tests {
         assert!(gaussian_ranks(&[Some(0.7); 9]).iter().all(|z| z.abs() < 1e-12));
     }
 
-    #[test]
-    fn one_trial_is_as_good_as_expected() {
-        let got = expected_ranks(&[Some(0.9)], &[1.5], &[0.4]);
-        assert!((got[0] - 1.5).abs() < 1e-3, "{got:?}");
-    }
-
     proptest! {
         #[test]
         fn ranks_survive_any_rising_map(scores in proptest::collection::vec(-50.0_f64..50.0, 1..40)) {
@@ -131,21 +85,6 @@ mod tests {
                 prop_assert!((a - b).abs() < 1e-9);
             }
             prop_assert!(a.iter().sum::<f64>().abs() < 1e-6, "centred");
-        }
-
-        #[test]
-        fn expected_ranks_keep_the_order(
-            trials in proptest::collection::vec((0.0_f64..1.0, -2.0_f64..2.0, 0.1_f64..1.0), 2..12),
-        ) {
-            let scores: Vec<_> = trials.iter().map(|t| Some(t.0)).collect();
-            let mean: Vec<_> = trials.iter().map(|t| t.1).collect();
-            let std: Vec<_> = trials.iter().map(|t| t.2).collect();
-            let z = expected_ranks(&scores, &mean, &std);
-            for i in 0..z.len() {
-                for j in 0..z.len() {
-                    prop_assert!(scores[i] >= scores[j] || z[i] <= z[j]);
-                }
-            }
         }
     }
 }
