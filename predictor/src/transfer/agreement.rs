@@ -101,7 +101,7 @@ impl Agreement {
 }
 
 /// Variances of both and their covariance.
-fn moments(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64, f64) {
+pub(super) fn moments(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64, f64) {
     let n = a.len() as f64;
     let (mean_a, mean_b) = (a.sum() / n, b.sum() / n);
     let fold = |sums: (f64, f64, f64), (a, b): (&f64, &f64)| {

@@ -15,7 +15,7 @@ use ndarray::{ArcArray2, Array2, ArrayView1, ArrayView2, Axis};
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
 use crate::{Encoder, Part, PredictError, Prediction, TaskModels, TaskScores, TrainingTable};
 pub use agreement::Agreement;
-use agreement::Foretelling;
+use agreement::{Foretelling, moments};
 use features::{Features, Lens};
 use kernel::Kernel;
 pub use portfolio::Portfolio;
@@ -394,14 +394,7 @@ pub fn task_shares(mean: ArrayView1<'_, f64>, by_task: ArrayView2<'_, f64>) -> V
 
 /// Pearson's correlation; 0 where one side is constant.
 fn correlation(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
-    let (mean_a, mean_b) = (a.mean().unwrap_or(0.0), b.mean().unwrap_or(0.0));
-    let (mut cross, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a - mean_a, b - mean_b);
-        cross += a * b;
-        square_a += a * a;
-        square_b += b * b;
-    }
+    let (square_a, square_b, cross) = moments(a, b);
     let norm = (square_a * square_b).sqrt();
     if norm > 0.0 { cross / norm } else { 0.0 }
 }

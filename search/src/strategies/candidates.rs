@@ -88,6 +88,11 @@ impl Candidates {
         !self.is_closed() || self.positions.contains_key(&self.encoder.key(canonical))
     }
 
+    /// Where a canonical architecture is in the pool.
+    pub(super) fn position(&self, canonical: &Architecture) -> Option<usize> {
+        self.positions.get(&self.encoder.key(canonical)).copied()
+    }
+
     /// Takes a position out.
     pub(super) fn spend(&mut self, position: usize) {
         if !std::mem::replace(&mut self.spent[position], true) {
@@ -97,14 +102,13 @@ impl Candidates {
 
     /// Takes a canonical architecture out, if it is among the candidates, and gives the form it is proposed in.
     pub(super) fn take(&mut self, canonical: &Architecture) -> Architecture {
-        let key = self.encoder.key(canonical);
-        if let Some(position) = self.positions.get(&key).copied() {
+        if let Some(position) = self.position(canonical) {
             self.spend(position);
             return self.pool.shown[position].clone();
         }
-        self.outside.iter_mut().for_each(|outside| {
-            outside.insert(key.clone());
-        });
+        if let Some(outside) = &mut self.outside {
+            outside.insert(self.encoder.key(canonical));
+        }
         canonical.clone()
     }
 

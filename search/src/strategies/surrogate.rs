@@ -101,8 +101,7 @@ impl SurrogateStrategy {
     fn first_pick(&mut self) -> Pick {
         let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
         let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
-        let pool = &self.candidates.pool().architectures;
-        let tried = self.own.architectures().iter().filter_map(|own| pool.iter().position(|at| at == own));
+        let tried = self.own.architectures().iter().filter_map(|own| self.candidates.position(own));
         let chosen: Vec<usize> =
             self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
         let prior = model.prior(seen);
