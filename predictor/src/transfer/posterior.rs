@@ -55,9 +55,10 @@ impl Reading {
         shape: &ScoreShape,
         unit: UnitBelief,
     ) -> Result<Self, PredictError> {
-        let first = Field::new(slope, default, told)?.place(told.scores, shape, unit);
+        let parts = Parts::between(told.features, told.features);
+        let first = Field::new(slope, default, told, &parts)?.place(told.scores, shape, unit);
         let kernel = tune(default, slope, told, &first.z)?;
-        let field = Field::new(slope, kernel, told)?;
+        let field = Field::new(slope, kernel, told, &parts)?;
         let placed = field.place(told.scores, shape, unit);
         let k = field.k;
         let surprise = &placed.z - &(&told.features.mean * slope);
@@ -138,8 +139,8 @@ struct Field {
 }
 
 impl Field {
-    fn new(slope: f64, kernel: Kernel, told: &Told<'_>) -> Result<Self, PredictError> {
-        let k = noisy(kernel.between(told.features, told.features), kernel.noise);
+    fn new(slope: f64, kernel: Kernel, told: &Told<'_>, parts: &Parts) -> Result<Self, PredictError> {
+        let k = noisy(parts.covariance(&kernel), kernel.noise);
         let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
         Ok(Field { k, centre: &told.features.mean * slope, at_rest })
     }
