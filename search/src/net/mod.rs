@@ -7,4 +7,4 @@ mod net_graph;
 
 pub use cost::NetCost;
 pub use fingerprint::Fingerprint;
-pub use net_graph::{GraphOp, NetError, NetGraph, NetNode, Op, PoolKind, Shape};
+pub use net_graph::{GraphOp, HEAD, NetError, NetGraph, NetNode, Op, PoolKind, Shape};

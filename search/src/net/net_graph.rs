@@ -118,6 +118,17 @@ pub struct NetNode {
     pub op: Op,
     /// Indices of earlier nodes.
     pub inputs: Vec<usize>,
+    /// The block that it is part of and its number there: `block2.0`, `head.1`. Its weights go by this name, so that what is
+    /// alike in two networks is called alike. No two nodes of a network share a name.
+    pub name: String,
+}
+
+impl NetNode {
+    /// The block that it is part of: what is kept, tuned or drawn anew as one.
+    #[must_use]
+    pub fn block(&self) -> &str {
+        self.name.split('.').next().unwrap_or(&self.name)
+    }
 }
 
 /// A network: nodes in topological order, the last of them the output (class scores, `[n_classes]`).
@@ -125,7 +136,12 @@ pub struct NetNode {
 pub struct NetGraph {
     input: Shape,
     nodes: Vec<NetNode>,
+    /// What the names of the next nodes start with.
+    scope: String,
 }
+
+/// The block of the layers that turn features into class scores, which belong to one task alone.
+pub const HEAD: &str = "head";
 
 /// Why a network does not hold together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -157,12 +173,22 @@ impl NetGraph {
     /// A network that so far passes examples of this shape on.
     #[must_use]
     pub fn new(input: Shape) -> Self {
-        NetGraph { input, nodes: vec![NetNode { op: Op::Input, inputs: Vec::new() }] }
+        let example = NetNode { op: Op::Input, inputs: Vec::new(), name: "input".into() };
+        NetGraph { input, nodes: vec![example], scope: "body".into() }
+    }
+
+    /// The nodes added from here on are part of this block, or of a part of it: `stage1.cell2`.
+    pub fn enter(&mut self, block: impl Into<String>) {
+        self.scope = block.into();
     }
 
     /// Adds a node over earlier ones and returns its index.
     pub fn add(&mut self, op: Op, inputs: &[usize]) -> usize {
-        self.nodes.push(NetNode { op, inputs: inputs.to_vec() });
+        let is_sibling =
+            |node: &&NetNode| node.name.rsplit_once('.').is_some_and(|(scope, _)| scope == self.scope);
+        let number = self.nodes.iter().filter(is_sibling).count();
+        let name = format!("{}.{number}", self.scope);
+        self.nodes.push(NetNode { op, inputs: inputs.to_vec(), name });
         self.nodes.len() - 1
     }
 

@@ -4,7 +4,7 @@ use heirloom_kb::{Architecture, SearchSpace};
 
 use super::blocks::{activation, choice, ending, head, int, levels, number, of_block, pool};
 use super::{NetInput, no_network};
-use crate::net::{NetError, NetGraph, Op};
+use crate::net::{HEAD, NetError, NetGraph, Op};
 
 pub(super) const ID: &str = "chain-cnn/1";
 const MOST_BLOCKS: i64 = 4;
@@ -34,6 +34,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
     let mut net = NetGraph::new(input.shape.clone());
     let (mut at, mut channels) = (0, channels);
     for block in 1..=number(architecture, "blocks") {
+        net.enter(format!("block{block}"));
         let width = number(architecture, &format!("width{block}"));
         let kernel = number(architecture, &format!("kernel{block}"));
         let kind = architecture.text(&format!("kind{block}"));
@@ -42,6 +43,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
         channels = width;
         at = pool(&mut net, at, architecture, block);
     }
+    net.enter(HEAD);
     at = net.add(Op::GlobalAvgPool, &[at]);
     head(&mut net, at, architecture, input.n_classes);
     Ok(net)

@@ -4,7 +4,7 @@ use heirloom_kb::{Architecture, SearchSpace};
 
 use super::blocks::{activation, choice, ending, head, int, levels, number, of_block, pool};
 use super::{NetInput, no_network};
-use crate::net::{NetError, NetGraph, Op};
+use crate::net::{HEAD, NetError, NetGraph, Op};
 
 pub(super) const ID: &str = "conv1d/1";
 const MOST_BLOCKS: i64 = 4;
@@ -39,6 +39,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
     let batch_norm = architecture.text("norm") == Some("batch");
     let mut at = 0;
     for block in 1..=number(architecture, "blocks") {
+        net.enter(format!("block{block}"));
         let of = |name: &str| number(architecture, &format!("{name}{block}"));
         let (out, kernel, stride) = (of("width"), of("kernel"), of("stride"));
         at = net.add(Op::Conv1d { out, kernel, stride, groups: 1, bias: !batch_norm }, &[at]);
@@ -48,6 +49,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
         at = net.add(activation(architecture), &[at]);
         at = pool(&mut net, at, architecture, block);
     }
+    net.enter(HEAD);
     at = net.add(Op::GlobalAvgPool, &[at]);
     head(&mut net, at, architecture, input.n_classes);
     Ok(net)

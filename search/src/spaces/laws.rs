@@ -40,6 +40,16 @@ proptest! {
         prop_assert_eq!(space.normalise(&drawn).unwrap(), drawn);
     }
 
+    /// Weights go by these names.
+    #[test]
+    fn the_nodes_of_a_network_have_names_of_their_own((family, seed) in any_case()) {
+        let drawn = (family.canonical)(&sample(&(family.space)(), &mut rng(seed)));
+        let net = (family.net)(&drawn, &inputs(family)[0]).unwrap();
+        let names: std::collections::HashSet<&str> = net.nodes().iter().map(|node| node.name.as_str()).collect();
+        prop_assert_eq!(names.len(), net.nodes().len());
+        prop_assert_eq!(net.nodes().last().unwrap().block(), crate::net::HEAD);
+    }
+
     #[test]
     fn json_is_exact((family, seed) in any_case()) {
         let space = (family.space)();

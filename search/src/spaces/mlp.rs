@@ -4,7 +4,7 @@ use heirloom_kb::{Architecture, SearchSpace};
 
 use super::blocks::{activation, choice, int, levels, number, of_block, training};
 use super::{NetInput, no_network};
-use crate::net::{NetError, NetGraph, Op};
+use crate::net::{HEAD, NetError, NetGraph, Op};
 
 pub(super) const ID: &str = "mlp/1";
 const MOST_LAYERS: i64 = 4;
@@ -38,6 +38,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
     let residual = architecture.text("shortcut") == Some("residual");
     let dropout = architecture.number("dropout").unwrap_or(0.0);
     for layer in 1..=number(architecture, "layers") {
+        net.enter(format!("block{layer}"));
         let before = (at, width);
         width = number(architecture, &format!("width{layer}"));
         at = net.add(Op::Linear { out: width }, &[at]);
@@ -53,6 +54,7 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
             at = net.add(Op::Dropout { p: dropout }, &[at]);
         }
     }
+    net.enter(HEAD);
     net.add(Op::Linear { out: input.n_classes }, &[at]);
     Ok(net)
 }

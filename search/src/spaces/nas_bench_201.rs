@@ -10,7 +10,7 @@ use heirloom_kb::{Architecture, SearchSpace};
 
 use super::blocks::choice;
 use super::{NetInput, no_network};
-use crate::net::{NetError, NetGraph, Op, PoolKind};
+use crate::net::{HEAD, NetError, NetGraph, Op, PoolKind};
 
 pub(super) const ID: &str = "nas-bench-201/1";
 
@@ -125,16 +125,20 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
         return Err(no_network(ID, input, "images [channels, height, width] are needed"));
     }
     let mut net = NetGraph::new(input.shape.clone());
+    net.enter("stem");
     let mut at = net.add(conv(WIDTHS[0], 3, 1), &[0]);
     at = net.add(Op::BatchNorm, &[at]);
     for (stage, width) in WIDTHS.into_iter().enumerate() {
         if stage > 0 {
+            net.enter(format!("stage{}.reduction", stage + 1));
             at = reduction(&mut net, at, width);
         }
-        for _ in 0..CELLS {
-            at = add_cell(&mut net, at, cell, width);
+        for number in 1..=CELLS {
+            let place = format!("stage{}.cell{number}", stage + 1);
+            at = add_cell(&mut net, at, cell, width, &place);
         }
     }
+    net.enter(HEAD);
     at = net.add(Op::BatchNorm, &[at]);
     at = net.add(Op::Relu, &[at]);
     at = net.add(Op::GlobalAvgPool, &[at]);
@@ -146,12 +150,19 @@ fn conv(out: usize, kernel: usize, stride: usize) -> Op {
     Op::Conv2d { out, kernel, stride, groups: 1, bias: false }
 }
 
-fn add_cell(net: &mut NetGraph, input: usize, cell: Cell, width: usize) -> usize {
+fn add_cell(net: &mut NetGraph, input: usize, cell: Cell, width: usize, place: &str) -> usize {
     let mut nodes = vec![input];
     for target in 1..4 {
         let edges = EDGES.iter().zip(cell).filter(|((_, to, _), _)| *to == target);
-        let terms: Vec<usize> =
-            edges.map(|((_, _, from), op)| add_edge(net, nodes[*from], OPS[op as usize], width)).collect();
+        // Weights go by edge and operation, so that cells which share an edge share its name.
+        let terms: Vec<usize> = edges
+            .map(|((edge, _, from), op)| {
+                let op = OPS[op as usize];
+                net.enter(format!("{place}.{}.{op}", edge.replace('.', "_")));
+                add_edge(net, nodes[*from], op, width)
+            })
+            .collect();
+        net.enter(place);
         nodes.push(net.add(Op::Add, &terms));
     }
     nodes[3]

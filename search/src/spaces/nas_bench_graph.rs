@@ -9,7 +9,7 @@ use heirloom_kb::{Architecture, SearchSpace, Value};
 
 use super::blocks::choice;
 use super::{NetInput, no_network};
-use crate::net::{GraphOp, NetError, NetGraph, Op};
+use crate::net::{GraphOp, HEAD, NetError, NetGraph, Op};
 
 pub(super) const ID: &str = "nas-bench-graph/1";
 
@@ -147,14 +147,17 @@ pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGr
         return Err(no_network(ID, input, "nodes of a graph with [features] are needed"));
     }
     let mut net = NetGraph::new(input.shape.clone());
+    net.enter("stem");
     let first = net.add(Op::Linear { out: WIDTH }, &[0]);
     let mut nodes = vec![first];
-    for (father, op) in tree.fathers.into_iter().zip(tree.ops) {
+    for (number, (father, op)) in tree.fathers.into_iter().zip(tree.ops).enumerate() {
+        net.enter(format!("node{}.{}", number + 1, OPS[usize::from(op)]));
         let layer = net.add(layer(OPS[usize::from(op)]), &[nodes[usize::from(father)]]);
         nodes.push(if op == SKIP { layer } else { net.add(Op::Relu, &[layer]) });
     }
     let is_leaf = |node: &u8| !tree.fathers.contains(node);
     let leaves: Vec<usize> = (1..=4).filter(is_leaf).map(|node| nodes[usize::from(node)]).collect();
+    net.enter(HEAD);
     let joined = net.add(Op::Concat, &leaves);
     net.add(Op::Linear { out: input.n_classes }, &[joined]);
     Ok(net)

@@ -15,32 +15,47 @@ pub(super) struct Module {
 enum Weights {
     None,
     Dense { weight: Tensor, bias: Option<Tensor> },
-    Norm { scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor },
+    Norm { weight: Tensor, bias: Tensor, running_mean: Tensor, running_var: Tensor },
 }
 
 impl Module {
-    /// Fresh weights under `path`, named by node. The network has passed shape inference: `shapes` are its result.
+    /// Weights under `path`, named by node and then as PyTorch names them: `block1.0.weight`, `block1.1.running_mean`. What is
+    /// there under its name is shared, what is not is drawn. The network has passed shape inference: `shapes` are its
+    /// result.
+    ///
+    /// # Errors
+    /// Weights of another shape under the same name, and what libtorch reports.
     pub(super) fn new(path: &Path<'_>, net: &NetGraph, shapes: &[Shape]) -> Result<Self, TchError> {
-        let weights = net.nodes().iter().enumerate().map(|(index, node)| {
+        let weights = net.nodes().iter().map(|node| {
             let input = node.inputs.first().map_or(&[][..], |input| &shapes[*input]);
-            make(&(path / format!("node{index}")), &node.op, input)
+            let own = node.name.split('.').fold(path.clone(), |path, part| path.sub(part));
+            make(&own, &node.op, input)
         });
         Ok(Module { nodes: net.nodes().to_vec(), weights: weights.collect::<Result<_, _>>()? })
     }
 
     /// Examples `[batch, shape...]` to class scores `[batch, n_classes]`.
     pub(super) fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, TchError> {
+        Ok(self.values(x, |_| train)?.pop().expect("a network has its input node"))
+    }
+
+    /// What flows out of every node. `train` says of each node whether norms learn from the batch and dropout drops.
+    pub(super) fn values(
+        &self,
+        x: &Tensor,
+        train: impl Fn(&NetNode) -> bool,
+    ) -> Result<Vec<Tensor>, TchError> {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
         for (node, weights) in self.nodes.iter().zip(&self.weights) {
             let inputs: Vec<&Tensor> = node.inputs.iter().map(|input| &values[*input]).collect();
             let value = if node.op == Op::Input {
                 x.shallow_clone()
             } else {
-                apply(&node.op, weights, &inputs, train)?
+                apply(&node.op, weights, &inputs, train(node))?
             };
             values.push(value);
         }
-        Ok(values.pop().expect("a network has its input node"))
+        Ok(values)
     }
 }
 
@@ -55,12 +70,19 @@ fn make(path: &Path<'_>, op: &Op, input: &[usize]) -> Result<Weights, TchError> 
             dense(path, &[out as i64, channels / groups as i64, kernel as i64], bias)
         }
         Op::Linear { out } => dense(path, &[out as i64, channels], true),
-        Op::BatchNorm => Ok(Weights::Norm {
-            scale: path.f_ones("scale", &[channels])?,
-            shift: path.f_zeros("shift", &[channels])?,
-            mean: path.f_zeros_no_train("mean", &[channels])?,
-            variance: path.f_ones_no_train("variance", &[channels])?,
-        }),
+        Op::BatchNorm => {
+            let dims = [channels];
+            Ok(Weights::Norm {
+                weight: get_or(path, "weight", &dims, |path, dims| path.f_ones("weight", dims))?,
+                bias: get_or(path, "bias", &dims, |path, dims| path.f_zeros("bias", dims))?,
+                running_mean: get_or(path, "running_mean", &dims, |path, dims| {
+                    path.f_zeros_no_train("running_mean", dims)
+                })?,
+                running_var: get_or(path, "running_var", &dims, |path, dims| {
+                    path.f_ones_no_train("running_var", dims)
+                })?,
+            })
+        }
         _ => Ok(Weights::None),
     }
 }
@@ -70,9 +92,27 @@ fn dense(path: &Path<'_>, dims: &[i64], bias: bool) -> Result<Weights, TchError>
     let fan_in: i64 = dims[1..].iter().product();
     let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
     let uniform = init::Init::Uniform { lo: -bound, up: bound };
-    let weight = path.f_var("weight", dims, uniform)?;
-    let bias = if bias { Some(path.f_var("bias", &dims[..1], uniform)?) } else { None };
+    let drawn =
+        |name: &str, dims: &[i64]| get_or(path, name, dims, |path, dims| path.f_var(name, dims, uniform));
+    let weight = drawn("weight", dims)?;
+    let bias = if bias { Some(drawn("bias", &dims[..1])?) } else { None };
     Ok(Weights::Dense { weight, bias })
+}
+
+/// The weights that are there under a name, or new ones.
+fn get_or(
+    path: &Path<'_>,
+    name: &str,
+    dims: &[i64],
+    make: impl Fn(&Path<'_>, &[i64]) -> Result<Tensor, TchError>,
+) -> Result<Tensor, TchError> {
+    match path.get(name) {
+        Some(known) if known.size() == dims => Ok(known),
+        Some(known) => {
+            Err(TchError::Shape(format!("weights {name} are {:?}, {dims:?} are needed", known.size())))
+        }
+        None => make(path, dims),
+    }
 }
 
 fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<Tensor, TchError> {
@@ -87,9 +127,16 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
             x.f_conv1d(weight, bias.as_ref(), *stride as i64, padding, 1, *groups as i64)
         }
         (Op::Linear { .. }, Weights::Dense { weight, bias }) => x.f_linear(weight, bias.as_ref()),
-        (Op::BatchNorm, Weights::Norm { scale, shift, mean, variance }) => {
-            x.f_batch_norm(Some(scale), Some(shift), Some(mean), Some(variance), train, 0.1, 1e-5, true)
-        }
+        (Op::BatchNorm, Weights::Norm { weight, bias, running_mean, running_var }) => x.f_batch_norm(
+            Some(weight),
+            Some(bias),
+            Some(running_mean),
+            Some(running_var),
+            train,
+            0.1,
+            1e-5,
+            true,
+        ),
         (Op::Relu, _) => x.f_relu(),
         (Op::Gelu, _) => x.f_gelu("none"),
         (Op::Tanh, _) => x.f_tanh(),
