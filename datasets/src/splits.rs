@@ -44,6 +44,28 @@ impl Splits {
     }
 }
 
+impl Splits {
+    /// The first `share` of these rows of each class, in an order fixed by the rows: a smaller share is part of a larger one.
+    /// A class with a row keeps one.
+    #[must_use]
+    pub fn share_of(&self, rows: &[usize], dataset: &Dataset, share: f64) -> Vec<usize> {
+        if share >= 1.0 {
+            return rows.to_vec();
+        }
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(rows.len() as u64);
+        let mut kept = Vec::new();
+        for class in 0..dataset.n_classes() {
+            let mut of_class: Vec<usize> =
+                rows.iter().copied().filter(|row| dataset.y()[*row] == class).collect();
+            of_class.shuffle(&mut rng);
+            let n = (of_class.len() as f64 * share).round().max(1.0) as usize;
+            kept.extend(of_class.into_iter().take(n));
+        }
+        kept.sort_unstable();
+        kept
+    }
+}
+
 /// A fifth, rounded, but one as soon as three parts can have one each.
 fn part(n: usize) -> usize {
     if n < 3 { 0 } else { ((n as f64 / 5.0).round() as usize).max(1) }
@@ -81,6 +103,21 @@ mod tests {
             }
             prop_assert_eq!(Splits::new(&data, seed), splits);
         }
+    }
+
+    #[test]
+    fn a_share_is_of_all_classes_and_part_of_a_larger_one() {
+        let data = dataset([0, 0, 0, 1].repeat(50));
+        let splits = Splits::new(&data, 0);
+        let share = |share| splits.share_of(&splits.train, &data, share);
+        let (tenth, half) = (share(0.1), share(0.5));
+        assert_eq!((tenth.len(), half.len()), (12, 60));
+        assert!(
+            tenth.iter().all(|row| half.contains(row)) && half.iter().all(|row| splits.train.contains(row))
+        );
+        assert_eq!(tenth.iter().filter(|row| data.y()[**row] == 1).count(), 3);
+        assert_eq!(share(1.0), splits.train);
+        assert_eq!(share(1e-9).len(), 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
-use heirloom_search::train::{Budget, TableTrainer, Trainer};
+use heirloom_search::train::{TableTrainer, Trainer};
 use heirloom_search::{
     HistoryChoice, Objectives, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup,
     find_space, spaces,
@@ -158,7 +158,7 @@ fn search(
     let mut proposals = Vec::new();
     for _ in 0..args.top.min(candidates as u32) {
         let proposal = study.ask(1)?.remove(0);
-        let budget = Budget { epochs: args.trainer.epochs, seed: args.seed, split: Split::Validation };
+        let budget = args.trainer.budget(args.seed, Split::Validation);
         let trial = study.try_out(trainer, &proposal.architecture, &budget)?;
         study.tell(vec![trial])?;
         proposals.push(proposal);

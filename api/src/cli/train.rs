@@ -3,7 +3,6 @@
 use anyhow::Context;
 use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial};
 use heirloom_search::find_space;
-use heirloom_search::train::Budget;
 
 use super::Failure;
 use super::base::BaseArgs;
@@ -41,8 +40,7 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
     let mut trainer = args.trainer.trainer(args.trainer.dataset(&args.task)?, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
-    let trial =
-        trainer.train(&space, &architecture, &Budget { epochs: args.trainer.epochs, seed: args.seed, split });
+    let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));
     bar.finish_and_clear();
     let trial = trial?;
     let task = trainer.task().clone();

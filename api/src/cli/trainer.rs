@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use heirloom_datasets::{Dataset, loaders};
-use heirloom_search::train::Trainer;
+use heirloom_kb::Split;
+use heirloom_search::train::{Budget, Trainer};
 use indicatif::ProgressBar;
 
 /// Where data sets are and how to train on them.
@@ -18,6 +19,9 @@ pub(super) struct TrainerArgs {
     /// Passes over the training data.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) epochs: u32,
+    /// The share of the training data to fit on.
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    data_frac: f64,
     /// Where to train; unless given, the first CUDA device if there is one, else the CPU.
     #[arg(long, value_parser = ["cpu", "cuda"])]
     device: Option<String>,
@@ -27,6 +31,11 @@ impl TrainerArgs {
     /// The data set of a task's name.
     pub(super) fn dataset(&self, task: &str) -> anyhow::Result<Dataset> {
         Ok(loaders::open(task, &self.data, self.download)?)
+    }
+
+    /// What a trial may cost.
+    pub(super) fn budget(&self, seed: u64, split: Split) -> Budget {
+        Budget { data_frac: self.data_frac, ..Budget::new(self.epochs, seed, split) }
     }
 
     /// A trainer over a data set, which shows its epochs on a bar.

@@ -24,6 +24,19 @@ pub enum Domain {
     Timeseries,
 }
 
+impl std::fmt::Display for Domain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Domain::Image => "image",
+            Domain::Audio => "audio",
+            Domain::Tabular => "tabular",
+            Domain::Text => "text",
+            Domain::Graph => "graph",
+            Domain::Timeseries => "timeseries",
+        })
+    }
+}
+
 /// Which way the metric is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

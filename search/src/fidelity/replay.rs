@@ -200,7 +200,7 @@ impl Table {
         let space = study.history().space().clone();
         let mut trainer = TableTrainer::new(self.task.clone(), &space, self.trials.clone());
         let mut finals = TableTrainer::new(self.task.clone(), &space, self.trials.clone());
-        let budget = Budget { epochs: self.full, seed, split: Split::Validation };
+        let budget = Budget::new(self.full, seed, Split::Validation);
         let mut run = Run::default();
         let whole = f64::from(self.full);
         while run.tried < setup.trials || run.spent < setup.trials as f64 * whole {

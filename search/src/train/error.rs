@@ -54,6 +54,38 @@ pub enum TrainError {
         /// The part that would be scored.
         split: heirloom_kb::Split,
     },
+    /// A field of a recipe out of its range, or not for such data.
+    #[error("recipe: {field}: {reason}")]
+    BadRecipe {
+        /// The field.
+        field: &'static str,
+        /// What is wrong, with the value.
+        reason: String,
+    },
+    /// A share of the data that is none.
+    #[error("a trial fits on a share of the data above 0 and at most 1, not on {share}")]
+    BadShare {
+        /// The share as given.
+        share: f64,
+    },
+    /// A file with weights that are no weights, or not those that fit.
+    #[error("{file}: {reason}")]
+    BadWeights {
+        /// The file.
+        file: String,
+        /// What is wrong, with the tensor and what was expected.
+        reason: String,
+    },
+    /// What the file system reports.
+    #[error("cannot {act} {file}")]
+    File {
+        /// `read`, `write`.
+        act: &'static str,
+        /// The file.
+        file: String,
+        /// What it reported.
+        source: std::io::Error,
+    },
     /// Of the data set.
     #[error(transparent)]
     Data(#[from] DatasetError),

@@ -1,27 +1,41 @@
 //! Trainers: from an architecture to a trial.
 
 mod error;
+mod recipe;
 mod table;
 #[cfg(feature = "torch")]
 pub mod torch;
+mod weight_store;
 
 use heirloom_kb::{Architecture, Split, Status, Task, Trial};
 
 pub use error::TrainError;
+pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
 pub use table::TableTrainer;
+pub use weight_store::{WEIGHTS_FIELD, WeightStore};
 
 use crate::fidelity::Decision;
 
 /// What a trial may cost, and what it is scored on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget {
     /// Passes over the training data.
     pub epochs: u32,
+    /// The share of the training part that is fitted on, above 0 and at most 1: the same rows for all trials of a task.
+    pub data_frac: f64,
     /// The seed of all chance in the trial.
     pub seed: u64,
     /// `Validation`: fitted on the training part, scored on the validation part. `Test`: fitted on both, scored
     /// once on the test part, which nothing else ever looks at.
     pub split: Split,
+}
+
+impl Budget {
+    /// A budget of so many epochs over all of the training data.
+    #[must_use]
+    pub fn new(epochs: u32, seed: u64, split: Split) -> Self {
+        Budget { epochs, data_frac: 1.0, seed, split }
+    }
 }
 
 /// Turns an architecture into a trial on one task.

@@ -105,7 +105,7 @@ mod tests {
                 heard.push((epoch, score));
                 Decision::when(epoch >= until, "no".into())
             };
-            let budget = Budget { epochs: 4, seed: 0, split };
+            let budget = Budget::new(4, 0, split);
             let trial = table.train_watched(&space(), &depth(1), &budget, &mut watch).unwrap();
             (trial, heard)
         };
@@ -132,7 +132,7 @@ mod tests {
         let mut table: Box<dyn Trainer> = Box::new(TableTrainer::new(task, &space(), trials));
         assert_eq!(table.task().id, "t".into());
         let mut score = |at, split| {
-            let budget = Budget { epochs: 1, seed: 0, split };
+            let budget = Budget::new(1, 0, split);
             table.train(&space(), &depth(at), &budget).map(|trial| trial.score)
         };
         assert_eq!(score(1, Split::Validation).unwrap(), Some(0.5));

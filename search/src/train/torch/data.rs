@@ -10,10 +10,21 @@ pub(super) struct Parts {
     pub(super) score: Part,
 }
 
-/// Examples `[n, shape...]` and their classes `[n]`, whole on the device.
+/// Examples `[n, shape...]` and their classes `[n]`: whole on the device where they fit, else on the CPU, from where each
+/// batch is brought.
 pub(super) struct Part {
     pub(super) x: Tensor,
     pub(super) y: Tensor,
+    device: Device,
+}
+
+/// Some examples on the device.
+pub(super) struct Batch {
+    pub(super) x: Tensor,
+    /// Their classes, `[n]`.
+    pub(super) y: Tensor,
+    /// The classes that are mixed in and the share of the first ones.
+    pub(super) mixed: Option<(Tensor, f64)>,
 }
 
 impl Parts {
@@ -42,13 +53,38 @@ impl Part {
         let labels: Vec<i64> = rows.iter().map(|row| dataset.y()[*row] as i64).collect();
         let sides = std::iter::once(rows.len()).chain(dataset.shape().iter().copied());
         let size: Vec<i64> = sides.map(|side| side as i64).collect();
-        Ok(Part {
-            x: Tensor::f_from_slice(&values)?.f_reshape(size)?.f_to_device(device)?,
-            y: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
-        })
+        let x = Tensor::f_from_slice(&values)?.f_reshape(size)?;
+        let y = Tensor::f_from_slice(&labels)?;
+        match (x.f_to_device(device), y.f_to_device(device)) {
+            (Ok(x), Ok(y)) => Ok(Part { x, y, device }),
+            // What does not fit on a device stays beside it; the CPU has no beside.
+            (Err(error), _) | (_, Err(error)) if device == Device::Cpu => Err(error),
+            _ => {
+                tracing::info!(
+                    task = dataset.name(),
+                    "the data do not fit on the device; batches are brought"
+                );
+                Ok(Part { x, y, device })
+            }
+        }
     }
 
     pub(super) fn len(&self) -> i64 {
         self.y.size().first().copied().unwrap_or(0)
+    }
+
+    /// The examples of these rows, `[batch]`.
+    pub(super) fn rows(&self, rows: &Tensor) -> Result<Batch, TchError> {
+        let rows = rows.f_to_device(self.y.device())?;
+        self.batch(&self.x.f_index_select(0, &rows)?, &self.y.f_index_select(0, &rows)?)
+    }
+
+    /// The examples from `start` on.
+    pub(super) fn range(&self, start: i64, length: i64) -> Result<Batch, TchError> {
+        self.batch(&self.x.f_narrow(0, start, length)?, &self.y.f_narrow(0, start, length)?)
+    }
+
+    fn batch(&self, x: &Tensor, y: &Tensor) -> Result<Batch, TchError> {
+        Ok(Batch { x: x.f_to_device(self.device)?, y: y.f_to_device(self.device)?, mixed: None })
     }
 }

@@ -28,6 +28,23 @@ pub(super) fn choose(choice: DeviceChoice) -> Result<Device, TrainError> {
     }
 }
 
+/// What the device is called by its maker, else its kind: costs are compared on one device.
+pub(super) fn label(device: Device) -> String {
+    let (file, key) = match device {
+        Device::Cuda(_) => (gpu_file(), "Model"),
+        _ => (Some("/proc/cpuinfo".into()), "model name"),
+    };
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'));
+    line.map_or_else(|| name(device).to_owned(), |model| model.trim().to_owned())
+}
+
+/// Where the driver describes the first GPU.
+fn gpu_file() -> Option<std::path::PathBuf> {
+    let mut gpus = std::fs::read_dir("/proc/driver/nvidia/gpus").ok()?.flatten().map(|gpu| gpu.path());
+    gpus.next().map(|gpu| gpu.join("information"))
+}
+
 pub(super) fn name(device: Device) -> &'static str {
     if device.is_cuda() { "cuda" } else { "cpu" }
 }

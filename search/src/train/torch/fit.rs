@@ -1,37 +1,66 @@
 //! `Fit`: one network, trained from start to end.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tch::nn::{self, Optimizer, OptimizerConfig, VarStore};
-use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
+use tch::nn::VarStore;
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
+use super::augment::augment;
+use super::checkpoint::{Checkpoint, Progress};
 use super::data::{Part, Parts};
+use super::measure;
 use super::module::Module;
+use super::objective::Objective;
+use super::optimizer::{Memory, Optimizer};
+use super::weights::Tensors;
 use super::{EpochReport, Outcome, chunks, first_line};
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
+use crate::train::Recipe;
 
-/// Share of all steps in which the learning rate rises from nothing.
-const WARM_UP: f64 = 0.05;
-/// Largest norm of all gradients together.
-const MAX_GRADIENT: f64 = 1.0;
 /// Multiply-adds of a step from which on several threads are worth their barriers. Below, one thread is as fast, and does
 /// not depend on all threads having a core to themselves.
 const PARALLEL_FLOPS: u64 = 50_000_000;
-/// Examples in the batch whose time gives the latency, and how often it is timed.
-const TIMED_BATCH: i64 = 64;
-const TIMED_RUNS: usize = 9;
 
-/// How one network is trained.
-pub(super) struct Settings {
-    pub(super) epochs: u32,
-    pub(super) batch_size: usize,
-    pub(super) learning_rate: f64,
-    pub(super) weight_decay: f64,
-    pub(super) seed: u64,
+/// A network with its weights, before or after training.
+pub(super) struct Network {
+    pub(super) module: Module,
+    pub(super) store: VarStore,
+}
+
+impl Network {
+    /// Fresh weights, drawn with the seed.
+    pub(super) fn new(net: &NetGraph, device: Device, recipe: &Recipe, seed: u64) -> Result<Self, TchError> {
+        let shapes = net.shapes().map_err(|error| TchError::Torch(error.to_string()))?;
+        use_threads(net, recipe.batch_size);
+        // Seeds of libtorch are signed; all 64 bits are used.
+        tch::manual_seed(seed.cast_signed());
+        let store = VarStore::new(device);
+        let module = Module::new(&store.root(), net, &shapes)?.computing(recipe);
+        Ok(Network { module, store })
+    }
+
+    /// The weights and what norms remember, by name.
+    pub(super) fn tensors(&self) -> Tensors {
+        self.store.variables().into_iter().collect()
+    }
+
+    /// Takes over the values of tensors of the same names and shapes.
+    pub(super) fn load(&self, values: &Tensors) -> Result<(), TchError> {
+        no_grad(|| {
+            for (name, mut tensor) in self.tensors() {
+                let value = values.get(&name).filter(|value| value.size() == tensor.size());
+                let value =
+                    value.ok_or_else(|| TchError::FileFormat(format!("no weights {name} of its shape")))?;
+                tensor.f_copy_(value)?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// One thread for a small network, all cores for a large one.
@@ -42,135 +71,224 @@ fn use_threads(net: &NetGraph, batch_size: usize) {
     tch::set_num_threads(if flops < PARALLEL_FLOPS { 1 } else { cores });
 }
 
+/// How long and by which chance a network is trained.
+pub(super) struct Course<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) epochs: u32,
+    pub(super) seed: u64,
+    /// Blocks whose weights stay as they are.
+    pub(super) frozen: &'a BTreeSet<String>,
+    /// Where it is kept while under way.
+    pub(super) checkpoint: Option<&'a Checkpoint>,
+}
+
+/// Who is told, and who may stop it.
+pub(super) struct Watchers<'a> {
+    pub(super) on_epoch: &'a mut dyn FnMut(EpochReport),
+    pub(super) watch: &'a mut dyn FnMut(u32, f64) -> Decision,
+}
+
 /// A network under training.
 pub(super) struct Fit<'a> {
-    module: Module,
+    network: &'a Network,
+    objective: &'a dyn Objective,
     optimizer: Optimizer,
-    settings: &'a Settings,
-    device: Device,
-    // Owns the weights that the module and the optimizer share.
-    _weights: VarStore,
+    course: Course<'a>,
+    losses: Vec<f64>,
+    scores: Vec<f64>,
+    /// The weights of the epoch with the best score, when they are asked for.
+    best: Tensors,
+    started: Instant,
+    seconds_before: f64,
 }
 
 impl<'a> Fit<'a> {
-    /// Fresh weights, drawn with the seed.
-    pub(super) fn new(net: &NetGraph, device: Device, settings: &'a Settings) -> Result<Self, TchError> {
-        let shapes = net.shapes().map_err(|error| TchError::Torch(error.to_string()))?;
-        // Seeds of libtorch are signed; all 64 bits are used.
-        use_threads(net, settings.batch_size);
-        tch::manual_seed(settings.seed.cast_signed());
-        let weights = VarStore::new(device);
-        let module = Module::new(&weights.root(), net, &shapes)?;
-        let optimizer =
-            nn::AdamW::default().wd(settings.weight_decay).build(&weights, settings.learning_rate)?;
-        Ok(Fit { module, optimizer, settings, device, _weights: weights })
+    pub(super) fn new(
+        network: &'a Network,
+        objective: &'a dyn Objective,
+        course: Course<'a>,
+    ) -> Result<Self, TchError> {
+        let is_frozen = |name: &str| course.frozen.contains(name.split('.').next().unwrap_or(name));
+        let mut trained: Vec<(String, Tensor)> = network.store.variables().into_iter().collect();
+        // The store keeps them in a hash map, and their order is that of the optimizer's memory.
+        trained.sort_by(|a, b| a.0.cmp(&b.0));
+        trained.retain(|(_, tensor)| tensor.requires_grad());
+        let (frozen, trained): (Vec<_>, Vec<_>) = trained.into_iter().partition(|(name, _)| is_frozen(name));
+        for (_, tensor) in frozen {
+            let _ = tensor.f_set_requires_grad(false)?;
+        }
+        let trained = trained.into_iter().map(|(_, tensor)| tensor).collect();
+        Ok(Fit {
+            optimizer: Optimizer::new(trained, course.recipe)?,
+            network,
+            objective,
+            course,
+            losses: Vec::new(),
+            scores: Vec::new(),
+            best: Tensors::new(),
+            started: Instant::now(),
+            seconds_before: 0.0,
+        })
     }
 
-    /// Trains for all epochs and scores. With `scored` it scores after each epoch too, and `watch` may stop it there.
+    /// Trains for all epochs that are left and scores. With `scored` it scores after each epoch too, and may be stopped there.
     pub(super) fn run(
         mut self,
         parts: &Parts,
         scored: bool,
-        on_epoch: &mut dyn FnMut(EpochReport),
-        watch: &mut dyn FnMut(u32, f64) -> Decision,
+        watchers: Watchers<'_>,
     ) -> Result<Outcome, String> {
-        let mut curve = Vec::new();
+        let Watchers { on_epoch, watch } = watchers;
+        self.resume().map_err(|error| first_line(&error))?;
         let mut stopped = None;
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.settings.seed);
-        for epoch in 1..=self.settings.epochs {
-            let loss = self.epoch(&parts.fit, epoch, &mut rng)?;
-            let accuracy = if scored { Some(self.accuracy(&parts.score)?) } else { None };
-            curve.extend(accuracy.map(|accuracy| (f64::from(epoch), accuracy)));
-            on_epoch(EpochReport { epoch, loss, validation_accuracy: accuracy });
+        for epoch in 1..=self.course.epochs {
+            let at = epoch as usize - 1;
+            let is_new = at >= self.losses.len();
+            if is_new {
+                let loss = self.epoch(&parts.fit, epoch)?;
+                self.losses.push(loss);
+                if scored {
+                    self.scores.push(measure::accuracy(&self.network.module, &parts.score)?);
+                    self.remember_best();
+                }
+            }
+            let accuracy = self.scores.get(at).copied();
+            on_epoch(EpochReport { epoch, loss: self.losses[at], validation_accuracy: accuracy });
+            if epoch == self.course.epochs {
+                break;
+            }
             let decision = accuracy.map(|accuracy| watch(epoch, accuracy)).filter(Decision::is_stop);
-            if let Some(stop) = decision.filter(|_| epoch < self.settings.epochs) {
+            if let Some(stop) = decision {
                 stopped = Some((epoch, stop.why().to_owned()));
                 break;
             }
-        }
-        let accuracy = match curve.last() {
-            Some((_, last)) => *last,
-            None => self.accuracy(&parts.score)?,
-        };
-        let latency_s = self.latency(&parts.score)?;
-        Ok(Outcome { accuracy, curve, latency_s, stopped })
-    }
-
-    /// One pass over the shuffled examples; the mean loss.
-    fn epoch(&mut self, part: &Part, epoch: u32, rng: &mut Xoshiro256PlusPlus) -> Result<f64, String> {
-        let mut order: Vec<i64> = (0..part.len()).collect();
-        order.shuffle(rng);
-        let torch = |error: TchError| first_line(&error);
-        let order =
-            Tensor::f_from_slice(&order).and_then(|order| order.f_to_device(self.device)).map_err(torch)?;
-        let steps = chunks(part, self.settings.batch_size).count();
-        let mut total = 0.0;
-        for (step, (start, length)) in chunks(part, self.settings.batch_size).enumerate() {
-            self.schedule(
-                (f64::from(epoch - 1) + step as f64 / steps as f64) / f64::from(self.settings.epochs),
-            );
-            let rows = order.f_narrow(0, start, length).map_err(torch)?;
-            let loss = self.step(part, &rows).map_err(torch)?;
-            if !loss.is_finite() {
-                return Err(format!("the loss is {loss} in epoch {epoch}, step {}", step + 1));
+            if self.is_exhausted(at) {
+                break;
             }
-            total += loss * length as f64;
-        }
-        Ok(total / part.len() as f64)
-    }
-
-    /// Linear warm-up, then half a cosine down to nothing. `progress` is from 0 to 1.
-    fn schedule(&mut self, progress: f64) {
-        let factor = if progress < WARM_UP {
-            (progress + 1e-3) / (WARM_UP + 1e-3)
-        } else {
-            let rest = (progress - WARM_UP) / (1.0 - WARM_UP);
-            0.5 * (1.0 + (std::f64::consts::PI * rest).cos())
-        };
-        self.optimizer.set_lr(self.settings.learning_rate * factor);
-    }
-
-    fn step(&mut self, part: &Part, rows: &Tensor) -> Result<f64, TchError> {
-        let x = part.x.f_index_select(0, rows)?;
-        let y = part.y.f_index_select(0, rows)?;
-        let scores = self.module.forward(&x, true)?;
-        let loss = scores.f_cross_entropy_loss::<Tensor>(&y, None, Reduction::Mean, -100, 0.0)?;
-        self.optimizer.backward_step_clip_norm(&loss, MAX_GRADIENT);
-        loss.f_double_value(&[])
-    }
-
-    /// The share of examples whose class has the highest score. Of scores that are not numbers none is the highest, and
-    /// the first class would be taken.
-    fn accuracy(&self, part: &Part) -> Result<f64, String> {
-        let (right, finite) = no_grad(|| {
-            let (mut right, mut finite) = (0.0, true);
-            for (start, length) in chunks(part, 512) {
-                let scores = self.module.forward(&part.x.f_narrow(0, start, length)?, false)?;
-                let hits = scores.f_argmax(-1, false)?.f_eq_tensor(&part.y.f_narrow(0, start, length)?)?;
-                right += hits.f_sum(Kind::Float)?.f_double_value(&[])?;
-                finite &= scores.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0;
+            if is_new {
+                self.keep().map_err(|error| first_line(&error))?;
             }
-            Ok((right, finite))
+        }
+        self.finish(parts, stopped)
+    }
+
+    fn finish(self, parts: &Parts, stopped: Option<(u32, String)>) -> Result<Outcome, String> {
+        let best = self.best_epoch().filter(|_| !self.best.is_empty() && stopped.is_none());
+        if best.is_some() {
+            self.network.load(&self.best).map_err(|error| first_line(&error))?;
+        }
+        let accuracy = match best.map(|best| self.scores[best]).or(self.scores.last().copied()) {
+            Some(accuracy) => accuracy,
+            None => measure::accuracy(&self.network.module, &parts.score)?,
+        };
+        let latency_s = measure::latency(&self.network.module, &parts.score)?;
+        let curve = self.scores.iter().enumerate().map(|(at, score)| ((at + 1) as f64, *score)).collect();
+        let train_s = self.seconds();
+        Ok(Outcome { accuracy, curve, latency_s, train_s, stopped, best_epoch: best.map(|at| at as u32 + 1) })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// The position of the first epoch with the best score.
+    fn best_epoch(&self) -> Option<usize> {
+        let scores = self.scores.iter().enumerate();
+        scores.max_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a))).map(|(at, _)| at)
+    }
+
+    fn remember_best(&mut self) {
+        let is_best = self.best_epoch() == Some(self.scores.len() - 1);
+        if self.course.recipe.patience.is_some() && is_best {
+            let copies = self.network.tensors().into_iter().map(|(name, t)| (name, t.detach().copy()));
+            self.best = copies.collect();
+        }
+    }
+
+    /// Whether the score has not become better for as long as the recipe is patient.
+    fn is_exhausted(&self, at: usize) -> bool {
+        let patience = self.course.recipe.patience.map(|epochs| epochs as usize);
+        self.best_epoch().zip(patience).is_some_and(|(best, patience)| at.saturating_sub(best) >= patience)
+    }
+
+    /// Goes on where the trial was, if it was kept.
+    fn resume(&mut self) -> Result<(), TchError> {
+        let Some(progress) = self.course.checkpoint.and_then(|kept| kept.load(self.network.store.device()))
+        else {
+            return Ok(());
+        };
+        if progress.memory.first.size() != self.optimizer.memory.first.size() {
+            tracing::warn!("the checkpoint is of another network; the trial starts anew");
+            return Ok(());
+        }
+        self.network.load(&progress.weights)?;
+        self.optimizer.memory = progress.memory;
+        tracing::info!(epochs = progress.losses.len(), "the trial goes on where it was");
+        (self.losses, self.scores, self.best) = (progress.losses, progress.scores, progress.best);
+        self.seconds_before = progress.seconds;
+        Ok(())
+    }
+
+    /// Keeps where the trial is.
+    fn keep(&self) -> Result<(), TchError> {
+        let Some(checkpoint) = self.course.checkpoint else { return Ok(()) };
+        let Memory { first, second, steps } = &self.optimizer.memory;
+        let memory = Memory { first: first.shallow_clone(), second: second.shallow_clone(), steps: *steps };
+        let best = self.best.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+        checkpoint.save(&Progress {
+            losses: self.losses.clone(),
+            scores: self.scores.clone(),
+            seconds: self.seconds(),
+            memory,
+            weights: self.network.tensors(),
+            best,
         })
-        .map_err(|error: TchError| first_line(&error))?;
-        if finite { Ok(right / part.len() as f64) } else { Err("the scores are not finite numbers".into()) }
     }
 
-    /// Seconds an example takes on its way through, in a batch: the median of several runs.
-    fn latency(&self, part: &Part) -> Result<f64, String> {
-        let length = TIMED_BATCH.min(part.len());
-        let mut times = Vec::with_capacity(TIMED_RUNS);
-        for _ in 0..TIMED_RUNS {
-            let start = Instant::now();
-            no_grad(|| {
-                let scores = self.module.forward(&part.x.f_narrow(0, 0, length)?, false)?;
-                // Reading a value waits for the device.
-                scores.f_sum(Kind::Float)?.f_double_value(&[])
-            })
-            .map_err(|error: TchError| first_line(&error))?;
-            times.push(start.elapsed().as_secs_f64() / length as f64);
+    /// One pass over the shuffled examples; the mean loss. All chance is that of the seed and the epoch, so that a trial that
+    /// was broken off goes on as if it had not been.
+    fn epoch(&mut self, part: &Part, epoch: u32) -> Result<f64, String> {
+        let chance = self.course.seed.wrapping_add(u64::from(epoch).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(chance);
+        tch::manual_seed(chance.cast_signed());
+        let mut order: Vec<i64> = (0..part.len()).collect();
+        order.shuffle(&mut rng);
+        let torch = |error: TchError| first_line(&error);
+        let device = self.network.store.device();
+        let order =
+            Tensor::f_from_slice(&order).and_then(|order| order.f_to_device(device)).map_err(torch)?;
+        let steps = chunks(part, self.course.recipe.batch_size).count();
+        let mut losses = Vec::with_capacity(steps);
+        for (step, (start, length)) in chunks(part, self.course.recipe.batch_size).enumerate() {
+            let progress =
+                (f64::from(epoch - 1) + step as f64 / steps as f64) / f64::from(self.course.epochs);
+            let rows = order.f_narrow(0, start, length).map_err(torch)?;
+            let loss = self.step(part, &rows, progress, &mut rng).map_err(torch)?;
+            losses.push(loss.f_mul_scalar(length as f64).map_err(torch)?);
         }
-        times.sort_by(f64::total_cmp);
-        Ok(times[TIMED_RUNS / 2])
+        // One look at the device an epoch, not one a step.
+        let losses =
+            Tensor::f_stack(&losses, 0).and_then(|losses| losses.f_to_kind(Kind::Double)).map_err(torch)?;
+        let losses = Vec::<f64>::try_from(losses).map_err(torch)?;
+        match losses.iter().position(|loss| !loss.is_finite()) {
+            Some(step) => Err(format!("the loss is {} in epoch {epoch}, step {}", losses[step], step + 1)),
+            None => Ok(losses.iter().sum::<f64>() / part.len() as f64),
+        }
+    }
+
+    fn step(
+        &mut self,
+        part: &Part,
+        rows: &Tensor,
+        progress: f64,
+        rng: &mut Xoshiro256PlusPlus,
+    ) -> Result<Tensor, TchError> {
+        let Course { recipe, frozen, .. } = &self.course;
+        let batch = augment(part.rows(rows)?, &recipe.augmentations, rng)?;
+        // A frozen block's norms stay as they were learned.
+        let values = self.network.module.values(&batch.x, |node| !frozen.contains(node.block()))?;
+        let loss = self.objective.loss(&values, &batch)?;
+        self.optimizer.step(&loss, recipe, recipe.learning_rate_at(progress))?;
+        loss.f_detach()
     }
 }

@@ -1,46 +1,50 @@
 //! Training with libtorch. No type of tch shows outside: an architecture goes in, a trial comes out.
 
+mod augment;
+mod checkpoint;
 mod cuda;
 mod data;
 mod device;
 mod fit;
+mod measure;
 mod module;
+mod objective;
+mod optimizer;
+mod weights;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use heirloom_datasets::{Dataset, Splits};
 use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task, Trial};
 use tch::Device;
 
-use super::{Budget, TrainError, Trainer, mark_pruned};
+use super::{Budget, Recipe, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_pruned};
 use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph, Op};
 use crate::spaces::{self, NetInput};
+use checkpoint::Checkpoint;
 use data::{Part, Parts};
 pub use device::DeviceChoice;
-use fit::{Fit, Settings};
+use fit::{Course, Fit, Network, Watchers};
+use heirloom_predictor::DEVICE_FIELD;
+use objective::CrossEntropy;
 
 /// The release of libtorch that this is built for.
 const VERSIONS: &str = "tch 0.24.0, libtorch 2.11.0";
 
 /// How to train, whatever the architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct TorchOptions {
     /// Where to train.
     pub device: DeviceChoice,
-    /// Examples a step.
-    pub batch_size: usize,
+    /// How to train.
+    pub recipe: Recipe,
+    /// Where trained weights, and trials under way, are kept; absent, they are not.
+    pub weights: Option<WeightStore>,
     /// The seed of the split into training, validation and test part; part of the task, not of a trial.
     pub split_seed: u64,
-}
-
-impl Default for TorchOptions {
-    fn default() -> Self {
-        TorchOptions { device: DeviceChoice::Auto, batch_size: 64, split_seed: 0 }
-    }
 }
 
 /// What is told after each epoch.
@@ -54,12 +58,11 @@ pub struct EpochReport {
     pub validation_accuracy: Option<f64>,
 }
 
-/// Trains networks with libtorch: AdamW with a cosine schedule after a short warm-up, gradients clipped to norm 1. Learning
-/// rate and weight decay are the architecture's parameters `lr` and `weight_decay`, or 1e-3 and 1e-4. The score is the
-/// accuracy after the last epoch, not the best one on the way.
+/// Trains networks with libtorch by a [`Recipe`]; an architecture's own `lr` and `weight_decay` count. The score is the
+/// accuracy after the last epoch, not the best one on the way, unless the recipe has patience.
 ///
-/// On the CPU the same seed gives the same trial, its times apart, as long as libtorch has as many threads. Trials of one
-/// process wait for each other.
+/// On the CPU the same seed gives the same trial, its times apart, as long as libtorch has as many threads; also when it was
+/// broken off and goes on from what was kept of it. Trials of one process wait for each other.
 pub struct TorchTrainer {
     task: Task,
     dataset: Arc<Dataset>,
@@ -67,8 +70,8 @@ pub struct TorchTrainer {
     fingerprint: String,
     options: TorchOptions,
     device: Device,
-    /// The parts on the device; remade only when another split is asked for.
-    parts: Option<(Split, Parts)>,
+    /// The parts on the device; remade only when another split or share is asked for.
+    parts: Option<((Split, u64), Parts)>,
     on_epoch: Box<dyn FnMut(EpochReport) + Send>,
 }
 
@@ -76,12 +79,13 @@ impl TorchTrainer {
     /// A trainer over a data set; `on_epoch` hears how each epoch went.
     ///
     /// # Errors
-    /// [`TrainError::NoDevice`].
+    /// [`TrainError::NoDevice`], [`TrainError::BadRecipe`].
     pub fn new(
         dataset: Arc<Dataset>,
         options: TorchOptions,
         on_epoch: Box<dyn FnMut(EpochReport) + Send>,
     ) -> Result<Self, TrainError> {
+        options.recipe.check(&dataset)?;
         Ok(TorchTrainer {
             task: dataset.task(),
             splits: Splits::new(&dataset, options.split_seed),
@@ -112,14 +116,20 @@ impl TorchTrainer {
         Ok(net)
     }
 
-    /// The examples on the device, as the split asks for them.
-    fn prepare(&mut self, split: Split) -> Result<(), TrainError> {
-        if self.parts.as_ref().is_some_and(|(prepared, _)| *prepared == split) {
+    /// The examples on the device, as the budget asks for them.
+    fn prepare(&mut self, budget: &Budget) -> Result<(), TrainError> {
+        let (split, share) = (budget.split, budget.data_frac);
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(TrainError::BadShare { share });
+        }
+        let key = (split, share.to_bits());
+        if self.parts.as_ref().is_some_and(|(prepared, _)| *prepared == key) {
             return Ok(());
         }
         let Splits { train, validation, test } = &self.splits;
+        let train = self.splits.share_of(train, &self.dataset, share);
         let (fit, score) = match split {
-            Split::Validation => (train.clone(), validation),
+            Split::Validation => (train, validation),
             Split::Test => ([&train[..], validation].concat(), test),
             Split::Train => return Err(TrainError::BadSplit { split }),
         };
@@ -128,7 +138,7 @@ impl TorchTrainer {
         }
         let parts = Parts::new(&self.dataset, &fit, score, self.device);
         let parts = parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
-        self.parts = Some((split, parts));
+        self.parts = Some((key, parts));
         Ok(())
     }
 
@@ -136,29 +146,64 @@ impl TorchTrainer {
     fn run(
         &mut self,
         net: &NetGraph,
-        architecture: &Architecture,
+        trial: &mut Trial,
         budget: &Budget,
         watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Outcome, String> {
         let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
-        let settings = Settings {
+        let recipe = self.options.recipe.of(&trial.architecture);
+        let checkpoint = self.options.weights.as_ref();
+        let checkpoint =
+            checkpoint.map(|store| Checkpoint::new(&store.under_way(), &self.key(trial, &recipe)));
+        let frozen = BTreeSet::new();
+        let course = Course {
+            recipe: &recipe,
             epochs: budget.epochs,
-            batch_size: self.options.batch_size,
-            learning_rate: architecture.number("lr").unwrap_or(1e-3),
-            weight_decay: architecture.number("weight_decay").unwrap_or(1e-4),
             seed: budget.seed,
+            frozen: &frozen,
+            checkpoint: checkpoint.as_ref(),
         };
+        let objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
+        let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
         let scored = budget.split == Split::Validation;
-        let on_epoch = &mut self.on_epoch;
         let device = self.device;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            let fit = Fit::new(net, device, &settings).map_err(|error| first_line(&error))?;
-            fit.run(parts, scored, on_epoch, watch)
+            let torch = |error| first_line(&error);
+            let network = Network::new(net, device, &recipe, budget.seed).map_err(torch)?;
+            let fit = Fit::new(&network, &objective, course).map_err(torch)?;
+            let outcome = fit.run(parts, scored, watchers)?;
+            Ok::<_, String>((outcome, weights::to_bytes(&network.tensors()).map_err(torch)?))
         }));
-        match attempt {
-            Ok(done) => done,
-            Err(panic) => Err(format!("panic: {}", panic_text(&*panic))),
+        if let Some(checkpoint) = checkpoint {
+            // It has ended, well or not; one that failed would fail again.
+            checkpoint.remove();
         }
+        let (outcome, bytes) = match attempt {
+            Ok(done) => done?,
+            Err(panic) => return Err(format!("panic: {}", panic_text(&*panic))),
+        };
+        self.keep_weights(trial, &bytes);
+        Ok(outcome)
+    }
+
+    /// Puts the weights beside the base. Without room for them the trial counts all the same.
+    fn keep_weights(&self, trial: &mut Trial, bytes: &[u8]) {
+        let Some(store) = &self.options.weights else { return };
+        match store.put(bytes) {
+            Ok(hash) => {
+                trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
+            }
+            Err(error) => tracing::warn!(%error, "the weights are not kept"),
+        }
+    }
+
+    /// What a trial is the same by, before it has a result.
+    fn key(&self, trial: &Trial, recipe: &Recipe) -> String {
+        let Trial { task, space, architecture, split, fidelity, seed, .. } = trial;
+        let what =
+            (task, space, architecture, split, fidelity, seed, recipe, &self.fingerprint, self.device());
+        let bytes = serde_json::to_vec(&what).expect("names and numbers can be written");
+        blake3::hash(&bytes).to_hex()[..32].to_owned()
     }
 
     /// A trial that is still to be run.
@@ -166,10 +211,19 @@ impl TorchTrainer {
         let (task, metric) = (self.task.id.clone(), self.task.metric.clone());
         let mut trial = Trial::new(task, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
         trial.fidelity.insert("epochs".into(), budget.epochs.into());
+        if budget.data_frac < 1.0 {
+            trial.fidelity.insert("data_frac".into(), budget.data_frac);
+        }
         trial.seed = Some(budget.seed);
         trial.source =
             Some(format!("heirloom {}, {VERSIONS}, {}", env!("CARGO_PKG_VERSION"), self.device()).into());
         trial.extra.insert("data".into(), self.fingerprint.as_str().into());
+        trial.extra.insert(DEVICE_FIELD.into(), device::label(self.device).into());
+        if self.options.recipe != Recipe::default() {
+            let recipe =
+                serde_json::to_value(&self.options.recipe).expect("a recipe holds names and numbers");
+            trial.extra.insert("recipe".into(), recipe);
+        }
         trial
     }
 
@@ -187,6 +241,9 @@ struct Outcome {
     /// Validation accuracy after each epoch.
     curve: Vec<(f64, f64)>,
     latency_s: f64,
+    train_s: f64,
+    /// The epoch whose weights these are, when that is not the last one by rule.
+    best_epoch: Option<u32>,
     /// The epoch after which it was stopped, and why.
     stopped: Option<(u32, String)>,
 }
@@ -204,7 +261,7 @@ impl Trainer for TorchTrainer {
         watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Trial, TrainError> {
         let net = self.net(space, architecture)?;
-        self.prepare(budget.split)?;
+        self.prepare(budget)?;
         let mut trial = self.blank(space, architecture, budget);
         // A network that does not hold together is this architecture's failure, not the study's.
         let cost = match net.cost() {
@@ -215,15 +272,18 @@ impl Trainer for TorchTrainer {
             }
         };
         let turn = turn();
-        let start = Instant::now();
-        let outcome = self.run(&net, architecture, budget, watch);
-        trial.costs = costs(&cost, start.elapsed().as_secs_f64());
+        let outcome = self.run(&net, &mut trial, budget, watch);
         drop(turn);
+        trial.costs = costs(&cost);
         match outcome {
             Ok(outcome) => {
                 trial.score = Some(outcome.accuracy);
                 trial.curve = outcome.curve;
                 trial.costs.insert("latency_s".into(), outcome.latency_s);
+                trial.costs.insert("train_s".into(), outcome.train_s);
+                if let Some(epoch) = outcome.best_epoch {
+                    trial.extra.insert("best_epoch".into(), epoch.into());
+                }
                 if let Some((epoch, why)) = outcome.stopped {
                     mark_pruned(&mut trial, epoch, &why);
                 }
@@ -242,8 +302,8 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn costs(cost: &NetCost, train_s: f64) -> BTreeMap<heirloom_kb::Name, f64> {
-    let costs = [("params", cost.params as f64), ("flops", cost.flops as f64), ("train_s", train_s)];
+fn costs(cost: &NetCost) -> BTreeMap<heirloom_kb::Name, f64> {
+    let costs = [("params", cost.params as f64), ("flops", cost.flops as f64)];
     costs.into_iter().map(|(name, cost)| (name.into(), cost)).collect()
 }
 
@@ -273,5 +333,7 @@ fn batches(n: i64, size: i64) -> impl Iterator<Item = (i64, i64)> {
     (0..end).step_by(size as usize).map(move |start| (start, length(start)))
 }
 
+#[cfg(test)]
+mod recipe_tests;
 #[cfg(test)]
 mod tests;

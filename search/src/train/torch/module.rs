@@ -1,14 +1,17 @@
 //! A network of tensors, made from a `NetGraph`.
 
 use tch::nn::{Path, init};
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use crate::net::{NetGraph, NetNode, Op, PoolKind, Shape};
+use crate::train::{Precision, Recipe};
 
 /// The weights of a network, node by node, and how to apply them.
 pub(super) struct Module {
     nodes: Vec<NetNode>,
     weights: Vec<Weights>,
+    kind: Kind,
+    channels_last: bool,
 }
 
 /// What a node has to learn.
@@ -31,7 +34,28 @@ impl Module {
             let own = node.name.split('.').fold(path.clone(), |path, part| path.sub(part));
             make(&own, &node.op, input)
         });
-        Ok(Module { nodes: net.nodes().to_vec(), weights: weights.collect::<Result<_, _>>()? })
+        Ok(Module {
+            nodes: net.nodes().to_vec(),
+            weights: weights.collect::<Result<_, _>>()?,
+            kind: Kind::Float,
+            channels_last: false,
+        })
+    }
+
+    /// The same network, computing in the numbers and the layout of a recipe.
+    pub(super) fn computing(mut self, recipe: &Recipe) -> Self {
+        self.kind = if recipe.precision == Precision::Bfloat16 { Kind::BFloat16 } else { Kind::Float };
+        self.channels_last = recipe.channels_last;
+        self
+    }
+
+    /// Examples as the network computes with them.
+    fn prepared(&self, x: &Tensor) -> Result<Tensor, TchError> {
+        let x = x.f_to_kind(self.kind)?;
+        if self.channels_last && x.dim() == 4 {
+            return x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2]);
+        }
+        Ok(x)
     }
 
     /// Examples `[batch, shape...]` to class scores `[batch, n_classes]`.
@@ -49,7 +73,7 @@ impl Module {
         for (node, weights) in self.nodes.iter().zip(&self.weights) {
             let inputs: Vec<&Tensor> = node.inputs.iter().map(|input| &values[*input]).collect();
             let value = if node.op == Op::Input {
-                x.shallow_clone()
+                self.prepared(x)?
             } else {
                 apply(&node.op, weights, &inputs, train(node))?
             };
@@ -119,14 +143,19 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
     let x = inputs[0];
     match (op, weights) {
         (Op::Conv2d { kernel, stride, groups, .. }, Weights::Dense { weight, bias }) => {
+            let (weight, bias) = in_kind(weight, bias.as_ref(), x)?;
             let (padding, stride) = (*kernel as i64 / 2, *stride as i64);
-            x.f_conv2d(weight, bias.as_ref(), [stride; 2], [padding; 2], [1_i64; 2], *groups as i64)
+            x.f_conv2d(&weight, bias.as_ref(), [stride; 2], [padding; 2], [1_i64; 2], *groups as i64)
         }
         (Op::Conv1d { kernel, stride, groups, .. }, Weights::Dense { weight, bias }) => {
+            let (weight, bias) = in_kind(weight, bias.as_ref(), x)?;
             let padding = *kernel as i64 / 2;
-            x.f_conv1d(weight, bias.as_ref(), *stride as i64, padding, 1, *groups as i64)
+            x.f_conv1d(&weight, bias.as_ref(), *stride as i64, padding, 1, *groups as i64)
         }
-        (Op::Linear { .. }, Weights::Dense { weight, bias }) => x.f_linear(weight, bias.as_ref()),
+        (Op::Linear { .. }, Weights::Dense { weight, bias }) => {
+            let (weight, bias) = in_kind(weight, bias.as_ref(), x)?;
+            x.f_linear(&weight, bias.as_ref())
+        }
         (Op::BatchNorm, Weights::Norm { weight, bias, running_mean, running_var }) => x.f_batch_norm(
             Some(weight),
             Some(bias),
@@ -150,6 +179,12 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
         // The trainer has refused graph layers, and weights were made for the operations that have some.
         _ => Ok(x.shallow_clone()),
     }
+}
+
+/// Weights in the numbers of what they are applied to.
+fn in_kind(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Result<(Tensor, Option<Tensor>), TchError> {
+    let kind = x.f_kind()?;
+    Ok((weight.f_to_kind(kind)?, bias.map(|bias| bias.f_to_kind(kind)).transpose()?))
 }
 
 fn pool(x: &Tensor, kind: PoolKind, kernel: i64, stride: i64) -> Result<Tensor, TchError> {

@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::*;
 
 /// Two classes of 8x8 images that differ in which half is bright.
-fn halves() -> Arc<Dataset> {
+pub(super) fn halves() -> Arc<Dataset> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
     let y: Vec<usize> = (0..200).map(|row| row % 2).collect();
     let x = Array2::from_shape_fn((200, 64), |(row, pixel)| {
@@ -25,7 +25,7 @@ fn trainer(dataset: Arc<Dataset>) -> TorchTrainer {
     TorchTrainer::new(dataset, options, Box::new(|_| {})).unwrap()
 }
 
-fn small_cnn() -> (SearchSpace, Architecture) {
+pub(super) fn small_cnn() -> (SearchSpace, Architecture) {
     let space = (spaces::family("chain-cnn/1").unwrap().space)();
     let values = r#"{"blocks":2,"activation":"relu","kind1":"conv","width1":16,"kernel1":3,"pool1":"max",
         "kind2":"conv","width2":32,"kernel2":3,"pool2":"max","head":0,"dropout":0.0,"lr":0.01,"weight_decay":0.0001}"#;
@@ -51,7 +51,7 @@ fn rows(n: usize) -> Arc<Dataset> {
     Arc::new(Dataset::new("rows", Domain::Tabular, &[4], x, y, classes, "made up").unwrap())
 }
 
-const BUDGET: Budget = Budget { epochs: 3, seed: 1, split: Split::Validation };
+pub(super) const BUDGET: Budget = Budget { epochs: 3, data_frac: 1.0, seed: 1, split: Split::Validation };
 
 #[test]
 fn a_small_network_learns_which_half_is_bright() {
