@@ -62,6 +62,12 @@ pub enum PredictError {
         /// Its side.
         n: usize,
     },
+    /// Features that do not fit their labels, or say nothing.
+    #[error("{reason}")]
+    BadFeatures {
+        /// What is wrong, with the place.
+        reason: String,
+    },
     /// A model that could not be fitted.
     #[error("{model} could not be fitted: {source}")]
     Fit {

@@ -60,6 +60,7 @@ mod task_model;
 mod task_models;
 mod task_similarity;
 mod transfer;
+mod transferability;
 
 pub use acquisition::expected_improvement;
 pub use ard::{ArdKernel, ArdParams, ArdProcess, ArdValidParams, Part};
@@ -89,3 +90,4 @@ pub use task_model::TaskModel;
 pub use task_models::TaskModels;
 pub use task_similarity::TaskSimilarity;
 pub use transfer::{Agreement, PastTasks, Portfolio, Posterior, Seen, TransferModel, Views, task_shares};
+pub use transferability::{h_score, log_me};

@@ -62,3 +62,61 @@ fn one_architecture_is_trained_and_tested_once() {
         program.refusal(&["train", "--task", "moon", "--space", "mlp/1", "--architecture", architecture]);
     assert!(words.contains("there is no data set \"moon\"; there are breast_cancer"), "{words}");
 }
+
+/// Whatever the moment at which it is killed, the study ends with the trials it would have had.
+#[test]
+fn a_killed_study_goes_on_where_it_was() {
+    let Some(dir) = wheels() else { return };
+    let args = [
+        "--json",
+        "study",
+        "--task",
+        "digits",
+        "--space",
+        "chain-cnn/1",
+        "--train",
+        "--top",
+        "2",
+        "--epochs",
+        "6",
+        "--candidates",
+        "60",
+        "--device",
+        "cpu",
+    ];
+    let study = |program: &Program, more: &[&str]| {
+        let mut command = program.command(&[&args[..], more].concat());
+        command.env("HEIRLOOM_DATA", &dir);
+        command
+    };
+    let outcome = |output: std::process::Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let trials = answer["report"]["trials"].as_array().unwrap().clone();
+        let of = |trial: &serde_json::Value| (trial["architecture"].clone(), trial["curve"].clone());
+        trials.iter().map(of).collect::<Vec<_>>()
+    };
+    let whole = Program::new();
+    let want = outcome(study(&whole, &[]).output().unwrap());
+    assert_eq!(want.len(), 2);
+
+    let broken = Program::new();
+    let mut child = study(&broken, &[]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let under_way = broken.path("base.weights/under-way");
+    let started = std::time::Instant::now();
+    while !std::fs::read_dir(&under_way).is_ok_and(|mut files| files.next().is_some()) {
+        assert!(started.elapsed().as_secs() < 120, "no checkpoint was written");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(broken.trials() < 2, "it was killed too late to show anything");
+    assert_eq!(outcome(study(&broken, &["--resume", "study-1"]).output().unwrap()), want);
+    assert_eq!(std::fs::read_dir(&under_way).unwrap().count(), 0);
+    let wrong = ["study", "--task", "digits", "--space", "mlp/1", "--train", "--resume", "study-1"];
+    let output = broken.command(&wrong).env("HEIRLOOM_DATA", &dir).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("study-1 is on task digits in space chain-cnn/1")
+    );
+}

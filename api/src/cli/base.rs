@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use heirloom_kb::{KnowledgeStore, open};
+use heirloom_search::train::WeightStore;
 
 /// Which base is meant.
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,13 @@ impl BaseArgs {
     pub(super) fn open(&self) -> anyhow::Result<Arc<dyn KnowledgeStore>> {
         let url = self.url()?;
         open(&url).with_context(|| format!("cannot open the base {url}"))
+    }
+
+    /// Where trained weights are kept: the folder beside the base that has its name and `.weights`. A base in memory has none.
+    pub(super) fn weights(&self) -> anyhow::Result<Option<WeightStore>> {
+        let url = self.url()?;
+        let folder = url.strip_prefix("sled://").map(|folder| folder.trim_end_matches('/'));
+        Ok(folder.map(|folder| WeightStore::new(format!("{folder}.weights"))))
     }
 
     /// The base's URL.

@@ -11,6 +11,7 @@ mod new_task;
 mod objectives;
 mod output;
 mod progress;
+mod recipe;
 mod recommend;
 mod scheduler;
 mod serve;

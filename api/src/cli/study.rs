@@ -27,6 +27,10 @@ pub(super) struct StudyArgs {
     /// The search space.
     #[arg(long)]
     space: Name,
+    /// Go on with a study of the base that was broken off, by its id; what it has tried counts. Give the other options as
+    /// before.
+    #[arg(long, value_name = "STUDY", conflicts_with = "table")]
+    resume: Option<String>,
     /// Train the proposals with libtorch.
     #[arg(long, conflicts_with = "table", required_unless_present = "table")]
     train: bool,
@@ -71,7 +75,7 @@ pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut trainer: Box<dyn Trainer> = if args.train {
-        args.trainer.trainer(args.trainer.dataset(&args.task)?, &epochs)?
+        args.trainer.trainer(args.trainer.dataset(&args.task)?, base.weights()?, &epochs)?
     } else {
         Box::new(table_trainer(&*store, args)?)
     };
@@ -150,13 +154,16 @@ fn search(
     };
     let candidates = setup.candidates.as_ref().map_or(0, Vec::len);
     let recommender = Recommender::new(Arc::clone(store));
-    let study =
-        if args.table { Study::rehearse(&recommender, setup) } else { Study::create(&recommender, setup) };
-    let mut study = study?;
+    let mut study = match &args.resume {
+        Some(id) => resumed(&recommender, id, args)?,
+        None if args.table => Study::rehearse(&recommender, setup)?,
+        None => Study::create(&recommender, setup)?,
+    };
+    let done = study.trials().len() as u32;
     let past = study.history().past(&args.task, &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
     let mut proposals = Vec::new();
-    for _ in 0..args.top.min(candidates as u32) {
+    for _ in done..args.top.min(candidates as u32) {
         let proposal = study.ask(1)?.remove(0);
         let budget = args.trainer.budget(args.seed, Split::Validation);
         let trial = study.try_out(trainer, &proposal.architecture, &budget)?;
@@ -164,6 +171,18 @@ fn search(
         proposals.push(proposal);
     }
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
+}
+
+/// The study of an id, if it is for this task and space.
+fn resumed(recommender: &Recommender, id: &str, args: &StudyArgs) -> anyhow::Result<Study> {
+    let study = Study::resume(recommender, id)?;
+    let StudySetup { task, space, .. } = study.setup();
+    if *task != args.task || *space != args.space {
+        let message =
+            format!("{id} is on task {task} in space {space}, not on {} in {}", args.task, args.space);
+        return Err(InputFault(message).into());
+    }
+    Ok(study)
 }
 
 /// Epochs of a whole training: of a table what its longest curve has.
@@ -211,16 +230,18 @@ fn describe(answer: &Answer) -> String {
     )];
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
-    let told = answer.proposals.iter().zip(&report.curve).zip(&report.trials);
-    for (at, ((proposal, point), trial)) in told.enumerate() {
+    // Of what a resumed study had tried before, the expectations are gone.
+    let before = report.trials.len() - answer.proposals.len();
+    for (at, (point, trial)) in report.curve.iter().zip(&report.trials).enumerate() {
+        let proposal = at.checked_sub(before).and_then(|at| answer.proposals.get(at));
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
-        let expected = match (proposal.mean, proposal.std) {
-            (Some(mean), Some(std)) => format!("{mean:.2} +- {std:.2}"),
+        let expected = match proposal.and_then(|proposal| proposal.mean.zip(proposal.std)) {
+            Some((mean, std)) => format!("{mean:.2} +- {std:.2}"),
             _ => "-".into(),
         };
         rows.add_row([
             (at + 1).to_string(),
-            proposal.architecture.to_string(),
+            trial.architecture.to_string(),
             expected,
             outcome(trial),
             number(point.best),

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use heirloom_datasets::{Dataset, loaders};
 use heirloom_kb::Split;
-use heirloom_search::train::{Budget, Trainer};
+use heirloom_search::train::{Budget, Trainer, WeightStore};
 use indicatif::ProgressBar;
+
+use super::recipe::RecipeArgs;
 
 /// Where data sets are and how to train on them.
 #[derive(Debug, clap::Args)]
@@ -21,7 +23,13 @@ pub(super) struct TrainerArgs {
     pub(super) epochs: u32,
     /// The share of the training data to fit on.
     #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
-    data_frac: f64,
+    data_fraction: f64,
+    /// Keep no weights. Unless this is given they are kept in a folder beside the base, and so is a trial under way, which
+    /// goes on where it was when it is asked for again.
+    #[arg(long)]
+    no_weights: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
     /// Where to train; unless given, the first CUDA device if there is one, else the CPU.
     #[arg(long, value_parser = ["cpu", "cuda"])]
     device: Option<String>,
@@ -35,19 +43,26 @@ impl TrainerArgs {
 
     /// What a trial may cost.
     pub(super) fn budget(&self, seed: u64, split: Split) -> Budget {
-        Budget { data_frac: self.data_frac, ..Budget::new(self.epochs, seed, split) }
+        Budget { data_fraction: self.data_fraction, ..Budget::new(self.epochs, seed, split) }
     }
 
     /// A trainer over a data set, which shows its epochs on a bar.
     #[cfg(feature = "torch")]
-    pub(super) fn trainer(&self, dataset: Dataset, bar: &ProgressBar) -> anyhow::Result<Box<dyn Trainer>> {
+    pub(super) fn trainer(
+        &self,
+        dataset: Dataset,
+        weights: Option<WeightStore>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Box<dyn Trainer>> {
         use heirloom_search::train::torch::{DeviceChoice, EpochReport, TorchOptions, TorchTrainer};
         let device = match self.device.as_deref() {
             Some("cpu") => DeviceChoice::Cpu,
             Some(_) => DeviceChoice::Cuda,
             None => DeviceChoice::Auto,
         };
-        let options = TorchOptions { device, ..TorchOptions::default() };
+        let recipe = self.recipe.recipe()?;
+        let weights = weights.filter(|_| !self.no_weights);
+        let options = TorchOptions { device, recipe, weights, ..TorchOptions::default() };
         let bar = bar.clone();
         let show = move |report: EpochReport| {
             bar.inc(1);
@@ -59,8 +74,13 @@ impl TrainerArgs {
 
     /// Without libtorch nothing can be trained.
     #[cfg(not(feature = "torch"))]
-    pub(super) fn trainer(&self, _dataset: Dataset, _bar: &ProgressBar) -> anyhow::Result<Box<dyn Trainer>> {
-        let _ = &self.device;
+    pub(super) fn trainer(
+        &self,
+        _dataset: Dataset,
+        _weights: Option<WeightStore>,
+        _bar: &ProgressBar,
+    ) -> anyhow::Result<Box<dyn Trainer>> {
+        let _ = (&self.device, self.no_weights, self.recipe.recipe()?);
         let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
         Err(super::output::InputFault(message.into()).into())
     }

@@ -22,7 +22,7 @@ pub struct Budget {
     /// Passes over the training data.
     pub epochs: u32,
     /// The share of the training part that is fitted on, above 0 and at most 1: the same rows for all trials of a task.
-    pub data_frac: f64,
+    pub data_fraction: f64,
     /// The seed of all chance in the trial.
     pub seed: u64,
     /// `Validation`: fitted on the training part, scored on the validation part. `Test`: fitted on both, scored
@@ -34,7 +34,7 @@ impl Budget {
     /// A budget of so many epochs over all of the training data.
     #[must_use]
     pub fn new(epochs: u32, seed: u64, split: Split) -> Self {
-        Budget { epochs, data_frac: 1.0, seed, split }
+        Budget { epochs, data_fraction: 1.0, seed, split }
     }
 }
 

@@ -118,7 +118,7 @@ impl TorchTrainer {
 
     /// The examples on the device, as the budget asks for them.
     fn prepare(&mut self, budget: &Budget) -> Result<(), TrainError> {
-        let (split, share) = (budget.split, budget.data_frac);
+        let (split, share) = (budget.split, budget.data_fraction);
         if !(share > 0.0 && share <= 1.0) {
             return Err(TrainError::BadShare { share });
         }
@@ -211,8 +211,8 @@ impl TorchTrainer {
         let (task, metric) = (self.task.id.clone(), self.task.metric.clone());
         let mut trial = Trial::new(task, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
         trial.fidelity.insert("epochs".into(), budget.epochs.into());
-        if budget.data_frac < 1.0 {
-            trial.fidelity.insert("data_frac".into(), budget.data_frac);
+        if budget.data_fraction < 1.0 {
+            trial.fidelity.insert("data_fraction".into(), budget.data_fraction);
         }
         trial.seed = Some(budget.seed);
         trial.source =

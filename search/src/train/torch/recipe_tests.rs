@@ -83,9 +83,9 @@ fn a_share_of_the_data_is_what_is_fitted_on() {
     let (space, architecture) = small_cnn();
     let mut trainer = trainer(Recipe::default(), None);
     let mut at =
-        |share| trainer.train(&space, &architecture, &Budget { data_frac: share, epochs: 1, ..BUDGET });
+        |share| trainer.train(&space, &architecture, &Budget { data_fraction: share, epochs: 1, ..BUDGET });
     let (all, some) = (at(1.0).unwrap(), at(0.1).unwrap());
-    assert_eq!((all.fidelity.get("data_frac"), some.fidelity["data_frac"]), (None, 0.1));
+    assert_eq!((all.fidelity.get("data_fraction"), some.fidelity["data_fraction"]), (None, 0.1));
     // One step cannot have learned what two have.
     assert!(all.score.unwrap() > some.score.unwrap(), "{:?} {:?}", all.score, some.score);
     for share in [0.0, -1.0, 1.5, f64::NAN] {

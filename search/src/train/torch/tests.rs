@@ -51,7 +51,7 @@ fn rows(n: usize) -> Arc<Dataset> {
     Arc::new(Dataset::new("rows", Domain::Tabular, &[4], x, y, classes, "made up").unwrap())
 }
 
-pub(super) const BUDGET: Budget = Budget { epochs: 3, data_frac: 1.0, seed: 1, split: Split::Validation };
+pub(super) const BUDGET: Budget = Budget { epochs: 3, data_fraction: 1.0, seed: 1, split: Split::Validation };
 
 #[test]
 fn a_small_network_learns_which_half_is_bright() {
