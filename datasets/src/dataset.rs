@@ -1,8 +1,9 @@
 //! `Dataset`: examples and their classes.
 
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use heirloom_kb::{Domain, Goal, Task};
+use heirloom_kb::{Domain, Goal, Name, Task};
 use ndarray::Array2;
 
 use crate::{DatasetError, meta_features};
@@ -17,7 +18,20 @@ pub struct Dataset {
     y: Vec<usize>,
     classes: Vec<String>,
     source: String,
-    official_test: Option<Range<usize>>,
+    official_test: Option<Vec<usize>>,
+    official_validation: Option<Vec<usize>>,
+    /// Worked out when first asked for.
+    meta_features: Once<BTreeMap<Name, f64>>,
+}
+
+/// Something derived from the rest, which therefore does not count when two are compared.
+#[derive(Clone, Debug, Default)]
+struct Once<T>(OnceLock<T>);
+
+impl<T> PartialEq for Once<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Dataset {
@@ -60,13 +74,37 @@ impl Dataset {
             classes,
             source: source.to_owned(),
             official_test: None,
+            official_validation: None,
+            meta_features: Once::default(),
         })
     }
 
-    /// The same data set with these rows as the test part that its makers set aside.
+    /// The same data set with these rows as the test part that its makers set aside. Rows that do not exist are passed over.
     #[must_use]
-    pub fn with_official_test(mut self, rows: Range<usize>) -> Self {
-        self.official_test = Some(rows.start.min(self.n())..rows.end.min(self.n()));
+    pub fn with_official_test(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        self.official_test = Some(self.sorted(rows));
+        self.meta_features = Once::default();
+        self
+    }
+
+    /// The same data set with these rows as the validation part that its makers set aside. Rows of their test part, and rows
+    /// that do not exist, are passed over.
+    #[must_use]
+    pub fn with_official_validation(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        self.official_validation = Some(self.sorted(rows));
+        self.meta_features = Once::default();
+        self
+    }
+
+    fn sorted(&self, rows: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let rows: BTreeSet<usize> = rows.into_iter().filter(|row| *row < self.n()).collect();
+        rows.into_iter().collect()
+    }
+
+    /// The same data set under another name.
+    #[must_use]
+    pub fn with_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
         self
     }
 
@@ -112,10 +150,16 @@ impl Dataset {
         &self.source
     }
 
-    /// The rows that the makers set aside for testing.
+    /// The rows that the makers set aside for testing, ascending.
     #[must_use]
-    pub fn official_test(&self) -> Option<Range<usize>> {
-        self.official_test.clone()
+    pub fn official_test(&self) -> Option<&[usize]> {
+        self.official_test.as_deref()
+    }
+
+    /// The rows that the makers set aside for validation, ascending.
+    #[must_use]
+    pub fn official_validation(&self) -> Option<&[usize]> {
+        self.official_validation.as_deref()
     }
 
     /// The number of examples.
@@ -147,11 +191,17 @@ impl Dataset {
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
+    /// What [`meta_features`] says of the data, worked out once.
+    #[must_use]
+    pub fn meta_features(&self) -> &BTreeMap<Name, f64> {
+        self.meta_features.0.get_or_init(|| meta_features(self))
+    }
+
     /// The task of telling the classes apart, scored by accuracy.
     #[must_use]
     pub fn task(&self) -> Task {
         let mut task = Task::new(self.name.as_str(), self.domain, "accuracy", Goal::Maximize);
-        task.meta_features = meta_features(self);
+        task.meta_features = self.meta_features().clone();
         task.source = Some(self.source.as_str().into());
         task
     }

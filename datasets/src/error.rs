@@ -40,6 +40,16 @@ pub enum DatasetError {
         /// What is wrong, with the place and what was expected.
         reason: String,
     },
+    /// An option that these data cannot follow.
+    #[error("option {option:?} with {file}: {reason}")]
+    BadOption {
+        /// The option.
+        option: &'static str,
+        /// The file or folder.
+        file: String,
+        /// Why, and what would do.
+        reason: String,
+    },
     /// What the file system reports.
     #[error("cannot {act} {file}")]
     Io {

@@ -7,7 +7,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::Dataset;
 
 /// The rows of a data set in three parts, each with the classes in the proportions of the whole: 60 % to fit on, 20 % to
-/// choose on, 20 % looked at once. Where the makers set a test part aside, that is it, and the rest is split 80 to 20.
+/// choose on, 20 % looked at once. Where the makers set a test part aside, that is it, and the rest is split 80 to 20; a
+/// validation part of theirs is kept likewise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splits {
     /// To fit on.
@@ -23,20 +24,23 @@ impl Splits {
     #[must_use]
     pub fn new(dataset: &Dataset, seed: u64) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let official = dataset.official_test();
+        let (official, chosen) = (dataset.official_test(), dataset.official_validation());
+        let mut is_free = vec![true; dataset.n()];
+        official.into_iter().chain(chosen).flatten().for_each(|row| is_free[*row] = false);
         let mut splits = Splits { train: Vec::new(), validation: Vec::new(), test: Vec::new() };
         for class in 0..dataset.n_classes() {
-            let is_free = |row: &usize| official.as_ref().is_none_or(|test| !test.contains(row));
             let of_class = (0..dataset.n()).filter(|row| dataset.y()[*row] == class);
-            let mut rows: Vec<usize> = of_class.filter(is_free).collect();
+            let mut rows: Vec<usize> = of_class.filter(|row| is_free[*row]).collect();
             rows.shuffle(&mut rng);
             let test = if official.is_some() { 0 } else { part(rows.len()) };
-            let validation = part(rows.len());
+            let validation = if chosen.is_some() { 0 } else { part(rows.len()) };
             splits.test.extend(rows.drain(..test));
             splits.validation.extend(rows.drain(..validation));
             splits.train.extend(rows);
         }
         splits.test.extend(official.into_iter().flatten());
+        let in_test = |row: &&usize| official.is_some_and(|test| test.binary_search(row).is_ok());
+        splits.validation.extend(chosen.into_iter().flatten().filter(|row| !in_test(row)));
         for rows in [&mut splits.train, &mut splits.validation, &mut splits.test] {
             rows.sort_unstable();
         }
@@ -126,5 +130,15 @@ mod tests {
         let splits = Splits::new(&data, 0);
         assert_eq!(splits.test, (80..100).collect::<Vec<_>>());
         assert_eq!((splits.train.len(), splits.validation.len()), (64, 16));
+    }
+
+    #[test]
+    fn an_official_validation_part_is_kept_but_for_rows_of_the_test_part() {
+        let data =
+            dataset([0, 1].repeat(50)).with_official_validation([3, 90, 1]).with_official_test(80..100);
+        let splits = Splits::new(&data, 0);
+        assert_eq!((splits.validation, splits.test.len(), splits.train.len()), (vec![1, 3], 20, 78));
+        let alone = Splits::new(&dataset([0, 1].repeat(50)).with_official_validation([3, 1]), 0);
+        assert_eq!((alone.validation, alone.test.len(), alone.train.len()), (vec![1, 3], 20, 78));
     }
 }

@@ -154,7 +154,7 @@ mod tests {
         let data = load("mnist", dir.path(), false).unwrap();
         assert_eq!((data.n(), data.shape(), data.y()), (3, &[1, 1, 2][..], &[3, 9, 1][..]));
         assert_eq!(data.x()[[2, 1]], 0.2);
-        assert_eq!(data.official_test(), Some(2..3));
+        assert_eq!(data.official_test(), Some(&[2][..]));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Real data in their standard formats.
 
 mod cifar;
+mod class_folders;
 mod download;
 mod files;
 mod idx;
+mod image_folder;
 mod sklearn;
 
 use std::path::Path;
@@ -11,6 +13,7 @@ use std::path::Path;
 use crate::{Dataset, DatasetError};
 
 pub use download::{Digest, RemoteFile, fetch};
+pub use image_folder::{ImageFolderOptions, image_folder};
 
 /// The data sets by name, and how to get them.
 const KNOWN: [(&str, Loader); 9] = [
