@@ -1,19 +1,35 @@
 //! Real data in their standard formats.
 
+mod audio_folder;
 mod cifar;
 mod class_folders;
+mod column;
+mod csv_table;
 mod download;
 mod files;
 mod idx;
 mod image_folder;
+mod log_mel;
+mod parquet_table;
+mod path;
 mod sklearn;
+mod table;
+mod time_series;
+mod ts_file;
+mod wav;
 
 use std::path::Path;
 
 use crate::{Dataset, DatasetError};
 
+pub use audio_folder::{AudioFeatures, AudioFolderOptions, audio_folder};
+pub use csv_table::csv_table;
 pub use download::{Digest, RemoteFile, fetch};
 pub use image_folder::{ImageFolderOptions, image_folder};
+pub use parquet_table::parquet_table;
+pub use path::{PathOptions, open_path};
+pub use table::TableOptions;
+pub use time_series::time_series;
 
 /// The data sets by name, and how to get them.
 const KNOWN: [(&str, Loader); 9] = [

@@ -1,0 +1,209 @@
+//! `Column`: a column of a table, and the numbers it becomes.
+
+use std::collections::BTreeMap;
+
+/// So many levels of a categorical column have a column of their own; the rest share one.
+const LEVELS: usize = 32;
+/// From this many rows on a column may be told to be an identifier.
+const FEW_ROWS: usize = 10;
+
+/// The cells of a column; `None` is a missing one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Column {
+    Numbers(Vec<Option<f64>>),
+    Words(Vec<Option<String>>),
+}
+
+/// What becomes of a column.
+#[derive(Debug, PartialEq)]
+pub(super) enum Encoded {
+    /// Columns of numbers.
+    Numbers(Vec<Vec<f32>>),
+    /// Nothing, for it tells nothing of the class; why.
+    LeftOut(&'static str),
+}
+
+impl Column {
+    /// Numbers keep their values, with the median of all rows for a missing one. Words become a column of 0 and 1 a level,
+    /// the 32 most frequent ones and one for the rest; of two levels one column says which. A column with missing cells gets
+    /// another that says where.
+    ///
+    /// Left out are columns with one value, row numbers, and identifiers: words of which nearly every row has its own, and
+    /// whole numbers without repetition in a column called `id`.
+    pub(super) fn encode(&self, name: &str) -> Encoded {
+        let (missing, mut columns): (Vec<bool>, Vec<Vec<f32>>) = match self {
+            Column::Numbers(cells) => {
+                if let Some(why) = numbers_tell_nothing(cells, name) {
+                    return Encoded::LeftOut(why);
+                }
+                let missing = cells.iter().map(Option::is_none).collect();
+                let median = median(cells);
+                let values = cells.iter().map(|cell| cell.unwrap_or(median) as f32).collect();
+                (missing, vec![values])
+            }
+            Column::Words(cells) => {
+                let levels = levels(cells);
+                let known = cells.iter().flatten().count();
+                let nearly_all = known >= FEW_ROWS && 10 * levels.len() > 9 * known;
+                if nearly_all || levels.len() > LEVELS.max(cells.len() / 2) {
+                    return Encoded::LeftOut("nearly every row has a word of its own in it");
+                }
+                (cells.iter().map(Option::is_none).collect(), one_hot(cells, &levels))
+            }
+        };
+        columns.push(missing.into_iter().map(|missing| f32::from(u8::from(missing))).collect());
+        columns.retain(|column| column.windows(2).any(|pair| pair[0] != pair[1]));
+        if columns.is_empty() {
+            Encoded::LeftOut("all its values are the same")
+        } else {
+            Encoded::Numbers(columns)
+        }
+    }
+}
+
+/// Why a column of numbers is no feature.
+fn numbers_tell_nothing(cells: &[Option<f64>], name: &str) -> Option<&'static str> {
+    if cells.len() < FEW_ROWS {
+        return None;
+    }
+    let is_next = |pair: &[Option<f64>]| matches!(pair, [Some(a), Some(b)] if *b == a + 1.0);
+    if cells.windows(2).all(is_next) {
+        return Some("it numbers the rows");
+    }
+    let name = name.to_lowercase();
+    let mut whole: Vec<i64> =
+        cells.iter().flatten().filter(|cell| cell.fract() == 0.0).map(|cell| *cell as i64).collect();
+    whole.sort_unstable();
+    whole.dedup();
+    let is_id = name == "id" || name.ends_with("_id") || name.ends_with(" id");
+    (is_id && whole.len() == cells.len()).then_some("it is an identifier")
+}
+
+/// The median of the cells that are there; 0 without any.
+fn median(cells: &[Option<f64>]) -> f64 {
+    let mut known: Vec<f64> = cells.iter().flatten().copied().collect();
+    known.sort_by(f64::total_cmp);
+    match known.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => known[n / 2],
+        n => f64::midpoint(known[n / 2 - 1], known[n / 2]),
+    }
+}
+
+/// The different words, the most frequent first, equally frequent ones by name.
+fn levels(cells: &[Option<String>]) -> Vec<&str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in cells.iter().flatten() {
+        *counts.entry(word).or_default() += 1;
+    }
+    let mut levels: Vec<(&str, usize)> = counts.into_iter().collect();
+    levels.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    levels.into_iter().map(|(level, _)| level).collect()
+}
+
+/// A column a level; where there are two, one for the second.
+fn one_hot(cells: &[Option<String>], levels: &[&str]) -> Vec<Vec<f32>> {
+    let own = levels.len().min(LEVELS);
+    let place: BTreeMap<&str, usize> =
+        levels.iter().enumerate().map(|(at, level)| (*level, at.min(own))).collect();
+    let n = own + usize::from(levels.len() > LEVELS);
+    let mut columns = vec![vec![0.0; cells.len()]; n];
+    for (row, cell) in cells.iter().enumerate() {
+        if let Some(word) = cell {
+            columns[place[word.as_str()]][row] = 1.0;
+        }
+    }
+    if n == 2 { columns.split_off(1) } else { columns }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn numbers(cells: &[f64]) -> Column {
+        Column::Numbers(cells.iter().map(|cell| (!cell.is_nan()).then_some(*cell)).collect())
+    }
+
+    fn words(cells: &[&str]) -> Column {
+        Column::Words(cells.iter().map(|cell| (!cell.is_empty()).then(|| (*cell).to_owned())).collect())
+    }
+
+    #[test]
+    fn missing_numbers_are_the_median_and_marked() {
+        let encoded = numbers(&[1.0, f64::NAN, 10.0, 4.0, 3.0]).encode("a");
+        let expected = vec![vec![1.0, 3.5, 10.0, 4.0, 3.0], vec![0.0, 1.0, 0.0, 0.0, 0.0]];
+        assert_eq!(encoded, Encoded::Numbers(expected));
+    }
+
+    #[test]
+    fn words_are_marked_by_frequency() {
+        let encoded = words(&["b", "a", "b", "c", ""]).encode("a");
+        let expected = vec![
+            vec![1.0, 0.0, 1.0, 0.0, 0.0],
+            vec![0.0, 1.0, 0.0, 0.0, 0.0],
+            vec![0.0, 0.0, 0.0, 1.0, 0.0],
+            vec![0.0, 0.0, 0.0, 0.0, 1.0],
+        ];
+        assert_eq!(encoded, Encoded::Numbers(expected));
+        assert_eq!(words(&["no", "yes", "no"]).encode("a"), Encoded::Numbers(vec![vec![0.0, 1.0, 0.0]]));
+    }
+
+    #[test]
+    fn rare_levels_share_a_column() {
+        let cells: Vec<String> = (0..40).flat_map(|level| vec![format!("w{level:02}"); 50 - level]).collect();
+        let Encoded::Numbers(columns) = Column::Words(cells.into_iter().map(Some).collect()).encode("a")
+        else {
+            panic!("it is a feature");
+        };
+        assert_eq!(columns.len(), 33);
+        let sum = |column: &[f32]| column.iter().sum::<f32>();
+        assert_eq!((sum(&columns[0]), sum(&columns[31])), (50.0, 19.0));
+        assert_eq!(sum(&columns[32]), (11..=18).sum::<i32>() as f32);
+    }
+
+    #[test]
+    fn what_tells_nothing_is_left_out() {
+        let out = |column: Column, name: &str| match column.encode(name) {
+            Encoded::LeftOut(why) => why,
+            Encoded::Numbers(_) => "kept",
+        };
+        let count: Vec<f64> = (5..25).map(f64::from).collect();
+        assert_eq!(out(numbers(&count), "n"), "it numbers the rows");
+        let squares: Vec<f64> = count.iter().map(|n| n * n).collect();
+        assert_eq!(out(numbers(&squares), "customer_id"), "it is an identifier");
+        assert_eq!(out(numbers(&squares), "humid"), "kept");
+        assert_eq!(out(numbers(&[2.0; 3]), "n"), "all its values are the same");
+        assert_eq!(out(numbers(&[f64::NAN; 3]), "n"), "all its values are the same");
+        assert_eq!(out(numbers(&[f64::NAN, 1.0, 1.0]), "n"), "kept");
+        let names: Vec<String> = (0..20).map(|n| format!("Mr {n}")).collect();
+        assert!(
+            out(Column::Words(names.into_iter().map(Some).collect()), "n").starts_with("nearly every row")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_made_is_finite_and_as_long(cells in proptest::collection::vec(proptest::option::of(-1e6_f64..1e6), 2..50)) {
+            if let Encoded::Numbers(columns) = Column::Numbers(cells.clone()).encode("a") {
+                prop_assert!(columns.len() <= 2);
+                for column in &columns {
+                    prop_assert_eq!(column.len(), cells.len());
+                    prop_assert!(column.iter().all(|value| value.is_finite()));
+                }
+            }
+        }
+
+        #[test]
+        fn one_hot_rows_have_one_mark(cells in proptest::collection::vec(0_usize..50, 100..200)) {
+            let words: Vec<Option<String>> = cells.iter().map(|cell| Some(cell.to_string())).collect();
+            let levels = levels(&words);
+            let columns = one_hot(&words, &levels);
+            for row in 0..cells.len() {
+                let marks: f32 = columns.iter().map(|column| column[row]).sum();
+                prop_assert!(marks == 1.0 || levels.len() <= 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Tables in CSV files.
+
+use std::path::Path;
+
+use super::column::Column;
+use super::files::{format, read};
+use super::table::{Table, TableOptions};
+use crate::{Dataset, DatasetError};
+
+/// Rows that are looked at to tell whether the first line is a head.
+const LOOKED_AT: usize = 100;
+/// From this many numbers on, a column of which nine tenths are numbers is one of numbers.
+const MANY_NUMBERS: usize = 20;
+
+/// Loads a table out of a CSV file, also packed (`.gz`). Cells are separated by comma, semicolon, tab or `|`, whichever the
+/// first line has most of; the first line is the head unless it has numbers where the lines below have them.
+///
+/// # Errors
+/// [`DatasetError::Format`] with line or row and column, [`DatasetError::BadOption`], [`DatasetError::Io`].
+pub fn csv_table(file: &Path, name: &str, options: &TableOptions) -> Result<Dataset, DatasetError> {
+    let bytes = read(file)?;
+    parse(&bytes, file, options.label.as_deref())?.dataset(file, name, options)
+}
+
+/// Whether a cell is missing.
+fn is_missing(cell: &str) -> bool {
+    ["", "?", "na", "n/a", "nan", "null"].contains(&cell.to_ascii_lowercase().as_str())
+}
+
+fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, DatasetError> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let delimiter = delimiter(bytes);
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).delimiter(delimiter).trim(csv::Trim::All);
+    let mut rows: Vec<csv::StringRecord> = Vec::new();
+    for record in reader.from_reader(bytes).into_records() {
+        let record = record.map_err(|error| format(file, error.to_string()))?;
+        let width = rows.first().map_or(record.len(), csv::StringRecord::len);
+        if record.len() != width {
+            let line = record.position().map_or(0, csv::Position::line);
+            let reason = format!("line {line} has {} cells, the first line has {width}", record.len());
+            return Err(format(file, reason));
+        }
+        rows.push(record);
+    }
+    let Some(first) = rows.first() else { return Err(format(file, "it is empty".into())) };
+    if first.len() < 2 {
+        return Err(format(file, "it has one column; a label and features were expected".into()));
+    }
+    let number = |cell: &str| number(cell, delimiter);
+    let has_head =
+        label.is_some_and(|label| first.iter().any(|cell| cell == label)) || has_head(&rows, number);
+    let names: Vec<String> = if has_head {
+        first.iter().map(str::to_owned).collect()
+    } else {
+        (1..=first.len()).map(|at| format!("column {at}")).collect()
+    };
+    let rows = &rows[usize::from(has_head)..];
+    let columns = names.iter().enumerate().map(|(at, name)| {
+        let cells: Vec<Option<&str>> =
+            rows.iter().map(|row| Some(&row[at]).filter(|cell| !is_missing(cell))).collect();
+        column(&cells, number).map_err(|(row, cell)| {
+            let reason = "a number was expected, as nearly all of the column are";
+            format(file, format!("row {}, column {name:?}: {cell:?} is no number; {reason}", row + 1))
+        })
+    });
+    let columns = columns.collect::<Result<_, _>>()?;
+    Ok(Table { names, columns })
+}
+
+/// The separator that the first line has most of.
+fn delimiter(bytes: &[u8]) -> u8 {
+    let (mut counts, mut in_quotes) = ([0_usize; 4], false);
+    const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+    for byte in bytes {
+        match byte {
+            b'"' => in_quotes = !in_quotes,
+            b'\n' if !in_quotes => break,
+            _ if in_quotes => {}
+            byte => {
+                if let Some(at) = DELIMITERS.iter().position(|delimiter| delimiter == byte) {
+                    counts[at] += 1;
+                }
+            }
+        }
+    }
+    let most = (0..4).rev().max_by_key(|at| counts[*at]).unwrap_or(0);
+    DELIMITERS[most]
+}
+
+/// A number; where cells are not separated by commas, it may have a decimal one.
+fn number(cell: &str, delimiter: u8) -> Option<f64> {
+    let text = match delimiter {
+        b',' => cell.parse(),
+        _ => cell.replacen(',', ".", 1).parse(),
+    };
+    text.ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Whether the first line names the columns: where a column has numbers, it has none.
+fn has_head(rows: &[csv::StringRecord], number: impl Fn(&str) -> Option<f64>) -> bool {
+    let below = &rows[1..rows.len().min(LOOKED_AT)];
+    let is_numeric = |at: &usize| {
+        let mut cells = below.iter().map(|row| &row[*at]).filter(|cell| !is_missing(cell)).peekable();
+        cells.peek().is_some() && cells.all(|cell| number(cell).is_some())
+    };
+    let mut numeric = (0..rows[0].len()).filter(is_numeric).peekable();
+    numeric.peek().is_none() || numeric.any(|at| number(&rows[0][at]).is_none() && !is_missing(&rows[0][at]))
+}
+
+/// A column of numbers if all its cells are; one with single cells that are none gives the first of them.
+fn column<'a>(
+    cells: &[Option<&'a str>],
+    number: impl Fn(&str) -> Option<f64>,
+) -> Result<Column, (usize, &'a str)> {
+    let known = cells.iter().flatten().count();
+    let numbers: Vec<Option<f64>> = cells.iter().map(|cell| cell.and_then(&number)).collect();
+    let n = numbers.iter().flatten().count();
+    if n == known {
+        return Ok(Column::Numbers(numbers));
+    }
+    if n >= MANY_NUMBERS && 10 * n >= 9 * known {
+        let odd = cells.iter().zip(&numbers).enumerate();
+        let odd = odd
+            .filter(|(_, (_, number))| number.is_none())
+            .find_map(|(row, (cell, _))| Some((row, (*cell)?)));
+        if let Some(odd) = odd {
+            return Err(odd);
+        }
+    }
+    Ok(Column::Words(cells.iter().map(|cell| cell.map(str::to_owned)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn load(text: &str, label: Option<&str>) -> Result<Dataset, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine.csv");
+        std::fs::write(&file, text).unwrap();
+        let options = TableOptions { label: label.map(str::to_owned) };
+        csv_table(&file, "mine", &options).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn words_numbers_and_missing_cells() {
+        let text = "age,sex,smokes,ill\n30,m,true,yes\n?,f,NA,no\n50,\"m\",false, no \n\n40,f,true,yes\n";
+        let data = load(text, None).unwrap();
+        assert_eq!((data.n(), data.classes()), (4, &["no".to_owned(), "yes".into()][..]));
+        // Age, where it is missing, sex, smokes, where it is missing.
+        assert_eq!(data.x().row(0).to_vec(), [30.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(data.x().row(1).to_vec(), [40.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(data.x().row(2).to_vec(), [50.0, 0.0, 1.0, 1.0, 0.0]);
+        let by_sex = load(text, Some("sex")).unwrap();
+        assert_eq!((by_sex.classes(), by_sex.y()), (&["f".to_owned(), "m".into()][..], &[1, 0, 1, 0][..]));
+    }
+
+    #[test]
+    fn other_separators_and_no_head() {
+        let data = load("a;b\n1,5;x\n2;y\n", None).unwrap();
+        assert_eq!(data.x().column(0).to_vec(), [1.5, 2.0]);
+        let data = load("\u{feff}5.1\t3.5\tsetosa\n4.9\t3.0\tvirginica\n", None).unwrap();
+        assert_eq!((data.n(), data.shape()), (2, &[2][..]));
+        assert_eq!(load("5.1,setosa\n4.9,other\n", Some("column 2")).unwrap().n(), 2);
+        // Years as names, and a column of words alone.
+        assert_eq!(load("id,2019,class\n7,2,a\n9,1,b\n", None).unwrap().n(), 2);
+        assert_eq!(load("x,class\np,a\nq,b\n", None).unwrap().n(), 2);
+    }
+
+    #[test]
+    fn refusals_name_line_row_and_column() {
+        let why = |text: &str| load(text, None).unwrap_err();
+        assert!(why("a,b\n1,x\n2\n").ends_with("mine.csv: line 3 has 1 cells, the first line has 2"));
+        assert!(why("").ends_with("mine.csv: it is empty"));
+        assert!(why("a\n1\n").contains("it has one column"));
+        assert!(why("a,b\n").contains("it has no rows"));
+        let mut text = String::from("a,b\n");
+        (0..30).for_each(|row| text += &format!("{row}.5,{}\n", row % 2));
+        text += "oops,1\n";
+        assert!(why(&text).contains("row 31, column \"a\": \"oops\" is no number"), "{}", why(&text));
+        assert!(
+            load("a,b\n1,x\n2,y\n", Some("c"))
+                .unwrap_err()
+                .ends_with("there is no column \"c\"; there are a, b")
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("latin.csv");
+        std::fs::write(&file, b"a,b\n\xe4,1\n").unwrap();
+        let error = csv_table(&file, "latin", &TableOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("UTF-8"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(rows in proptest::collection::vec((any::<f32>(), any::<i32>()), 4..30)) {
+            prop_assume!(rows.iter().all(|(a, _)| a.is_finite()));
+            let mut text = String::from("a,b,class\n");
+            for (at, (a, b)) in rows.iter().enumerate() {
+                text += &format!("{a:?},{b},{}\n", at % 2);
+            }
+            let Ok(data) = load(&text, None) else {
+                // Columns of one value, or that number the rows, are none.
+                return Ok(());
+            };
+            if data.x().ncols() == 2 {
+                for (row, (a, b)) in rows.iter().enumerate() {
+                    prop_assert_eq!(data.x()[[row, 0]], *a);
+                    prop_assert_eq!(data.x()[[row, 1]], *b as f32);
+                }
+            }
+        }
+    }
+}
