@@ -8,6 +8,7 @@ pub mod loaders;
 mod meta_features;
 mod splits;
 mod standardiser;
+mod subset;
 
 pub use dataset::Dataset;
 pub use error::{DatasetError, ImportError};

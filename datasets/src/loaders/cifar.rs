@@ -21,8 +21,10 @@ struct Version {
     md5: &'static str,
     train: &'static [&'static str],
     test: &'static str,
-    /// Bytes before the pixels; the last of them is the label.
+    /// Bytes before the pixels.
     labels: usize,
+    /// Which of them is the label.
+    label: usize,
     classes: usize,
 }
 
@@ -38,6 +40,7 @@ const CIFAR10: Version = Version {
     ],
     test: "test_batch.bin",
     labels: 1,
+    label: 0,
     classes: 10,
 };
 
@@ -47,12 +50,20 @@ const CIFAR100: Version = Version {
     train: &["train.bin"],
     test: "test.bin",
     labels: 2,
+    label: 1,
     classes: 100,
 };
 
+/// The twenty super-classes of CIFAR-100, whose label stands before that of the class.
+const COARSE: Version = Version { label: 0, classes: 20, ..CIFAR100 };
+
 pub(super) fn load(name: &str, dir: &Path, download: bool) -> Result<Dataset, DatasetError> {
-    let version = if name == "cifar10" { CIFAR10 } else { CIFAR100 };
-    let folders = [dir.join(name), dir.to_owned()];
+    let version = match name {
+        "cifar10" => CIFAR10,
+        "cifar100" => CIFAR100,
+        _ => COARSE,
+    };
+    let folders = [dir.join(name.trim_end_matches("-coarse")), dir.to_owned()];
     if let Some(folder) = folders.iter().find(|folder| folder.join(version.test).is_file()) {
         let read = |file: &str| {
             let path = folder.join(file);
@@ -120,7 +131,7 @@ fn build(
             return Err(format(&path, reason));
         }
         for (row, record) in bytes.chunks_exact(record).enumerate() {
-            let label = usize::from(record[version.labels - 1]);
+            let label = usize::from(record[version.label]);
             if label >= version.classes {
                 let reason =
                     format!("record {row} has the label {label}, there are {} classes", version.classes);
@@ -163,6 +174,20 @@ mod tests {
         let data = load("cifar10", dir.path(), false).unwrap();
         assert_eq!((data.n(), data.official_test()), (12, Some(&[10, 11][..])));
         assert_eq!(load("cifar10", packed.path(), false).unwrap(), data);
+    }
+
+    #[test]
+    fn super_classes_have_a_label_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let record: Vec<u8> = [19, 99].into_iter().chain([0; PIXELS]).collect();
+        for file in ["train.bin", "test.bin"] {
+            std::fs::write(dir.path().join(file), &record).unwrap();
+        }
+        let of = |name: &str| {
+            load(name, dir.path(), false).map(|data| (data.n_classes(), data.y().to_vec())).unwrap()
+        };
+        assert_eq!(of("cifar100"), (100, vec![99, 99]));
+        assert_eq!(of("cifar100-coarse"), (20, vec![19, 19]));
     }
 
     #[test]

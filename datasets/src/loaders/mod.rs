@@ -32,10 +32,11 @@ pub use table::TableOptions;
 pub use time_series::time_series;
 
 /// The data sets by name, and how to get them.
-const KNOWN: [(&str, Loader); 9] = [
+const KNOWN: [(&str, Loader); 10] = [
     ("breast_cancer", sklearn::load),
     ("cifar10", cifar::load),
     ("cifar100", cifar::load),
+    ("cifar100-coarse", cifar::load),
     ("digits", sklearn::load),
     ("digits-table", sklearn::load),
     ("fashion-mnist", idx::load),
@@ -50,8 +51,8 @@ type Loader = fn(&str, &Path, bool) -> Result<Dataset, DatasetError>;
 /// Loads a data set by name.
 ///
 /// `digits`, `digits-table`, `wine`, `breast_cancer` and `iris` come out of a wheel of scikit-learn in the folder `dir`,
-/// or of its unpacked `datasets/data`; `mnist` and `fashion-mnist` out of IDX files, `cifar10` and `cifar100` out of the
-/// binary version, in `dir` or its subfolder of that name. With `download` the latter are fetched when missing.
+/// or of its unpacked `datasets/data`; `mnist` and `fashion-mnist` out of IDX files, `cifar10`, `cifar100` and `cifar100-coarse` (its
+/// super-classes) out of the binary version, in `dir` or its subfolder of that name. With `download` the latter are fetched when missing.
 ///
 /// # Errors
 /// [`DatasetError::Unknown`], [`DatasetError::Missing`], [`DatasetError::Format`] and what a download can meet.
