@@ -4,16 +4,18 @@ use std::fs::File;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+use parquet::basic::{LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use parquet::schema::types::ColumnDescriptor;
 
 use super::column::Column;
 use super::files::{format, io};
 use super::table::{Table, TableOptions};
 use crate::{Dataset, DatasetError};
 
-/// Loads a table out of a Parquet file, plain or packed with Snappy or Zstandard. Dates are numbers of days, times of
+/// Loads a table out of a Parquet file, plain or packed with Snappy, gzip or Zstandard. Dates are numbers of days, times of
 /// seconds; an index that pandas wrote along is passed over. Lists, maps and structures are refused.
 ///
 /// # Errors
@@ -36,12 +38,13 @@ fn parse(file: &Path) -> Result<Table, DatasetError> {
         return Err(format(file, reason));
     }
     let names: Vec<String> = schema.columns().iter().map(|column| column.name().to_owned()).collect();
+    let units: Vec<f64> = schema.columns().iter().map(|column| unit(column)).collect();
     let mut cells: Vec<Cells> = names.iter().map(|_| Cells::default()).collect();
     for (row, record) in reader.get_row_iter(None).map_err(bad)?.enumerate() {
         let record = record.map_err(bad)?;
         for ((column, (name, field)), cells) in record.get_column_iter().enumerate().zip(&mut cells) {
             debug_assert_eq!(name, &names[column]);
-            let cell = cell(field).map_err(|reason| {
+            let cell = cell(field, units[column]).map_err(|reason| {
                 format(
                     file,
                     format!("row {}, column {name:?}: {reason}; a number or a word was expected", row + 1),
@@ -85,7 +88,16 @@ impl Cells {
     }
 }
 
-fn cell(field: &Field) -> Result<Cell, String> {
+/// What a whole number of a column stands for: of nanoseconds, which the row reader does not tell apart, a part of a second.
+fn unit(column: &ColumnDescriptor) -> f64 {
+    match column.logical_type_ref() {
+        Some(LogicalType::Timestamp(time)) if time.unit == TimeUnit::NANOS => 1e-9,
+        Some(LogicalType::Time(time)) if time.unit == TimeUnit::NANOS => 1e-9,
+        _ => 1.0,
+    }
+}
+
+fn cell(field: &Field, unit: f64) -> Result<Cell, String> {
     let number = match field {
         Field::Null => return Ok(Cell::Missing),
         Field::Bool(truth) => return Ok(Cell::Word(truth.to_string())),
@@ -96,7 +108,7 @@ fn cell(field: &Field) -> Result<Cell, String> {
         Field::Byte(number) => f64::from(*number),
         Field::Short(number) => f64::from(*number),
         Field::Int(number) | Field::Date(number) => f64::from(*number),
-        Field::Long(number) => *number as f64,
+        Field::Long(number) => *number as f64 * unit,
         Field::UByte(number) => f64::from(*number),
         Field::UShort(number) => f64::from(*number),
         Field::UInt(number) => f64::from(*number),
@@ -127,7 +139,7 @@ mod tests {
     use std::sync::Arc;
 
     use parquet::basic::Compression;
-    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
     use parquet::file::properties::WriterProperties;
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
@@ -168,9 +180,12 @@ mod tests {
     fn typed_columns_and_missing_values() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("houses.parquet");
-        for compression in
-            [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(Default::default())]
-        {
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+            Compression::ZSTD(Default::default()),
+        ] {
             write(&file, compression, SCHEMA);
             let data = load(&file, None).unwrap();
             assert_eq!(
@@ -181,6 +196,33 @@ mod tests {
             assert_eq!(data.x().column(1).to_vec(), [0.0, 0.0, 1.0, 0.0]);
             assert_eq!(data.x().column(2).to_vec(), [3.0, -1.0, 3.0, 2.0]);
             assert_eq!(data.shape(), [3]);
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_whatever_their_unit() {
+        for (kind, values) in [
+            ("TIMESTAMP(MILLIS,true)", [1_500, 4_000, -250]),
+            ("TIMESTAMP(MICROS,true)", [1_500_000, 4_000_000, -250_000]),
+            ("TIMESTAMP(NANOS,true)", [1_500_000_000, 4_000_000_000, -250_000_000]),
+            ("TIME(NANOS,true)", [1_500_000_000, 4_000_000_000, -250_000_000]),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("times.parquet");
+            let schema = format!("message schema {{ required int64 time ({kind}); required int32 class; }}");
+            let schema = Arc::new(parse_message_type(&schema).unwrap());
+            let mut writer =
+                SerializedFileWriter::new(File::create(&file).unwrap(), schema, Arc::default()).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int64Type>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<Int32Type>().write_batch(&[0, 1, 1], None, None).unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+            writer.close().unwrap();
+            assert_eq!(load(&file, None).unwrap().x().column(0).to_vec(), [1.5, 4.0, -0.25], "{kind}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Landmarkers: how far simple learners come.
 
 use linfa_linalg::cholesky::SolveC;
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, Axis};
 
 use super::sample::Sample;
 use super::small_tree::SmallTree;
@@ -19,9 +19,14 @@ pub(super) fn landmarkers(sample: &Sample) -> Vec<(&'static str, f64)> {
     if sample.train_y.is_empty() || sample.validation_y.is_empty() {
         return Vec::new();
     }
-    let across = products(&sample.validation, &sample.train);
-    let mut landmarkers = vec![("landmark_1nn", accuracy(sample, &nearest(sample, &across)))];
-    landmarkers.extend(ridge(sample, &across).map(|classes| ("landmark_linear", accuracy(sample, &classes))));
+    let products = Products::of(sample);
+    let mut landmarkers = vec![("landmark_1nn", accuracy(sample, &nearest(sample, &products)))];
+    let penalty = PENALTY * (products.inner.diag().sum() / sample.train_y.len() as f64).max(1.0);
+    landmarkers.extend(
+        ridge(sample, &products, penalty)
+            .map(|scores| scores.rows().into_iter().map(largest).collect::<Vec<_>>())
+            .map(|classes| ("landmark_linear", accuracy(sample, &classes))),
+    );
     for (name, depth) in [("landmark_stump", 1), ("landmark_tree", DEPTH)] {
         let tree = SmallTree::fit(&sample.train, &sample.train_y, sample.n_classes, depth);
         let classes: Vec<usize> = sample.validation.rows().into_iter().map(|row| tree.class(row)).collect();
@@ -58,43 +63,55 @@ fn product(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + tail
 }
 
+/// Scalar products of examples from which the mean of the training examples is taken.
+struct Products {
+    /// Of training examples, `(n, n)`.
+    inner: Array2<f64>,
+    /// Of validation examples with training examples, `(m, n)`.
+    across: Array2<f64>,
+}
+
+impl Products {
+    fn of(sample: &Sample) -> Self {
+        let mean = sample.train.sum_axis(Axis(0)) / sample.train.nrows() as f64;
+        let (train, validation) = (&sample.train - &mean, &sample.validation - &mean);
+        Products { inner: products(&train, &train), across: products(&validation, &train) }
+    }
+}
+
 /// The class of the nearest training example; the first among equally near ones.
-fn nearest(sample: &Sample, across: &Array2<f64>) -> Vec<usize> {
-    let squares: Vec<f64> = sample.train.rows().into_iter().map(|row| row.dot(&row)).collect();
+fn nearest(sample: &Sample, products: &Products) -> Vec<usize> {
+    let squares = products.inner.diag();
     let class = |products: ArrayView1<'_, f64>| {
         let distance = |at: usize| squares[at] - 2.0 * products[at];
         let nearest = (0..squares.len()).min_by(|a, b| distance(*a).total_cmp(&distance(*b)));
         sample.train_y[nearest.unwrap_or(0)]
     };
-    across.rows().into_iter().map(class).collect()
+    products.across.rows().into_iter().map(class).collect()
 }
 
-/// The class with the largest value of a ridge regression on 1 for the class and -1 for others, with an intercept.
-fn ridge(sample: &Sample, across: &Array2<f64>) -> Option<Vec<usize>> {
-    let mut inner = products(&sample.train, &sample.train);
-    let n = sample.train_y.len();
-    let penalty = PENALTY * (inner.diag().sum() / n as f64).max(1.0);
-    // The intercept is a column of ones.
-    inner += 1.0;
-    inner.diag_mut().mapv_inplace(|value| value + penalty);
-    let targets =
-        Array2::from_shape_fn(
-            (n, sample.n_classes),
-            |(row, class)| {
-                if sample.train_y[row] == class { 1.0 } else { -1.0 }
-            },
-        );
-    let weights = inner.solvec(&targets).ok()?;
-    let values = products(&(across + 1.0), &weights.t().to_owned());
-    let best = |row: ArrayView1<'_, f64>| {
-        (0..row.len()).rev().max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0)
-    };
-    Some(values.rows().into_iter().map(best).collect())
+/// What a ridge regression on 1 for a class and -1 for others says of the validation examples, `(m, classes)`. The intercept
+/// is not penalised, for examples and targets have mean 0.
+fn ridge(sample: &Sample, Products { inner, across }: &Products, penalty: f64) -> Option<Array2<f64>> {
+    let mut targets = Array2::from_elem((sample.train_y.len(), sample.n_classes), -1.0);
+    (0..).zip(&sample.train_y).for_each(|(row, class): (usize, _)| targets[[row, *class]] = 1.0);
+    let intercept = targets.sum_axis(Axis(0)) / targets.nrows() as f64;
+    targets -= &intercept;
+    let mut penalised = inner.clone();
+    penalised.diag_mut().mapv_inplace(|value| value + penalty);
+    let weights = penalised.solvec(&targets).ok()?;
+    Some(products(across, &weights.reversed_axes()) + &intercept)
+}
+
+/// The position of the largest score, the first among equal ones.
+fn largest(scores: ArrayView1<'_, f64>) -> usize {
+    (0..scores.len()).rev().max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use heirloom_kb::Domain;
+    use ndarray::array;
     use proptest::prelude::*;
 
     use super::*;
@@ -125,6 +142,32 @@ mod tests {
     #[test]
     fn without_a_validation_part_there_are_none() {
         assert!(landmarkers(&sample(Array2::zeros((2, 1)), vec![0, 1])).is_empty());
+    }
+
+    // from sklearn.linear_model import RidgeClassifier
+    // X = [[0, 1], [1, 0], [2, 3], [3, 1], [4, 4], [5, 3]]; y = [0, 0, 1, 2, 1, 2]
+    // RidgeClassifier(alpha=2.0).fit(X, y).decision_function([[1, 1], [4, 1], [3, 4.5]])
+    #[test]
+    fn the_linear_model_is_that_of_scikit_learn() {
+        let train = array![[0.0, 1.0], [1.0, 0.0], [2.0, 3.0], [3.0, 1.0], [4.0, 4.0], [5.0, 3.0]];
+        let sample = Sample {
+            shape: vec![2],
+            raw: Array2::zeros((6, 2)),
+            train,
+            train_y: vec![0, 0, 1, 2, 1, 2],
+            validation: array![[1.0, 1.0], [4.0, 1.0], [3.0, 4.5]],
+            validation_y: vec![0, 2, 1],
+            n_classes: 3,
+        };
+        let products = Products::of(&sample);
+        let expected = array![
+            [0.331_406_551_059_730_4, -0.616_570_327_552_986_5, -0.714_836_223_506_743_6],
+            [-0.570_327_552_986_511_2, -1.171_483_622_350_674, 0.741_811_175_337_186_5],
+            [-1.018_304_431_599_229_6, 0.975_915_221_579_961_8, -0.957_610_789_980_773_2],
+        ];
+        let scores = ridge(&sample, &products, 2.0).unwrap();
+        assert!((&scores - &expected).iter().all(|gap| gap.abs() < 1e-10), "{scores}");
+        assert_eq!(nearest(&sample, &products), [0, 2, 1]);
     }
 
     proptest! {

@@ -117,6 +117,23 @@ mod tests {
         assert!(matches!(constant, SmallTree::Leaf { class: 1 }));
     }
 
+    // import numpy as np; from sklearn.tree import DecisionTreeClassifier as T
+    // X = np.array([[i * 37 % 101, i * 53 % 97] for i in range(200)], float)
+    // y = (X[:, 0] * 2 + X[:, 1] > 150).astype(int)
+    // [(T(max_depth=d).fit(X, y).predict(X) == y).sum() for d in (1, 2, 3, 5)]
+    #[test]
+    fn trees_fit_as_well_as_those_of_scikit_learn() {
+        let x = Array2::from_shape_fn((200, 2), |(row, column)| {
+            (if column == 0 { row * 37 % 101 } else { row * 53 % 97 }) as f64
+        });
+        let y: Vec<usize> =
+            x.rows().into_iter().map(|row| usize::from(row[0] * 2.0 + row[1] > 150.0)).collect();
+        for (depth, expected) in [(1, 176), (2, 187), (3, 190), (5, 200)] {
+            let found = classes(&SmallTree::fit(&x, &y, 2, depth), &x);
+            assert_eq!(found.iter().zip(&y).filter(|(a, b)| a == b).count(), expected, "depth {depth}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_deep_tree_knows_distinct_rows_by_heart(y in proptest::collection::vec(0_usize..3, 1..40)) {
