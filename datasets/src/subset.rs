@@ -140,9 +140,9 @@ mod tests {
                 prop_assert_eq!(part.is_test(row), whole.is_test(origin));
                 prop_assert_eq!(part.official_validation().unwrap().contains(&row), origin < 3);
             }
-            for class in 0..2 {
+            for (class, origin) in classes.into_iter().enumerate() {
                 let count = |test: bool| (0..part.n()).filter(|row| part.y()[*row] == class && part.is_test(*row) == test).count();
-                let all = |test: bool| (0..n).filter(|row| whole.y()[*row] == classes[class] && whole.is_test(*row) == test).count();
+                let all = |test: bool| (0..n).filter(|row| whole.y()[*row] == origin && whole.is_test(*row) == test).count();
                 prop_assert_eq!(count(false), all(false).min(rows));
                 prop_assert_eq!(count(true), all(true).min((rows / 4).max(1)));
             }

@@ -178,7 +178,10 @@ mod tests {
         dir
     }
 
-    fn read(paths: &[&str]) -> Result<(Vec<String>, Vec<(String, usize, Part)>), String> {
+    /// The classes, and of each file its path, class and part.
+    type Read = (Vec<String>, Vec<(String, usize, Part)>);
+
+    fn read(paths: &[&str]) -> Result<Read, String> {
         let dir = tree(paths);
         let read = ClassFolders::read(dir.path(), &TEXT).map_err(|error| error.to_string())?;
         let place = |file: &ClassFile| {
