@@ -4,6 +4,8 @@ use heirloom_kb::Name;
 use heirloom_predictor::{Curve, TaskCurves};
 use serde::Serialize;
 
+use crate::rank_correlation::{correlation, mean_ranks};
+
 /// Curves of a task below which its ranking says nothing.
 const LEAST_CURVES: usize = 8;
 
@@ -90,42 +92,9 @@ fn agreement(curves: &[Curve], step: f64, full: f64) -> Option<f64> {
     correlation(&mean_ranks(&early), &mean_ranks(&late))
 }
 
-/// Ranks from 1, ties sharing their mean.
-fn mean_ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut before = 0;
-    for tied in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let mean = before as f64 + (tied.len() as f64 + 1.0) / 2.0;
-        tied.iter().for_each(|at| ranks[*at] = mean);
-        before += tied.len();
-    }
-    ranks
-}
-
-fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
-    let n = x.len() as f64;
-    let (mean_x, mean_y) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
-    let sum = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
-        x.iter().zip(y).map(|(x, y)| of(x - mean_x, y - mean_y)).sum()
-    };
-    let (xx, yy, xy) = (sum(&|x, _| x * x), sum(&|_, y| y * y), sum(&|x, y| x * y));
-    (xx > 0.0 && yy > 0.0).then(|| xy / (xx * yy).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// scipy.stats.spearmanr([1, 2, 2, 3, 5], [2, 1, 3, 3, 9]) is 0.7631578947368421.
-    #[test]
-    fn the_correlation_agrees_with_scipy() {
-        let ranks = |values: &[f64]| mean_ranks(values);
-        let got = correlation(&ranks(&[1.0, 2.0, 2.0, 3.0, 5.0]), &ranks(&[2.0, 1.0, 3.0, 3.0, 9.0]));
-        assert!((got.unwrap() - 0.763_157_894_736_842_1).abs() < 1e-12, "{got:?}");
-        assert_eq!(correlation(&[1.0, 1.0], &[1.0, 2.0]), None);
-    }
 
     /// Twelve curves of ten steps that keep their order from step `settled` on and run in reverse before.
     fn task(name: &str, settled: u32) -> TaskCurves {

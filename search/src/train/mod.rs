@@ -1,6 +1,7 @@
 //! Trainers: from an architecture to a trial.
 
 mod error;
+mod proxy;
 mod recipe;
 mod table;
 #[cfg(feature = "torch")]
@@ -10,6 +11,7 @@ mod weight_store;
 use heirloom_kb::{Architecture, Split, Status, Task, Trial};
 
 pub use error::TrainError;
+pub use proxy::Proxy;
 pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
 pub use table::TableTrainer;
 pub use weight_store::{WEIGHTS_FIELD, WeightStore};

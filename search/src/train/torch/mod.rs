@@ -10,6 +10,7 @@ mod measure;
 mod module;
 mod objective;
 mod optimizer;
+mod proxies;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
