@@ -4,6 +4,7 @@
 //! neighbours work for every [`SearchSpace`], also one that came in a file.
 
 mod blocks;
+mod cell_skeleton;
 mod chain_cnn;
 mod conv1d;
 #[cfg(test)]
@@ -18,6 +19,8 @@ use heirloom_kb::{Architecture, Domain, SearchSpace};
 use heirloom_predictor::Descriptors;
 
 use crate::net::{Fingerprint, NetError, NetGraph, Shape};
+pub use cell_skeleton::CellSkeleton;
+pub(crate) use nas_bench_201::{Cell, OPS as CELL_OPS, architecture as cell_architecture, cell};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
 pub(crate) use variation::{is_stepped, position, surroundings, value_near, with_value};

@@ -9,16 +9,16 @@ use std::sync::LazyLock;
 use heirloom_kb::{Architecture, SearchSpace};
 
 use super::blocks::choice;
-use super::{NetInput, no_network};
-use crate::net::{HEAD, NetError, NetGraph, Op, PoolKind};
+use super::{CellSkeleton, NetInput};
+use crate::net::{NetError, NetGraph};
 
 pub(super) const ID: &str = "nas-bench-201/1";
 
 /// In the order of the published search space.
-const OPS: [&str; 5] = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"];
+pub(crate) const OPS: [&str; 5] = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"];
 
 /// `edge.target.source`, in the order of the published strings.
-const EDGES: [(&str, usize, usize); 6] = [
+pub(super) const EDGES: [(&str, usize, usize); 6] = [
     ("edge.1.0", 1, 0),
     ("edge.2.0", 2, 0),
     ("edge.2.1", 2, 1),
@@ -27,19 +27,16 @@ const EDGES: [(&str, usize, usize); 6] = [
     ("edge.3.2", 3, 2),
 ];
 
-/// Cells in each of the three stages, and the stages' widths, as in section 2.1 of the paper.
-const CELLS: usize = 5;
-const WIDTHS: [usize; 3] = [16, 32, 64];
-
 /// Operations of the six edges, as positions in [`OPS`].
-type Cell = [u8; 6];
+pub(crate) type Cell = [u8; 6];
 
 pub(super) fn space() -> SearchSpace {
     let params = EDGES.iter().map(|(name, _, _)| choice(name, &OPS)).collect();
     SearchSpace::new(ID, params).expect("a built-in space holds together")
 }
 
-fn cell(architecture: &Architecture) -> Option<Cell> {
+/// The operations of an architecture; `None` for what is no cell.
+pub(crate) fn cell(architecture: &Architecture) -> Option<Cell> {
     let mut cell = [0; 6];
     for (op, (name, _, _)) in cell.iter_mut().zip(EDGES) {
         let text = architecture.text(name)?;
@@ -48,7 +45,7 @@ fn cell(architecture: &Architecture) -> Option<Cell> {
     Some(cell)
 }
 
-fn architecture(cell: Cell) -> Architecture {
+pub(crate) fn architecture(cell: Cell) -> Architecture {
     EDGES.iter().zip(cell).map(|((name, _, _), op)| (*name, OPS[op as usize])).collect()
 }
 
@@ -115,86 +112,9 @@ pub fn from_cell_string(text: &str) -> Option<Architecture> {
     (to_cell_string(&architecture).as_deref() == Some(text)).then_some(architecture)
 }
 
-/// The published skeleton for images `[channels, height, width]`: a stem of 16 channels, three stages of five cells, a
-/// residual block that halves the sides before the second and the third, global pooling, a linear layer.
+/// The cell in the published skeleton, for images `[channels, height, width]`.
 pub(super) fn net(architecture: &Architecture, input: &NetInput) -> Result<NetGraph, NetError> {
-    let Some(cell) = cell(architecture) else {
-        return Err(no_network(ID, input, "the architecture leaves an edge open"));
-    };
-    if input.shape.len() != 3 {
-        return Err(no_network(ID, input, "images [channels, height, width] are needed"));
-    }
-    let mut net = NetGraph::new(input.shape.clone());
-    net.enter("stem");
-    let mut at = net.add(conv(WIDTHS[0], 3, 1), &[0]);
-    at = net.add(Op::BatchNorm, &[at]);
-    for (stage, width) in WIDTHS.into_iter().enumerate() {
-        if stage > 0 {
-            net.enter(format!("stage{}.reduction", stage + 1));
-            at = reduction(&mut net, at, width);
-        }
-        for number in 1..=CELLS {
-            let place = format!("stage{}.cell{number}", stage + 1);
-            at = add_cell(&mut net, at, cell, width, &place);
-        }
-    }
-    net.enter(HEAD);
-    at = net.add(Op::BatchNorm, &[at]);
-    at = net.add(Op::Relu, &[at]);
-    at = net.add(Op::GlobalAvgPool, &[at]);
-    net.add(Op::Linear { out: input.n_classes }, &[at]);
-    Ok(net)
-}
-
-fn conv(out: usize, kernel: usize, stride: usize) -> Op {
-    Op::Conv2d { out, kernel, stride, groups: 1, bias: false }
-}
-
-fn add_cell(net: &mut NetGraph, input: usize, cell: Cell, width: usize, place: &str) -> usize {
-    let mut nodes = vec![input];
-    for target in 1..4 {
-        let edges = EDGES.iter().zip(cell).filter(|((_, to, _), _)| *to == target);
-        // Weights go by edge and operation, so that cells which share an edge share its name.
-        let terms: Vec<usize> = edges
-            .map(|((edge, _, from), op)| {
-                let op = OPS[op as usize];
-                net.enter(format!("{place}.{}.{op}", edge.replace('.', "_")));
-                add_edge(net, nodes[*from], op, width)
-            })
-            .collect();
-        net.enter(place);
-        nodes.push(net.add(Op::Add, &terms));
-    }
-    nodes[3]
-}
-
-fn add_edge(net: &mut NetGraph, from: usize, op: &str, width: usize) -> usize {
-    match op {
-        "none" => net.add(Op::Zero, &[from]),
-        "avg_pool_3x3" => net.add(Op::Pool { kind: PoolKind::Avg, kernel: 3, stride: 1 }, &[from]),
-        "nor_conv_1x1" => relu_conv(net, from, width, 1),
-        "nor_conv_3x3" => relu_conv(net, from, width, 3),
-        _ => net.add(Op::Identity, &[from]),
-    }
-}
-
-/// ReLU, convolution, norm: the order of the paper.
-fn relu_conv(net: &mut NetGraph, from: usize, width: usize, kernel: usize) -> usize {
-    let at = net.add(Op::Relu, &[from]);
-    let at = net.add(conv(width, kernel, 1), &[at]);
-    net.add(Op::BatchNorm, &[at])
-}
-
-fn reduction(net: &mut NetGraph, from: usize, width: usize) -> usize {
-    let mut at = from;
-    for stride in [2, 1] {
-        at = net.add(Op::Relu, &[at]);
-        at = net.add(conv(width, 3, stride), &[at]);
-        at = net.add(Op::BatchNorm, &[at]);
-    }
-    let pooled = net.add(Op::Pool { kind: PoolKind::Avg, kernel: 3, stride: 2 }, &[from]);
-    let shortcut = net.add(conv(width, 1, 1), &[pooled]);
-    net.add(Op::Add, &[at, shortcut])
+    CellSkeleton::PUBLISHED.net(architecture, input)
 }
 
 #[cfg(test)]

@@ -32,6 +32,20 @@ pub enum TrainError {
         /// The operation.
         op: String,
     },
+    /// A space whose architectures have no operations with weights of their own to share.
+    #[error("the networks of {space:?} share no weights by operation; those of \"nas-bench-201/1\" do")]
+    NothingShared {
+        /// The space.
+        space: Name,
+    },
+    /// Shared weights that grew beyond all numbers.
+    #[error("the loss of the shared weights is {loss} in epoch {epoch}; try a smaller learning rate")]
+    Diverged {
+        /// From 1.
+        epoch: u32,
+        /// The loss.
+        loss: f64,
+    },
     /// A device that is not there.
     #[error("there is no device {device:?}; leave it out to take what there is")]
     NoDevice {

@@ -3,6 +3,7 @@
 mod error;
 mod proxy;
 mod recipe;
+mod sharing;
 mod table;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -13,6 +14,7 @@ use heirloom_kb::{Architecture, Split, Status, Task, Trial};
 pub use error::TrainError;
 pub use proxy::Proxy;
 pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
+pub use sharing::{SharedScore, SharingMethod, SharingOptions, Strengths};
 pub use table::TableTrainer;
 pub use weight_store::{WEIGHTS_FIELD, WeightStore};
 

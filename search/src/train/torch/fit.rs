@@ -64,7 +64,7 @@ impl Network {
 }
 
 /// One thread for a small network, all cores for a large one.
-fn use_threads(net: &NetGraph, batch_size: usize) {
+pub(super) fn use_threads(net: &NetGraph, batch_size: usize) {
     // The network was checked; one whose cost is unknown would be the trial's own failure.
     let flops = net.cost().map_or(0, |cost| cost.flops) * batch_size as u64;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i32);

@@ -3,6 +3,7 @@
 mod augment;
 mod checkpoint;
 mod cuda;
+mod darts;
 mod data;
 mod device;
 mod fit;
@@ -10,7 +11,9 @@ mod measure;
 mod module;
 mod objective;
 mod optimizer;
+mod path_optimizer;
 mod proxies;
+mod supernet;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,7 @@ pub use device::DeviceChoice;
 use fit::{Course, Fit, Network, Watchers};
 use heirloom_predictor::DEVICE_FIELD;
 use objective::CrossEntropy;
+pub use supernet::Supernet;
 
 /// The release of libtorch that this is built for.
 const VERSIONS: &str = "tch 0.24.0, libtorch 2.11.0";

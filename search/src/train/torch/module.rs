@@ -6,6 +6,9 @@ use tch::{Kind, TchError, Tensor};
 use crate::net::{NetGraph, NetNode, Op, PoolKind, Shape};
 use crate::train::{Precision, Recipe};
 
+/// The share of a batch in a norm's running mean and variance.
+pub(super) const NORM_MOMENTUM: f64 = 0.1;
+
 /// The weights of a network, node by node, and how to apply them.
 pub(super) struct Module {
     nodes: Vec<NetNode>,
@@ -49,6 +52,12 @@ impl Module {
         self
     }
 
+    /// The same network, computing in double precision; its weights are the caller's to turn.
+    pub(super) fn in_double(mut self) -> Self {
+        self.kind = Kind::Double;
+        self
+    }
+
     /// Examples as the network computes with them.
     fn prepared(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let x = x.f_to_kind(self.kind)?;
@@ -69,6 +78,16 @@ impl Module {
         x: &Tensor,
         train: impl Fn(&NetNode) -> bool,
     ) -> Result<Vec<Tensor>, TchError> {
+        self.values_through(x, train, |_, value| Ok(value))
+    }
+
+    /// What flows out of every node when `through` has a say in it: it is given the node's index and what the node made.
+    pub(super) fn values_through(
+        &self,
+        x: &Tensor,
+        train: impl Fn(&NetNode) -> bool,
+        mut through: impl FnMut(usize, Tensor) -> Result<Tensor, TchError>,
+    ) -> Result<Vec<Tensor>, TchError> {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
         for (node, weights) in self.nodes.iter().zip(&self.weights) {
             let inputs: Vec<&Tensor> = node.inputs.iter().map(|input| &values[*input]).collect();
@@ -77,7 +96,7 @@ impl Module {
             } else {
                 apply(&node.op, weights, &inputs, train(node))?
             };
-            values.push(value);
+            values.push(through(values.len(), value)?);
         }
         Ok(values)
     }
@@ -162,7 +181,7 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
             Some(running_mean),
             Some(running_var),
             train,
-            0.1,
+            NORM_MOMENTUM,
             1e-5,
             true,
         ),

@@ -35,7 +35,7 @@ impl TorchTrainer {
     ) -> Result<BTreeMap<Name, f64>, TrainError> {
         let net = self.net(space, architecture)?;
         let cost = net.cost()?;
-        self.prepare(&Budget { epochs: 1, seed, split: Split::Validation, data_frac: 1.0 })?;
+        self.prepare(&Budget::new(1, seed, Split::Validation))?;
         let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
         let size = self.options.recipe.batch_size;
         let turn = turn();
