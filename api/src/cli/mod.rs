@@ -10,13 +10,16 @@ mod import;
 mod new_task;
 mod objectives;
 mod output;
+mod past_scores;
 mod progress;
+mod proxies;
 mod recipe;
 mod recommend;
 mod scheduler;
 mod serve;
 mod status;
 mod study;
+mod supernet;
 mod train;
 mod trainer;
 
@@ -67,6 +70,10 @@ enum Verb {
     Study(study::StudyArgs),
     /// Train one architecture and keep the trial.
     Train(train::TrainArgs),
+    /// Train the weights that all cells of a space share, and rank cells by them.
+    Supernet(supernet::SupernetArgs),
+    /// Rank architectures without training, by zero-cost proxies.
+    Proxies(proxies::ProxyArgs),
     /// Answer REST queries.
     Serve(serve::ServeArgs),
     /// Measure the recommender: each task of the base in turn is new.
@@ -121,6 +128,8 @@ fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
         Verb::Recommend(args) => recommend::run(&base, args, out),
         Verb::Study(args) => study::run(&base, &args, out),
         Verb::Train(args) => train::run(&base, &args, out),
+        Verb::Supernet(args) => supernet::run(&base, &args, out),
+        Verb::Proxies(args) => proxies::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),
         Verb::Bench(args) => bench::run(&base, &args, out),
         Verb::Status(args) => status::run(&base, &args, out),

@@ -9,15 +9,51 @@ use indicatif::ProgressBar;
 
 use super::recipe::RecipeArgs;
 
-/// Where data sets are and how to train on them.
+/// Where data sets are and what to compute on.
 #[derive(Debug, clap::Args)]
-pub(super) struct TrainerArgs {
+pub(super) struct DataArgs {
     /// The folder with the data sets: wheels of scikit-learn, IDX files, CIFAR's binary version.
     #[arg(long, env = "HEIRLOOM_DATA", default_value = ".", value_name = "DIR")]
     data: PathBuf,
     /// Download a data set that is not in the folder.
     #[arg(long)]
     download: bool,
+    /// Where to train; unless given, the first CUDA device if there is one, else the CPU.
+    #[arg(long, value_parser = ["cpu", "cuda"])]
+    device: Option<String>,
+}
+
+impl DataArgs {
+    /// The data set of a task's name.
+    pub(super) fn dataset(&self, task: &str) -> anyhow::Result<Dataset> {
+        Ok(loaders::open(task, &self.data, self.download)?)
+    }
+
+    /// Where to train.
+    #[cfg(feature = "torch")]
+    pub(super) fn device_choice(&self) -> heirloom_search::train::torch::DeviceChoice {
+        use heirloom_search::train::torch::DeviceChoice;
+        match self.device.as_deref() {
+            Some("cpu") => DeviceChoice::Cpu,
+            Some(_) => DeviceChoice::Cuda,
+            None => DeviceChoice::Auto,
+        }
+    }
+
+    /// What a verb answers that needs libtorch, in a build without.
+    #[cfg(not(feature = "torch"))]
+    pub(super) fn without_torch(&self) -> anyhow::Error {
+        let _ = &self.device;
+        let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
+        super::output::InputFault(message.into()).into()
+    }
+}
+
+/// Where data sets are and how to train on them.
+#[derive(Debug, clap::Args)]
+pub(super) struct TrainerArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
     /// Passes over the training data.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) epochs: u32,
@@ -30,15 +66,12 @@ pub(super) struct TrainerArgs {
     no_weights: bool,
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// Where to train; unless given, the first CUDA device if there is one, else the CPU.
-    #[arg(long, value_parser = ["cpu", "cuda"])]
-    device: Option<String>,
 }
 
 impl TrainerArgs {
     /// The data set of a task's name.
     pub(super) fn dataset(&self, task: &str) -> anyhow::Result<Dataset> {
-        Ok(loaders::open(task, &self.data, self.download)?)
+        self.data.dataset(task)
     }
 
     /// What a trial may cost.
@@ -54,14 +87,10 @@ impl TrainerArgs {
         weights: Option<WeightStore>,
         bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
-        use heirloom_search::train::torch::{DeviceChoice, EpochReport, TorchOptions, TorchTrainer};
-        let device = match self.device.as_deref() {
-            Some("cpu") => DeviceChoice::Cpu,
-            Some(_) => DeviceChoice::Cuda,
-            None => DeviceChoice::Auto,
-        };
+        use heirloom_search::train::torch::{EpochReport, TorchOptions, TorchTrainer};
         let recipe = self.recipe.recipe()?;
         let weights = weights.filter(|_| !self.no_weights);
+        let device = self.data.device_choice();
         let options = TorchOptions { device, recipe, weights, ..TorchOptions::default() };
         let bar = bar.clone();
         let show = move |report: EpochReport| {
@@ -80,8 +109,7 @@ impl TrainerArgs {
         _weights: Option<WeightStore>,
         _bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
-        let _ = (&self.device, self.no_weights, self.recipe.recipe()?);
-        let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
-        Err(super::output::InputFault(message.into()).into())
+        let _ = (self.no_weights, self.recipe.recipe()?);
+        Err(self.data.without_torch())
     }
 }

@@ -2,6 +2,7 @@
 
 mod cost;
 mod fingerprint;
+mod flow;
 mod infer;
 mod net_graph;
 

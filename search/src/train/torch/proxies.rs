@@ -77,16 +77,19 @@ fn measure(
             tch::manual_seed(seed.cast_signed());
             let store = VarStore::new(device);
             let module = Module::new(&store.root(), net, shapes)?;
-            Ok::<_, TchError>((store, module))
+            Ok::<_, TchError>((store, module.in_double()))
         };
         let (mut store, module) = draw(&plain, &shapes.1)?;
         found.insert(Proxy::Synflow, synflow(&mut store, &module, net.input())?);
-        let (store, module) = draw(net, &shapes.0)?;
-        let x = x.f_detach()?.f_set_requires_grad(true)?;
+        let (mut store, module) = draw(net, &shapes.0)?;
+        // Norms make the gradients of a batch depend on each other, so jacov's matrix has eigenvalues of nothing, whose
+        // reciprocal would be the rounding errors of single precision.
+        store.double();
+        let x = x.f_detach()?.f_to_kind(Kind::Double)?.f_set_requires_grad(true)?;
         let values = module.values(&x, |node| node.op == Op::BatchNorm)?;
         let scores = values.last().expect("a network has its input node");
         found.extend(naswot(net, &values)?.map(|value| (Proxy::Naswot, value)));
-        let jacobian = gradients(&scores.f_sum(Kind::Float)?, std::slice::from_ref(&x), true)?;
+        let jacobian = gradients(&scores.f_sum(Kind::Double)?, std::slice::from_ref(&x), true)?;
         let flat = |gradient: &Tensor| gradient.f_flatten(1, -1);
         let jacobian = match &jacobian[0] {
             Some(gradient) => flat(gradient)?,

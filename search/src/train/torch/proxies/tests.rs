@@ -18,7 +18,7 @@ fn conv(out: usize, kernel: usize) -> Op {
 /// The sum of `w dR/dw`.
 fn flow(net: &NetGraph, set: impl Fn(&mut VarStore)) -> f64 {
     let mut store = VarStore::new(Device::Cpu);
-    let module = Module::new(&store.root(), net, &net.shapes().unwrap()).unwrap();
+    let module = Module::new(&store.root(), net, &net.shapes().unwrap()).unwrap().in_double();
     set(&mut store);
     synflow(&mut store, &module, net.input()).unwrap().exp_m1()
 }
@@ -170,4 +170,33 @@ fn the_flow_passes_norms_and_adds_up() {
     assert!((plain - 4.0 * 49.0 / 9.0).abs() < 1e-9, "{plain}");
     assert_eq!(flow(&build(true, false), fill), plain);
     assert!((flow(&build(false, true), fill) - 2.0 * plain).abs() < 1e-9);
+}
+
+/// What is expected without drawing weights is what is drawn, on average, and orders architectures as one draw does.
+#[test]
+fn the_expected_flow_is_the_mean_of_the_drawn() {
+    let mut net = NetGraph::new(vec![2, 6, 6]);
+    let a = net.add(conv(4, 3), &[0]);
+    let b = net.add(Op::Relu, &[a]);
+    let c = net.add(conv(4, 1), &[b]);
+    let d = net.add(Op::Add, &[b, c]);
+    let e = net.add(Op::GlobalAvgPool, &[d]);
+    net.add(Op::Linear { out: 3 }, &[e]);
+    let _turn = turn();
+    tch::manual_seed(4);
+    let drawn: f64 = (0..300).map(|_| flow(&net, |_| {})).sum::<f64>() / 300.0;
+    let expected = net.synaptic_flow().unwrap().exp_m1();
+    assert!((drawn / expected - 1.0).abs() < 0.02, "{drawn} {expected}");
+    drop(_turn);
+    let mut trainer = trainer();
+    for id in ["nas-bench-201/1", "chain-cnn/1"] {
+        let space = (spaces::family(id).unwrap().space)();
+        let pairs = spaces::pool(&space, 40, 2).into_iter().map(|architecture| {
+            let expected = trainer.net(&space, &architecture).unwrap().synaptic_flow().unwrap();
+            (expected, trainer.proxies(&space, &architecture, 0).unwrap()["synflow"])
+        });
+        let (expected, drawn): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        let agreement = crate::RankCorrelation::of(&expected, &drawn).unwrap();
+        assert!(agreement.spearman > 0.95, "{id}: {agreement:?}");
+    }
 }

@@ -1,0 +1,166 @@
+//! `heirloom proxies`
+
+use std::collections::BTreeMap;
+
+use clap::builder::PossibleValuesParser;
+use heirloom_datasets::Dataset;
+use heirloom_kb::{Architecture, Name, SearchSpace};
+use heirloom_search::train::Proxy;
+use heirloom_search::{RankCorrelation, find_space, spaces};
+use serde::Serialize;
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::{Output, bold, table};
+use super::past_scores;
+use super::progress::{self, bar};
+use super::trainer::DataArgs;
+
+/// Measured architectures whose proxies are read at most.
+const MOST_MEASURED: usize = 200;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ProxyArgs {
+    /// The data set, which names the task too: digits, wine, breast_cancer, iris, mnist, …
+    #[arg(long)]
+    task: Name,
+    /// The search space.
+    #[arg(long)]
+    space: Name,
+    /// How many architectures to show.
+    #[arg(long, short = 'k', default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    top: u64,
+    /// How many architectures to rank, drawn at random.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    candidates: u64,
+    /// The proxy to rank by.
+    #[arg(long, default_value = "synflow", value_parser = PossibleValuesParser::new(Proxy::ALL.map(Proxy::as_str)))]
+    by: String,
+    /// The seed of the draw, of the untrained weights and of the batch.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// An architecture and what is known of it untrained.
+#[derive(Serialize)]
+struct Row {
+    architecture: Architecture,
+    proxies: BTreeMap<Name, f64>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    task: Name,
+    space: Name,
+    by: String,
+    candidates: usize,
+    ranked: Vec<Row>,
+    /// How each proxy's order agrees with that of the scores that the base has of the task, each architecture once; absent
+    /// where there are too few.
+    agreement: BTreeMap<Name, Option<RankCorrelation>>,
+    /// How many measured architectures that rests on.
+    measured: usize,
+}
+
+pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open()?;
+    let space = find_space(&*store, &args.space)?;
+    let measured = past_scores::means(&past_scores::longest(&*store, &args.task, &args.space)?);
+    let measured: Vec<(Architecture, f64)> = measured.into_iter().take(MOST_MEASURED).collect();
+    let candidates = spaces::pool(&space, args.candidates, args.seed);
+    let all: Vec<Architecture> =
+        measured.iter().map(|(architecture, _)| architecture).chain(&candidates).cloned().collect();
+    let rows = read(args, args.data.dataset(&args.task)?, &space, &all)?;
+    let (known, fresh) = rows.split_at(measured.len());
+    let scores: Vec<f64> = measured.iter().map(|(_, score)| *score).collect();
+    let mut ranked: Vec<Row> = candidates
+        .into_iter()
+        .zip(fresh)
+        .map(|(architecture, proxies)| Row { architecture, proxies: proxies.clone() })
+        .collect();
+    let value = |row: &Row| row.proxies.get(args.by.as_str()).copied().unwrap_or(f64::NEG_INFINITY);
+    ranked.sort_by(|a, b| value(b).total_cmp(&value(a)));
+    let answer = Answer {
+        task: args.task.clone(),
+        space: args.space.clone(),
+        by: args.by.clone(),
+        candidates: ranked.len(),
+        ranked: ranked.into_iter().take(args.top as usize).collect(),
+        agreement: agreement(known, &scores),
+        measured: measured.len(),
+    };
+    out.answer(&answer, describe)?;
+    Ok(())
+}
+
+fn agreement(known: &[BTreeMap<Name, f64>], scores: &[f64]) -> BTreeMap<Name, Option<RankCorrelation>> {
+    let of = |proxy: Proxy| {
+        let pairs =
+            known.iter().zip(scores).filter_map(|(row, score)| Some((*row.get(proxy.as_str())?, *score)));
+        let (guesses, scores): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        RankCorrelation::of(&guesses, &scores)
+    };
+    Proxy::ALL.into_iter().map(|proxy| (proxy.as_str().into(), of(proxy))).collect()
+}
+
+#[cfg(feature = "torch")]
+fn read(
+    args: &ProxyArgs,
+    dataset: Dataset,
+    space: &SearchSpace,
+    architectures: &[Architecture],
+) -> anyhow::Result<Vec<BTreeMap<Name, f64>>> {
+    use heirloom_search::train::torch::{TorchOptions, TorchTrainer};
+    let options = TorchOptions { device: args.data.device_choice(), ..TorchOptions::default() };
+    let mut trainer = TorchTrainer::new(std::sync::Arc::new(dataset), options, Box::new(|_| {}))?;
+    let bar = bar(Some(architectures.len() as u64), progress::COUNT);
+    let rows = architectures.iter().map(|architecture| {
+        bar.inc(1);
+        Ok(trainer.proxies(space, architecture, args.seed)?)
+    });
+    let rows = rows.collect();
+    bar.finish_and_clear();
+    rows
+}
+
+#[cfg(not(feature = "torch"))]
+fn read(
+    args: &ProxyArgs,
+    _: Dataset,
+    _: &SearchSpace,
+    _: &[Architecture],
+) -> anyhow::Result<Vec<BTreeMap<Name, f64>>> {
+    Err(args.data.without_torch())
+}
+
+fn describe(answer: &Answer) -> String {
+    let head = bold(&format!("{} on {}", answer.space, answer.task));
+    let mut lines = vec![format!("{head}: {} candidates by {}, untrained", answer.candidates, answer.by)];
+    let names: Vec<&str> = Proxy::ALL.map(Proxy::as_str).to_vec();
+    let mut rows = table(&[&["architecture"], &names[..]].concat());
+    for row in &answer.ranked {
+        let value = |name: &&str| row.proxies.get(*name).map_or("-".into(), |value| format!("{value:.5}"));
+        let name = spaces::to_cell_string(&row.architecture).unwrap_or_else(|| row.architecture.to_string());
+        rows.add_row(std::iter::once(name).chain(names.iter().map(value)));
+    }
+    lines.push(rows.to_string());
+    lines.push(format!("agreement with the scores of {} measured architectures:", answer.measured));
+    let mut rows = table(&["proxy", "spearman (95 %)", "kendall (95 %)"]);
+    for (name, found) in &answer.agreement {
+        let shown = found.as_ref().map(correlation).unwrap_or_else(|| ["-".into(), "-".into()]);
+        rows.add_row(std::iter::once(name.to_string()).chain(shown));
+    }
+    lines.push(rows.to_string());
+    lines.join("\n")
+}
+
+/// Spearman's and Kendall's correlation with their intervals.
+pub(super) fn correlation(of: &RankCorrelation) -> [String; 2] {
+    let shown = |value: f64, interval: Option<(f64, f64)>| match interval {
+        Some((lo, hi)) => format!("{value:.2} ({lo:.2} to {hi:.2})"),
+        None => format!("{value:.2}"),
+    };
+    [shown(of.spearman, of.spearman_95), shown(of.kendall, of.kendall_95)]
+}
