@@ -22,11 +22,13 @@ pub enum SharingMethod {
     /// *Source*: strict fairness of Chu, Zhang & Xu, "FairNAS", ICCV 2021 (arXiv:1907.01845), section 3.2.
     Fair,
     /// All operations at once, weighed by what is learned in turn with the weights, on examples of its own: differentiable
-    /// search, first order. An auxiliary shortcut beside every edge, whose weight falls from one to nothing, keeps the
-    /// operation `skip_connect` from being chosen only because it lets the weights learn faster.
+    /// search, first order. Two things keep `skip_connect` from being chosen only because it lets the weights learn faster:
+    /// an auxiliary shortcut beside every edge, whose weight falls from one to nothing, and a limit of two shortcuts a cell,
+    /// without which small tasks still end in nothing but shortcuts.
     ///
-    /// *Source*: Liu, Simonyan & Yang, "DARTS", ICLR 2019 (arXiv:1806.09055), section 2.3; the shortcut: Chu et al.,
-    /// "DARTS-: robustly stepping out of performance collapse without indicators", ICLR 2021 (arXiv:2009.01027), equation 7.
+    /// *Source*: Liu, Simonyan & Yang, "DARTS", ICLR 2019 (arXiv:1806.09055), section 2.3; the auxiliary shortcut: Chu et
+    /// al., "DARTS-: robustly stepping out of performance collapse without indicators", ICLR 2021 (arXiv:2009.01027),
+    /// section 3; the limit: Chen, Xie, Wu & Tian, "P-DARTS", ICCV 2019 (arXiv:1904.12760), section 3.3.
     Darts,
 }
 
@@ -85,7 +87,7 @@ pub struct SharedScore {
     /// Which.
     pub architecture: Architecture,
     /// What it is ranked by, more is better: the accuracy with inherited weights, or the logarithm of its probability in a
-    /// differentiable search.
+    /// differentiable search, less 100 for each shortcut beyond the second.
     pub score: f64,
     /// Accuracy on the validation part with inherited weights, from 0 to 1; absent where it was not measured.
     pub accuracy: Option<f64>,

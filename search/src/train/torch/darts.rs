@@ -19,6 +19,9 @@ const OPS: usize = CELL_OPS.len();
 const RATE: f64 = 3e-3;
 const BETAS: (f64, f64) = (0.5, 0.999);
 const DECAY: f64 = 1e-3;
+/// Shortcuts that a cell may have, and what each beyond them costs: more than any difference in log-probability.
+const MOST_SHORTCUTS: usize = 2;
+const SHORTCUT_COST: f64 = 100.0;
 
 /// What a differentiable search has learned: of each edge, how strong each operation is. Probabilities are the softmax over an
 /// edge's operations. Method and sources: [`SharingMethod::Darts`](crate::train::SharingMethod::Darts).
@@ -108,10 +111,14 @@ impl Relaxation {
         self.strengths.chunks(OPS).map(softmax).collect()
     }
 
-    /// The logarithm of the probability that each edge draws what the architecture has there.
-    pub(super) fn log_probability(&self, architecture: &Architecture) -> f64 {
+    /// The logarithm of the probability that each edge draws what the architecture has there, less a large constant for each
+    /// shortcut beyond the second.
+    pub(super) fn score(&self, architecture: &Architecture) -> f64 {
         let Some(cell) = spaces::cell(architecture) else { return f64::NEG_INFINITY };
-        self.probabilities().iter().zip(cell).map(|(row, op)| row[op as usize].ln()).sum()
+        let log_probability: f64 =
+            self.probabilities().iter().zip(cell).map(|(row, op)| row[op as usize].ln()).sum();
+        let shortcuts = cell.iter().filter(|op| CELL_OPS[**op as usize] == "skip_connect").count();
+        log_probability - SHORTCUT_COST * shortcuts.saturating_sub(MOST_SHORTCUTS) as f64
     }
 }
 

@@ -109,7 +109,8 @@ impl Supernet {
 
     /// What the shared weights say of candidates, the best first. `on_each` is called after each.
     ///
-    /// After a differentiable search the score is the logarithm of the probability of a cell, without any measurement; else
+    /// After a differentiable search the score is the logarithm of the probability of a cell, without any measurement, and
+    /// cells with more than two shortcuts come last; else
     /// each candidate inherits the weights, has the statistics of its norms computed anew on training examples and is scored
     /// on the validation part.
     ///
@@ -127,7 +128,7 @@ impl Supernet {
             ranked.push(match &self.relaxation {
                 Some(relaxation) => SharedScore {
                     architecture: architecture.clone(),
-                    score: relaxation.log_probability(architecture),
+                    score: relaxation.score(architecture),
                     accuracy: None,
                     loss: None,
                 },

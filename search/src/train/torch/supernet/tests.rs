@@ -101,8 +101,19 @@ fn differentiable_search_finds_the_operation_that_is_needed() {
     let ranked = supernet.rank(&candidates, &mut || {}).unwrap();
     let best = spaces::to_cell_string(&ranked[0].architecture).unwrap();
     assert!(best.matches("nor_conv_3x3").count() >= 4 && !best.contains("skip_connect"), "{best}");
-    let total: f64 = ranked.iter().map(|score| score.score.exp()).sum();
-    assert!((total - 1.0).abs() < 1e-6, "{total}");
+    // Within the limit of shortcuts the score is the logarithm of the product of probabilities, and those beyond it come last.
+    let shortcuts = |score: &SharedScore| {
+        spaces::to_cell_string(&score.architecture).unwrap().matches("skip_connect").count()
+    };
+    let (within, beyond) = ranked.split_at(ranked.iter().position(|score| shortcuts(score) > 2).unwrap());
+    assert!(beyond.iter().all(|score| shortcuts(score) > 2));
+    let total: f64 = within.iter().map(|score| score.score.exp()).sum();
+    let row = |score: &SharedScore| -> f64 {
+        strengths.iter().map(|(edge, row)| row[score.architecture.text(edge).unwrap()].ln()).sum()
+    };
+    assert!((row(&within[7]) - within[7].score).abs() < 1e-9);
+    assert!((row(&beyond[7]) - 100.0 * (shortcuts(&beyond[7]) - 2) as f64 - beyond[7].score).abs() < 1e-9);
+    assert!(total < 1.0 && total > 0.8, "{total}");
 }
 
 #[test]
