@@ -120,3 +120,49 @@ fn a_killed_study_goes_on_where_it_was() {
         String::from_utf8_lossy(&output.stderr).contains("study-1 is on task digits in space chain-cnn/1")
     );
 }
+
+/// Shared weights rank cells, some of which are then trained on their own and kept; untrained networks rank them too.
+#[test]
+fn cells_are_ranked_by_shared_weights_and_by_proxies() {
+    let Some(dir) = wheels() else { return };
+    let program = Program::new();
+    let answer = |args: &[&str]| {
+        let place = ["--json", "--task", "digits", "--space", "nas-bench-201/1", "--device", "cpu"];
+        let args = [&args[..1], &place[..], &args[1..]].concat();
+        let output = program.command(&args).env("HEIRLOOM_DATA", &dir).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let small = ["--stages", "1", "--width", "4", "--epochs", "2", "--candidates", "12", "--top", "2"];
+    let own = ["--stand-alone", "3", "--trial-epochs", "1"];
+    let shared = answer(&[&["supernet"][..], &small, &own].concat());
+    assert_eq!(shared["losses"].as_array().unwrap().len(), 2);
+    let ranked = shared["ranked"].as_array().unwrap();
+    assert!(ranked.len() == 2 && ranked[0]["score"].as_f64() >= ranked[1]["score"].as_f64(), "{shared}");
+    assert_eq!(shared["stand_alone"].as_array().unwrap().len(), 3);
+    assert_eq!(program.trials(), 3);
+    // What is in the base is not trained again.
+    assert_eq!(answer(&[&["supernet"][..], &small, &own].concat()), shared);
+    assert_eq!(program.trials(), 3);
+
+    let relaxed = answer(&[&["supernet", "--method", "darts"][..], &small].concat());
+    assert_eq!(relaxed["candidates"], 6_466);
+    assert_eq!(relaxed["strengths"].as_object().unwrap().len(), 6);
+
+    let proxies = answer(&["proxies", "--candidates", "5", "-k", "2", "--by", "naswot"]);
+    let naswot = |at: usize| proxies["ranked"][at]["proxies"]["naswot"].as_f64().unwrap();
+    assert!(naswot(0) >= naswot(1));
+    assert_eq!(proxies["measured"], 3);
+    assert_eq!(proxies["agreement"]["synflow"]["n"], 3);
+
+    let words = program.refusal(&[
+        "supernet",
+        "--task",
+        "digits",
+        "--space",
+        "mlp/1",
+        "--data",
+        dir.to_str().unwrap(),
+    ]);
+    assert!(words.contains("share no weights by operation"), "{words}");
+}

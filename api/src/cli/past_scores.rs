@@ -22,14 +22,14 @@ fn epochs(trial: &Trial) -> f64 {
 }
 
 /// The share of the training data that a trial was fitted on.
-fn data_frac(trial: &Trial) -> f64 {
-    trial.fidelity.get("data_frac").copied().unwrap_or(1.0)
+fn data_fraction(trial: &Trial) -> f64 {
+    trial.fidelity.get("data_fraction").copied().unwrap_or(1.0)
 }
 
 /// Those that were trained for longest, on all data: scores of different fidelities do not compare.
 pub(super) fn longest(store: &dyn KnowledgeStore, task: &Name, space: &Name) -> anyhow::Result<Vec<Trial>> {
     let mut trials = complete(store, task, space)?;
-    trials.retain(|trial| data_frac(trial) >= 1.0);
+    trials.retain(|trial| data_fraction(trial) >= 1.0);
     let most = trials.iter().map(epochs).fold(0.0, f64::max);
     trials.retain(|trial| epochs(trial) >= most);
     Ok(trials)
@@ -45,7 +45,7 @@ pub(super) fn of_budget(
     let mut trials = complete(store, task, space)?;
     trials.retain(|trial| {
         let seed = trial.seed == Some(budget.seed);
-        seed && epochs(trial) == f64::from(budget.epochs) && data_frac(trial) == budget.data_frac
+        seed && epochs(trial) == f64::from(budget.epochs) && data_fraction(trial) == budget.data_fraction
     });
     Ok(trials)
 }

@@ -22,7 +22,7 @@ const WHOLE: u64 = 20_000;
 
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("epochs", |epochs| epochs.default_value("50").help("Passes over the training data of the shared weights")))]
-#[command(mut_arg("data_frac", |share| share.help("The share of the training data for what is trained on its own")))]
+#[command(mut_arg("data_fraction", |share| share.help("The share of the training data for what is trained on its own")))]
 pub(super) struct SupernetArgs {
     /// The data set, which names the task too: digits, mnist, cifar10, …
     #[arg(long)]
@@ -122,7 +122,7 @@ pub(super) fn run(base: &BaseArgs, args: &SupernetArgs, out: &Output) -> Result<
     let best: Vec<Architecture> =
         shared.ranked.iter().take(args.train_top).map(|score| score.architecture.clone()).collect();
     let all: Vec<Architecture> = sample.iter().chain(&best).cloned().collect();
-    let trials = on_their_own(&*store, args, dataset, &space, &all)?;
+    let trials = on_their_own(base, &*store, args, dataset, &space, &all)?;
     let own = |of: &[Architecture]| -> Vec<Own> {
         of.iter().filter_map(|architecture| Own::of(architecture, &shared.ranked, &trials)).collect()
     };
@@ -219,14 +219,14 @@ fn share(
 
 /// The trials of architectures trained on their own, by name: from the base, or trained now and kept there.
 fn on_their_own(
+    base: &BaseArgs,
     store: &dyn KnowledgeStore,
     args: &SupernetArgs,
     dataset: Dataset,
     space: &SearchSpace,
     architectures: &[Architecture],
 ) -> anyhow::Result<BTreeMap<String, Trial>> {
-    let budget =
-        Budget { epochs: args.trial_epochs, ..args.trainer.budget(args.seed, Split::Validation) };
+    let budget = Budget { epochs: args.trial_epochs, ..args.trainer.budget(args.seed, Split::Validation) };
     let mut trials: BTreeMap<String, Trial> =
         past_scores::of_budget(store, &args.task, &args.space, &budget)?
             .into_iter()
@@ -240,7 +240,7 @@ fn on_their_own(
         return Ok(trials);
     }
     let bar = bar(Some(missing.len() as u64 * u64::from(args.trial_epochs)), progress::COUNT);
-    let mut trainer: Box<dyn Trainer> = args.trainer.trainer(dataset, &bar)?;
+    let mut trainer: Box<dyn Trainer> = args.trainer.trainer(dataset, base.weights()?, &bar)?;
     for architecture in missing {
         let trial = trainer.train(space, &architecture, &budget)?;
         let (spaces, tasks) = (vec![space.clone()], vec![trainer.task().clone()]);

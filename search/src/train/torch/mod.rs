@@ -7,6 +7,7 @@ mod darts;
 mod data;
 mod device;
 mod fit;
+mod inherited;
 mod measure;
 mod module;
 mod objective;

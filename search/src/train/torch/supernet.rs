@@ -8,21 +8,18 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tch::nn::VarStore;
-use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
+use tch::{Device, Reduction, TchError, Tensor};
 
 use super::darts::Relaxation;
 use super::data::Parts;
 use super::device::{self, DeviceChoice};
 use super::fit::use_threads;
-use super::module::{Module, NORM_MOMENTUM};
+use super::module::Module;
 use super::path_optimizer::{Gradients, PathOptimizer, add_gradients};
 use super::{EpochReport, batches, first_line, turn};
 use crate::net::NetGraph;
 use crate::spaces::{self, CELL_OPS, Cell, NetInput};
 use crate::train::{SharedScore, SharingMethod, SharingOptions, Strengths, TrainError};
-
-/// Training examples over which a candidate's norms take their means and variances anew.
-const CALIBRATION: i64 = 512;
 
 /// The weights that all cells of NAS-Bench-201 share: each operation of each edge has its own, whatever the other edges
 /// hold. They are trained on the training part, as [`SharingMethod`] says, and rank candidates on the validation part; the
@@ -34,7 +31,7 @@ pub struct Supernet {
     space: SearchSpace,
     input: NetInput,
     options: SharingOptions,
-    parts: Parts,
+    pub(super) parts: Parts,
     pub(super) store: VarStore,
     /// What is trained, by name.
     weights: BTreeMap<String, Tensor>,
@@ -152,52 +149,8 @@ impl Supernet {
         Some(named.collect())
     }
 
-    /// Accuracy and loss of an architecture with inherited weights.
-    fn inherit(&self, architecture: &Architecture) -> Result<SharedScore, TrainError> {
-        let (net, module) = self.module(architecture)?;
-        let measured = no_grad(|| {
-            self.calibrate(&net, &module)?;
-            let (mut right, mut loss) = (0.0, 0.0);
-            let part = &self.parts.score;
-            for (start, length) in batches(part.len(), CALIBRATION) {
-                let batch = part.range(start, length)?;
-                let (scores, y) = (module.forward(&batch.x, false)?, batch.y);
-                let hits = scores.f_argmax(-1, false)?.f_eq_tensor(&y)?;
-                right += hits.f_sum(Kind::Double)?.f_double_value(&[])?;
-                let sum = scores.f_cross_entropy_loss::<Tensor>(&y, None, Reduction::Sum, -100, 0.0)?;
-                loss += sum.f_double_value(&[])?;
-            }
-            let n = part.len() as f64;
-            Ok((right / n, loss / n))
-        });
-        let (accuracy, loss) = measured.map_err(|error: TchError| torch(&error))?;
-        let architecture = architecture.clone();
-        Ok(SharedScore { architecture, score: accuracy, accuracy: Some(accuracy), loss: Some(loss) })
-    }
-
-    /// Gives the norms of a network the statistics that its own activations have over training examples: those that training
-    /// left are mixed from many networks. One batch is enough, and from zero its share is known.
-    fn calibrate(&self, net: &NetGraph, module: &Module) -> Result<(), TchError> {
-        let variables = self.store.variables();
-        let running = |of: &str| {
-            let names = net.nodes().iter().map(move |node| format!("{}.{of}", node.name));
-            names.filter_map(|name| variables.get(&name).map(Tensor::shallow_clone)).collect::<Vec<_>>()
-        };
-        let mut statistics = running("running_mean");
-        statistics.extend(running("running_var"));
-        for statistic in &mut statistics {
-            let _ = statistic.f_zero_()?;
-        }
-        let some = self.parts.fit.range(0, CALIBRATION.min(self.parts.fit.len()))?;
-        let _ = module.forward(&some.x, true)?;
-        for statistic in &mut statistics {
-            let _ = statistic.f_div_scalar_(NORM_MOMENTUM)?;
-        }
-        Ok(())
-    }
-
     /// An architecture's network over the shared weights.
-    fn module(&self, architecture: &Architecture) -> Result<(NetGraph, Module), TrainError> {
+    pub(super) fn module(&self, architecture: &Architecture) -> Result<(NetGraph, Module), TrainError> {
         let net = self.options.skeleton.net(architecture, &self.input)?;
         let module = self.module_of(&net)?;
         Ok((net, module))

@@ -2,6 +2,7 @@
 
 use heirloom_kb::Domain;
 use ndarray::Array2;
+use tch::Kind;
 
 use super::*;
 use crate::RankCorrelation;
