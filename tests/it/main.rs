@@ -12,6 +12,7 @@ mod kill;
 mod new_task;
 mod objectives;
 mod odd_cases;
+mod own_data;
 mod program;
 mod rest;
 #[cfg(feature = "torch")]

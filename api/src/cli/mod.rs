@@ -10,6 +10,7 @@ mod import;
 mod new_task;
 mod objectives;
 mod output;
+mod own_data;
 mod past_scores;
 mod progress;
 mod proxies;

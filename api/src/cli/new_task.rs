@@ -1,17 +1,20 @@
 //! A task that the base does not know, on the command line.
 
+use heirloom_datasets::DatasetError;
 use heirloom_kb::{Domain, Goal, Name};
 use heirloom_search::{NewTask, TaskChoice};
 use serde::de::DeserializeOwned;
+
+use super::own_data::OwnDataArgs;
 
 /// The task: one of the base, or what is known of a new one.
 #[derive(Debug, clap::Args)]
 pub(super) struct TaskArgs {
     /// The task to recommend for, one of the base; it may have trials of its own or none.
-    #[arg(long, required_unless_present = "meta", conflicts_with_all = ["meta", "domain", "metric", "goal"])]
+    #[arg(long, required_unless_present_any = ["meta", "from"], conflicts_with_all = ["meta", "from", "domain", "metric", "goal"])]
     task: Option<Name>,
     /// A number that describes a task that the base does not know, such as n_samples=2708; may be given several times.
-    #[arg(long, value_name = "NAME=NUMBER", value_parser = meta_feature)]
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = meta_feature, conflicts_with = "from")]
     meta: Vec<(Name, f64)>,
     /// What the data of the new task are: image, audio, tabular, text, graph or timeseries; unless given, what those of most
     /// past tasks are.
@@ -23,12 +26,24 @@ pub(super) struct TaskArgs {
     /// Which way that metric is better: maximize or minimize; unless given, the way it is in past tasks.
     #[arg(long, requires = "meta", value_parser = word::<Goal>)]
     goal: Option<Goal>,
+    /// A new task may also be described by its data: only their meta-features are used, nothing is kept.
+    #[command(flatten)]
+    own: OwnDataArgs,
 }
 
 impl TaskArgs {
-    /// What was asked for.
-    pub(super) fn choice(self) -> TaskChoice {
-        match self.task {
+    /// What was asked for. Data given by their path are described and let go.
+    pub(super) fn choice(self) -> Result<TaskChoice, DatasetError> {
+        if let Some(dataset) = self.own.open(None)? {
+            let task = dataset.task();
+            return Ok(TaskChoice::New(NewTask {
+                meta_features: task.meta_features,
+                domain: Some(task.domain),
+                metric: Some(task.metric),
+                goal: Some(task.goal),
+            }));
+        }
+        Ok(match self.task {
             Some(task) => TaskChoice::Known(task),
             None => TaskChoice::New(NewTask {
                 meta_features: self.meta.into_iter().collect(),
@@ -36,7 +51,7 @@ impl TaskArgs {
                 metric: self.metric,
                 goal: self.goal,
             }),
-        }
+        })
     }
 }
 

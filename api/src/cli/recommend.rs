@@ -45,7 +45,7 @@ pub(super) struct RecommendArgs {
     svg: Option<PathBuf>,
     /// Show where the recommended stand among the task's own trials, where it has measured them: a look at the answer
     /// book, for benchmarks.
-    #[arg(long, conflicts_with = "meta")]
+    #[arg(long, conflicts_with_all = ["meta", "from"])]
     true_rank: bool,
 }
 
@@ -79,7 +79,7 @@ struct TrueRank {
 pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
     let request = RecommendationRequest {
-        task: args.task.choice(),
+        task: args.task.choice()?,
         space: args.space,
         k: usize::from(args.k),
         candidates: args.candidates.as_deref().map(read_candidates).transpose()?,

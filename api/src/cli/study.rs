@@ -21,7 +21,8 @@ use super::trainer::TrainerArgs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StudyArgs {
-    /// The task to search on. With --train it names the data set: digits, wine, breast_cancer, iris, mnist, …
+    /// The task to search on. With --train it names the data set: digits, wine, breast_cancer, iris, mnist, …, or the data
+    /// that --from gives.
     #[arg(long)]
     task: Name,
     /// The search space.
@@ -36,7 +37,7 @@ pub(super) struct StudyArgs {
     train: bool,
     /// Look the proposals up among the trials that the base has of the task, as if they were new: a benchmark replayed.
     /// Nothing is written to the base.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     table: bool,
     /// How many architectures to try.
     #[arg(long, alias = "trials", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]

@@ -12,7 +12,8 @@ use super::trainer::TrainerArgs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
-    /// The data set to train on, which names the task too: digits, wine, breast_cancer, iris, mnist, …
+    /// The data set to train on, which names the task too: digits, wine, breast_cancer, iris, mnist, …, or the data that
+    /// --from gives.
     #[arg(long)]
     task: Name,
     /// The search space of the architecture.

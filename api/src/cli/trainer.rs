@@ -7,6 +7,7 @@ use heirloom_kb::Split;
 use heirloom_search::train::{Budget, Trainer, WeightStore};
 use indicatif::ProgressBar;
 
+use super::own_data::OwnDataArgs;
 use super::recipe::RecipeArgs;
 
 /// Where data sets are and what to compute on.
@@ -16,17 +17,22 @@ pub(super) struct DataArgs {
     #[arg(long, env = "HEIRLOOM_DATA", default_value = ".", value_name = "DIR")]
     data: PathBuf,
     /// Download a data set that is not in the folder.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     download: bool,
+    #[command(flatten)]
+    own: OwnDataArgs,
     /// Where to train; unless given, the first CUDA device if there is one, else the CPU.
     #[arg(long, value_parser = ["cpu", "cuda"])]
     device: Option<String>,
 }
 
 impl DataArgs {
-    /// The data set of a task's name.
+    /// The user's own data under a task's name, or the data set of that name.
     pub(super) fn dataset(&self, task: &str) -> anyhow::Result<Dataset> {
-        Ok(loaders::open(task, &self.data, self.download)?)
+        match self.own.open(Some(task))? {
+            Some(dataset) => Ok(dataset),
+            None => Ok(loaders::open(task, &self.data, self.download)?),
+        }
     }
 
     /// Where to train.
