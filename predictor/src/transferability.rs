@@ -110,7 +110,10 @@ impl Decomposed {
             reason: "the features have no singular values".into(),
         })?;
         let values = svd.S();
-        let squares: Vec<f64> = (0..n.min(d)).map(|at| values[at].powi(2)).collect();
+        let squares = (0..n.min(d)).map(|at| values[at].powi(2));
+        let largest = squares.clone().fold(0.0, f64::max);
+        // A direction in which nothing varies tells nothing; they come in falling order.
+        let squares: Vec<f64> = squares.take_while(|square| *square > 1e-12 * largest).collect();
         let vectors = svd.U();
         let vectors = Array2::from_shape_fn((n, squares.len()), |(i, j)| vectors[(i, j)]);
         Ok(Decomposed { vectors, squares })
@@ -139,7 +142,8 @@ impl Decomposed {
         let determinant: f64 = self.squares.iter().map(|square| (alpha + beta * square).ln()).sum();
         // Directions without an example keep their prior, so they cancel out of the sum.
         let used = self.squares.len() as f64;
-        let evidence = used / 2.0 * f64::ln(alpha) + n / 2.0 * f64::ln(beta)
+        let prior = if used > 0.0 { used / 2.0 * f64::ln(alpha) } else { 0.0 };
+        let evidence = prior + n / 2.0 * f64::ln(beta)
             - 0.5 * determinant
             - beta / 2.0 * moments.residual
             - alpha / 2.0 * moments.weight
@@ -206,6 +210,13 @@ mod tests {
                 (score(good.view(), &labels, 3).unwrap(), score(bad.view(), &labels, 3).unwrap());
             assert!(good > bad, "{good} {bad}");
         }
+    }
+
+    #[test]
+    fn features_that_are_all_alike_tell_nothing() {
+        let (good, labels) = features(60, 4);
+        let none = log_me(Array2::zeros((60, 4)).view(), &labels, 3).unwrap();
+        assert!(none.is_finite() && none < log_me(good.view(), &labels, 3).unwrap());
     }
 
     #[test]

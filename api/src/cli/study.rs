@@ -76,7 +76,9 @@ pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut trainer: Box<dyn Trainer> = if args.train {
-        args.trainer.trainer(args.trainer.dataset(&args.task)?, base.weights()?, &epochs)?
+        let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
+        let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
+        args.trainer.trainer(dataset, weights, sources, &epochs)?
     } else {
         Box::new(table_trainer(&*store, args)?)
     };

@@ -39,7 +39,9 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let space = find_space(&*store, &args.space)?;
     let architecture = space.normalise(&architecture)?;
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
-    let mut trainer = args.trainer.trainer(args.trainer.dataset(&args.task)?, base.weights()?, &bar)?;
+    let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
+    let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
+    let mut trainer = args.trainer.trainer(dataset, weights, sources, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
     let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));
     bar.finish_and_clear();

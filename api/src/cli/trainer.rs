@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use heirloom_datasets::{Dataset, loaders};
-use heirloom_kb::Split;
-use heirloom_search::train::{Budget, Trainer, WeightStore};
+use heirloom_kb::{KnowledgeStore, Split, Trial};
+use heirloom_search::train::{Budget, Trainer, WeightStore, sources};
 use indicatif::ProgressBar;
 
 use super::own_data::OwnDataArgs;
@@ -70,6 +70,10 @@ pub(super) struct TrainerArgs {
     /// goes on where it was when it is asked for again.
     #[arg(long)]
     no_weights: bool,
+    /// Start from the weights of the past trial that suits the task best, block by block, where one does so better than
+    /// fresh weights.
+    #[arg(long, conflicts_with = "no_weights")]
+    inherit: bool,
     #[command(flatten)]
     recipe: RecipeArgs,
 }
@@ -85,19 +89,33 @@ impl TrainerArgs {
         Budget { data_fraction: self.data_fraction, ..Budget::new(self.epochs, seed, split) }
     }
 
+    /// The trials whose weights may be inherited, if they may.
+    pub(super) fn sources(
+        &self,
+        store: &dyn KnowledgeStore,
+        weights: Option<&WeightStore>,
+        dataset: &Dataset,
+    ) -> anyhow::Result<Vec<Trial>> {
+        match weights.filter(|_| self.inherit) {
+            Some(weights) => Ok(sources(store, weights, &dataset.task())?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// A trainer over a data set, which shows its epochs on a bar.
     #[cfg(feature = "torch")]
     pub(super) fn trainer(
         &self,
         dataset: Dataset,
         weights: Option<WeightStore>,
+        sources: Vec<Trial>,
         bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
         use heirloom_search::train::torch::{EpochReport, TorchOptions, TorchTrainer};
         let recipe = self.recipe.recipe()?;
         let weights = weights.filter(|_| !self.no_weights);
         let device = self.data.device_choice();
-        let options = TorchOptions { device, recipe, weights, ..TorchOptions::default() };
+        let options = TorchOptions { device, recipe, weights, sources, ..TorchOptions::default() };
         let bar = bar.clone();
         let show = move |report: EpochReport| {
             bar.inc(1);
@@ -113,6 +131,7 @@ impl TrainerArgs {
         &self,
         _dataset: Dataset,
         _weights: Option<WeightStore>,
+        _sources: Vec<Trial>,
         _bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
         let _ = (self.no_weights, self.recipe.recipe()?);

@@ -59,8 +59,8 @@ pub struct SpaceFamily {
 static FAMILIES: [SpaceFamily; 5] = [
     SpaceFamily {
         id: chain_cnn::ID,
-        title: "chains of convolution blocks for images",
-        domains: &[Domain::Image],
+        title: "chains of convolution blocks for images and for log-mel pictures of sounds",
+        domains: &[Domain::Image, Domain::Audio],
         space: chain_cnn::space,
         canonical: Architecture::clone,
         admits: |_| true,

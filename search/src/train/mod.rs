@@ -1,6 +1,7 @@
 //! Trainers: from an architecture to a trial.
 
 mod error;
+mod inheritance;
 mod proxy;
 mod recipe;
 mod sharing;
@@ -12,6 +13,7 @@ mod weight_store;
 use heirloom_kb::{Architecture, Split, Status, Task, Trial};
 
 pub use error::TrainError;
+pub use inheritance::{Fate, INHERITED_FIELD, Inherited, sources};
 pub use proxy::Proxy;
 pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
 pub use sharing::{SharedScore, SharingMethod, SharingOptions, Strengths};

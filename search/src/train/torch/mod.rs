@@ -1,5 +1,6 @@
 //! Training with libtorch. No type of tch shows outside: an architecture goes in, a trial comes out.
 
+mod adapt;
 mod augment;
 mod checkpoint;
 mod cuda;
@@ -7,6 +8,7 @@ mod darts;
 mod data;
 mod device;
 mod fit;
+mod inherit;
 mod inherited;
 mod measure;
 mod module;
@@ -25,7 +27,7 @@ use heirloom_datasets::{Dataset, Splits};
 use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task, Trial};
 use tch::Device;
 
-use super::{Budget, Recipe, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_pruned};
+use super::{Budget, INHERITED_FIELD, Recipe, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_pruned};
 use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph, Op};
 use crate::spaces::{self, NetInput};
@@ -34,6 +36,7 @@ use data::{Part, Parts};
 pub use device::DeviceChoice;
 use fit::{Course, Fit, Network, Watchers};
 use heirloom_predictor::DEVICE_FIELD;
+use inherit::Heir;
 use objective::CrossEntropy;
 pub use supernet::Supernet;
 
@@ -49,6 +52,8 @@ pub struct TorchOptions {
     pub recipe: Recipe,
     /// Where trained weights, and trials under way, are kept; absent, they are not.
     pub weights: Option<WeightStore>,
+    /// Trials whose weights a new one may start from, see [`crate::train::sources`]; none: from nothing.
+    pub sources: Vec<Trial>,
     /// The seed of the split into training, validation and test part; part of the task, not of a trial.
     pub split_seed: u64,
 }
@@ -161,14 +166,6 @@ impl TorchTrainer {
         let checkpoint = self.options.weights.as_ref();
         let checkpoint =
             checkpoint.map(|store| Checkpoint::new(&store.under_way(), &self.key(trial, &recipe)));
-        let frozen = BTreeSet::new();
-        let course = Course {
-            recipe: &recipe,
-            epochs: budget.epochs,
-            seed: budget.seed,
-            frozen: &frozen,
-            checkpoint: checkpoint.as_ref(),
-        };
         let objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
         let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
         let scored = budget.split == Split::Validation;
@@ -176,18 +173,41 @@ impl TorchTrainer {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             let torch = |error| first_line(&error);
             let network = Network::new(net, device, &recipe, budget.seed).map_err(torch)?;
+            let heir = Heir {
+                network: &network,
+                net,
+                architecture: &trial.architecture,
+                task: &trial.task,
+                n_classes: self.dataset.n_classes(),
+                part: &parts.fit,
+            };
+            let store = self.options.weights.as_ref().filter(|_| !self.options.sources.is_empty());
+            let heritage = store.map(|store| heir.inherit(&self.options.sources, store)).transpose()?;
+            let frozen = heritage.as_ref().map_or_else(BTreeSet::new, |heritage| heritage.frozen.clone());
+            let course = Course {
+                recipe: &recipe,
+                epochs: budget.epochs,
+                seed: budget.seed,
+                frozen: &frozen,
+                checkpoint: checkpoint.as_ref(),
+            };
             let fit = Fit::new(&network, &objective, course).map_err(torch)?;
             let outcome = fit.run(parts, scored, watchers)?;
-            Ok::<_, String>((outcome, weights::to_bytes(&network.tensors()).map_err(torch)?))
+            let bytes = weights::to_bytes(&network.tensors()).map_err(torch)?;
+            Ok::<_, String>((outcome, bytes, heritage.map(|heritage| heritage.record)))
         }));
         if let Some(checkpoint) = checkpoint {
             // It has ended, well or not; one that failed would fail again.
             checkpoint.remove();
         }
-        let (outcome, bytes) = match attempt {
+        let (outcome, bytes, inherited) = match attempt {
             Ok(done) => done?,
             Err(panic) => return Err(format!("panic: {}", panic_text(&*panic))),
         };
+        if let Some(inherited) = inherited {
+            let value = serde_json::to_value(&inherited).expect("a record holds names and numbers");
+            trial.extra.insert(INHERITED_FIELD.into(), value);
+        }
         self.keep_weights(trial, &bytes);
         Ok(outcome)
     }
@@ -206,8 +226,10 @@ impl TorchTrainer {
     /// What a trial is the same by, before it has a result.
     fn key(&self, trial: &Trial, recipe: &Recipe) -> String {
         let Trial { task, space, architecture, split, fidelity, seed, .. } = trial;
-        let what =
-            (task, space, architecture, split, fidelity, seed, recipe, &self.fingerprint, self.device());
+        let sources: Vec<String> =
+            self.options.sources.iter().map(|source| source.id().to_string()).collect();
+        let data = (&self.fingerprint, self.device());
+        let what = (task, space, architecture, split, fidelity, seed, recipe, data, sources);
         let bytes = serde_json::to_vec(&what).expect("names and numbers can be written");
         blake3::hash(&bytes).to_hex()[..32].to_owned()
     }
@@ -339,6 +361,8 @@ fn batches(n: i64, size: i64) -> impl Iterator<Item = (i64, i64)> {
     (0..end).step_by(size as usize).map(move |start| (start, length(start)))
 }
 
+#[cfg(test)]
+mod inherit_tests;
 #[cfg(test)]
 mod recipe_tests;
 #[cfg(test)]

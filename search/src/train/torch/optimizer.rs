@@ -78,7 +78,7 @@ impl Optimizer {
             self.memory.steps += 1;
             match self.kind {
                 OptimizerKind::AdamW => self.adam(&gradient, learning_rate, recipe.weight_decay),
-                OptimizerKind::Sgd => self.descend(gradient, learning_rate, recipe.weight_decay),
+                OptimizerKind::Sgd => self.descend(&gradient, learning_rate, recipe.weight_decay),
             }
         })
     }
@@ -95,7 +95,7 @@ impl Optimizer {
         self.flat.f_sub_(&change).map(|_| ())
     }
 
-    fn descend(&mut self, gradient: Tensor, learning_rate: f64, weight_decay: f64) -> Result<(), TchError> {
+    fn descend(&mut self, gradient: &Tensor, learning_rate: f64, weight_decay: f64) -> Result<(), TchError> {
         let gradient = gradient.f_add(&self.flat.f_mul_scalar(weight_decay)?)?;
         let _ = self.memory.first.f_mul_scalar_(MOMENTUM)?.f_add_(&gradient)?;
         let ahead = gradient.f_add(&self.memory.first.f_mul_scalar(MOMENTUM)?)?;

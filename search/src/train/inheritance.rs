@@ -1,0 +1,170 @@
+//! `Inheritance`: what a trial may start from instead of nothing.
+
+use std::collections::BTreeMap;
+
+use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, Status, StoreError, Task, Trial, TrialQuery};
+use serde::{Deserialize, Serialize};
+
+use super::WeightStore;
+
+/// The field of a trial that says what it inherited.
+pub const INHERITED_FIELD: &str = "inherited";
+
+/// Most trials whose weights are tried on before one is chosen.
+const MOST_SOURCES: usize = 8;
+
+/// What becomes of a block of a new network: parameters `inherit1`, `inherit2`, … of an architecture, one a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It takes over its weights, which are trained on.
+    #[default]
+    Tune,
+    /// It takes over its weights, which stay as they are.
+    Freeze,
+    /// Its weights are drawn.
+    Fresh,
+}
+
+impl Fate {
+    /// All of them, in the order of the parameters' options.
+    pub const ALL: [Fate; 3] = [Fate::Tune, Fate::Freeze, Fate::Fresh];
+
+    /// The name in files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fate::Tune => "tune",
+            Fate::Freeze => "freeze",
+            Fate::Fresh => "fresh",
+        }
+    }
+
+    /// What an architecture says of a block: its parameter `inherit` with the block's number; without one, it is tuned.
+    #[must_use]
+    pub fn of(architecture: &Architecture, block: &str) -> Fate {
+        let number = block.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let named = architecture.text(&format!("inherit{number}"));
+        Fate::ALL.into_iter().find(|fate| Some(fate.as_str()) == named).unwrap_or_default()
+    }
+}
+
+/// What a trial inherited, kept with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// The trial whose weights it started from; absent when none helped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// That trial's task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// LogME of the network with drawn weights, an example.
+    pub fresh_log_me: f64,
+    /// LogME with the weights of each trial that was tried on.
+    pub log_me: BTreeMap<String, f64>,
+    /// What became of each block: `tune`, `freeze`, `fresh`, with `, widened`, `, narrowed`, `, inserted` or `, from TRIAL`
+    /// where its weights were not those of the same place.
+    pub blocks: BTreeMap<String, String>,
+}
+
+/// The trials that a new one on `task` may inherit from: complete, scored on the validation part, with kept weights. Of each
+/// task and space the best, at most eight in all: those of the task itself first, then those of the tasks that are nearest by
+/// domain, number of examples and number of classes.
+///
+/// # Errors
+/// What the store reports.
+pub fn sources(
+    store: &dyn KnowledgeStore,
+    weights: &WeightStore,
+    task: &Task,
+) -> Result<Vec<Trial>, StoreError> {
+    let mut tasks = store.tasks()?;
+    tasks.sort_by(|a, b| distance(a, task).total_cmp(&distance(b, task)).then(a.id.cmp(&b.id)));
+    let mut sources = Vec::new();
+    for past in tasks {
+        let query = TrialQuery { split: Some(Split::Validation), ..TrialQuery::task(past.id.clone()) };
+        let mut best: BTreeMap<Name, Trial> = BTreeMap::new();
+        let worth =
+            |trial: &Trial| trial.score.map_or(f64::NEG_INFINITY, |score| past.goal.higher_is_better(score));
+        for trial in store.trials(&query)?.trials {
+            let counts = trial.status == Status::Complete && weights.of_trial(&trial).is_some();
+            if counts && best.get(&trial.space).is_none_or(|known| worth(&trial) > worth(known)) {
+                best.insert(trial.space.clone(), trial);
+            }
+        }
+        sources.extend(best.into_values());
+    }
+    sources.truncate(MOST_SOURCES);
+    Ok(sources)
+}
+
+/// How far apart two tasks are: below 0 for the same, else factors of e in sizes, another domain counting as three.
+fn distance(a: &Task, b: &Task) -> f64 {
+    if a.id == b.id {
+        return -1.0;
+    }
+    let gap = |name: &str| {
+        let size = |task: &Task| task.meta_features.get(name).map(|size| size.max(1.0).ln());
+        size(a).zip(size(b)).map_or(1.0, |(a, b)| (a - b).abs())
+    };
+    let domain = if a.domain == b.domain { 0.0 } else { 3.0 };
+    domain + gap("n_samples") + gap("n_classes")
+}
+
+#[cfg(test)]
+mod tests {
+    use heirloom_kb::{Batch, Domain, Goal, MemoryStore};
+
+    use super::*;
+    use crate::spaces;
+    use crate::train::WEIGHTS_FIELD;
+
+    #[test]
+    fn an_architecture_says_what_becomes_of_its_blocks() {
+        let architecture: Architecture =
+            serde_json::from_str(r#"{"inherit1":"freeze","inherit2":"fresh"}"#).unwrap();
+        let fates = ["block1", "block2", "block3", "stem"].map(|block| Fate::of(&architecture, block));
+        assert_eq!(fates, [Fate::Freeze, Fate::Fresh, Fate::Tune, Fate::Tune]);
+    }
+
+    #[test]
+    fn sources_are_the_best_with_weights_nearest_tasks_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let weights = WeightStore::new(dir.path());
+        let hash = weights.put(b"weights").unwrap();
+        let task = |id: &str, domain, samples| {
+            let mut task = Task::new(id, domain, "accuracy", Goal::Maximize);
+            task.meta_features.insert("n_samples".into(), samples);
+            task
+        };
+        let tasks = vec![
+            task("sound", Domain::Audio, 1_000.0),
+            task("far", Domain::Image, 1e6),
+            task("near", Domain::Image, 2_000.0),
+            task("own", Domain::Image, 1_000.0),
+        ];
+        let space = (spaces::family("chain-cnn/1").unwrap().space)();
+        let pool = spaces::pool(&space, 3, 0);
+        let trial = |id: &str, at: usize, score: f64, kept: bool| {
+            let (space, architecture) = (space.id().clone(), pool[at].clone());
+            let mut trial = Trial::new(id, space, architecture, Split::Validation, "accuracy", score);
+            if kept {
+                trial.extra.insert(WEIGHTS_FIELD.into(), hash.clone().into());
+            }
+            trial
+        };
+        let trials = vec![
+            trial("sound", 0, 0.9, true),
+            trial("far", 0, 0.9, true),
+            trial("near", 0, 0.5, true),
+            trial("near", 1, 0.7, true),
+            trial("near", 2, 0.9, false),
+            trial("own", 0, 0.1, true),
+        ];
+        let store = MemoryStore::default();
+        store.commit(&Batch { spaces: vec![space.clone()], tasks: tasks.clone(), trials }).unwrap();
+        let found = sources(&store, &weights, &tasks[3]).unwrap();
+        let names: Vec<_> = found.iter().map(|trial| (&*trial.task, trial.score.unwrap())).collect();
+        assert_eq!(names, [("own", 0.1), ("near", 0.7), ("sound", 0.9), ("far", 0.9)]);
+    }
+}

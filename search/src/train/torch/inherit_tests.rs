@@ -1,0 +1,153 @@
+//! What is inherited, what is left alone, and what it is worth.
+
+use std::path::Path;
+
+use heirloom_datasets::loaders;
+use heirloom_kb::{Trial, Value};
+
+use super::tests::{BUDGET, halves, small_cnn};
+use super::*;
+use crate::train::Inherited;
+
+fn trainer(dataset: Arc<Dataset>, folder: &Path, sources: Vec<Trial>) -> TorchTrainer {
+    let weights = Some(WeightStore::new(folder));
+    let options = TorchOptions { device: DeviceChoice::Cpu, weights, sources, ..TorchOptions::default() };
+    TorchTrainer::new(dataset, options, Box::new(|_| {})).unwrap()
+}
+
+fn inherited(trial: &Trial) -> Inherited {
+    serde_json::from_value(trial.extra[INHERITED_FIELD].clone()).unwrap()
+}
+
+fn tensors(trial: &Trial, folder: &Path) -> weights::Tensors {
+    let store = WeightStore::new(folder);
+    weights::parse(&store.get(store.of_trial(trial).unwrap()).unwrap(), folder).unwrap()
+}
+
+fn with(architecture: &Architecture, values: &[(&str, Value)]) -> Architecture {
+    let mut changed = architecture.clone();
+    for (name, value) in values {
+        changed.set(&(*name).into(), value.clone());
+    }
+    changed
+}
+
+/// Wider layers, larger windows and a fourth block: before a step is made, the network scores as its source does.
+#[test]
+fn a_grown_network_computes_what_its_source_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (space, small) = small_cnn();
+    let source = trainer(halves(), dir.path(), vec![]).train(&space, &small, &BUDGET).unwrap();
+    let grown = with(
+        &small,
+        &[
+            ("width1", Value::Int(32)),
+            ("width2", Value::Int(64)),
+            ("kernel1", Value::Int(5)),
+            ("blocks", Value::Int(3)),
+            ("kind3", Value::Text("conv".into())),
+            ("width3", Value::Int(64)),
+            ("kernel3", Value::Int(3)),
+            ("pool3", Value::Text("none".into())),
+            // A step of nothing: what is scored is what was inherited.
+            ("lr", Value::Real(0.0)),
+        ],
+    );
+    let mut heir = trainer(halves(), dir.path(), vec![source.clone()]);
+    let net = heir.net(&space, &grown).unwrap();
+    heir.prepare(&BUDGET).unwrap();
+    let (_, parts) = heir.parts.as_ref().unwrap();
+    let recipe = Recipe::default();
+    let _turn = turn();
+    let network = Network::new(&net, Device::Cpu, &recipe, 7).unwrap();
+    let (task, n_classes) = (&source.task, 2);
+    let heir = Heir { network: &network, net: &net, architecture: &grown, task, n_classes, part: &parts.fit };
+    let heritage = heir.inherit(std::slice::from_ref(&source), &WeightStore::new(dir.path())).unwrap();
+    let blocks = &heritage.record.blocks;
+    assert_eq!(blocks["block1"], "tune, widened");
+    assert_eq!((&*blocks["block3"], &*blocks["head"]), ("tune, inserted", "tune, widened"));
+    let got = measure::accuracy(&network.module, &parts.score).unwrap();
+    assert_eq!(Some(got), source.score);
+}
+
+#[test]
+fn weights_that_do_not_help_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (space, architecture) = small_cnn();
+    let mut useless = trainer(halves(), dir.path(), vec![]).train(&space, &architecture, &BUDGET).unwrap();
+    // All filters alike: the features cannot tell anything apart.
+    let zeros = tensors(&useless, dir.path()).into_iter().map(|(name, tensor)| (name, tensor.zeros_like()));
+    let hash = WeightStore::new(dir.path()).put(&weights::to_bytes(&zeros.collect()).unwrap()).unwrap();
+    useless.extra.insert(WEIGHTS_FIELD.into(), hash.into());
+    let alone = trainer(halves(), dir.path(), vec![]).train(&space, &architecture, &BUDGET).unwrap();
+    let guarded = trainer(halves(), dir.path(), vec![useless]).train(&space, &architecture, &BUDGET).unwrap();
+    let record = inherited(&guarded);
+    assert_eq!((record.from, record.log_me.len()), (None, 1));
+    assert!(record.log_me.values().all(|suits| *suits <= record.fresh_log_me));
+    assert_eq!((guarded.score, guarded.curve), (alone.score, alone.curve));
+}
+
+#[test]
+fn frozen_blocks_stay_and_others_move() {
+    let dir = tempfile::tempdir().unwrap();
+    let (space, architecture) = small_cnn();
+    let source = trainer(halves(), dir.path(), vec![]).train(&space, &architecture, &BUDGET).unwrap();
+    let mut heir = trainer(halves(), dir.path(), vec![source.clone()]);
+    // The parameters are those of a space with fates; the trainer asks the architecture alone.
+    let fated = with(&architecture, &[("inherit1", Value::Text("freeze".into()))]);
+    let trial = heir.train(&space, &fated, &BUDGET).unwrap();
+    let record = inherited(&trial);
+    assert_eq!(record.from, Some(source.id().to_string()));
+    assert_eq!((&*record.blocks["block1"], &*record.blocks["block2"]), ("freeze", "tune"));
+    let (before, after) = (tensors(&source, dir.path()), tensors(&trial, dir.path()));
+    for (name, tensor) in &before {
+        assert_eq!(after[name] == *tensor, name.starts_with("block1."), "{name}");
+    }
+    assert!(trial.score.unwrap() > 0.8);
+}
+
+#[test]
+fn damaged_weights_are_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (space, architecture) = small_cnn();
+    let source = trainer(halves(), dir.path(), vec![]).train(&space, &architecture, &BUDGET).unwrap();
+    let store = WeightStore::new(dir.path());
+    std::fs::write(store.file(store.of_trial(&source).unwrap()), b"rubbish").unwrap();
+    let trial = trainer(halves(), dir.path(), vec![source]).train(&space, &architecture, &BUDGET).unwrap();
+    assert_eq!(trial.status, Status::Complete);
+    assert!(inherited(&trial).log_me.is_empty());
+}
+
+/// Digits 5 to 9 with few examples, from a network that has learned 0 to 4.
+#[test]
+fn few_real_digits_are_learned_better_with_what_others_taught() {
+    let Some(dir) = std::env::var_os("HEIRLOOM_WHEELS") else {
+        println!("skipped: HEIRLOOM_WHEELS names no folder of wheels");
+        return;
+    };
+    let digits = loaders::open("digits", Path::new(&dir), false).unwrap();
+    let part = |name: &str, classes: &[usize]| {
+        let rows: Vec<usize> = (0..digits.n()).filter(|row| classes.contains(&digits.y()[*row])).collect();
+        let x = digits.x().select(ndarray::Axis(0), &rows);
+        let y = rows.iter().map(|row| digits.y()[*row] - classes[0]).collect();
+        let names = classes.iter().map(ToString::to_string).collect();
+        Arc::new(Dataset::new(name, digits.domain(), digits.shape(), x, y, names, "digits").unwrap())
+    };
+    let (past, new) = (part("low", &[0, 1, 2, 3, 4]), part("high", &[5, 6, 7, 8, 9]));
+    let folder = tempfile::tempdir().unwrap();
+    let (space, architecture) = small_cnn();
+    let source = trainer(past, folder.path(), vec![])
+        .train(&space, &architecture, &Budget { epochs: 10, ..BUDGET })
+        .unwrap();
+    let mut gain = Vec::new();
+    for seed in 0..3 {
+        let budget = Budget { epochs: 5, data_fraction: 0.1, seed, ..BUDGET };
+        let score = |sources| {
+            let trial =
+                trainer(Arc::clone(&new), folder.path(), sources).train(&space, &architecture, &budget);
+            trial.unwrap().score.unwrap()
+        };
+        gain.push(score(vec![source.clone()]) - score(vec![]));
+    }
+    assert!(gain.iter().sum::<f64>() / 3.0 > 0.05, "{gain:?}");
+}
