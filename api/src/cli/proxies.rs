@@ -13,7 +13,6 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::{Output, bold, table};
 use super::past_scores;
-use super::progress::{self, bar};
 use super::trainer::DataArgs;
 
 /// Measured architectures whose proxies are read at most.
@@ -112,6 +111,7 @@ fn read(
     space: &SearchSpace,
     architectures: &[Architecture],
 ) -> anyhow::Result<Vec<BTreeMap<Name, f64>>> {
+    use super::progress::{self, bar};
     use heirloom_search::train::torch::{TorchOptions, TorchTrainer};
     let options = TorchOptions { device: args.data.device_choice(), ..TorchOptions::default() };
     let mut trainer = TorchTrainer::new(std::sync::Arc::new(dataset), options, Box::new(|_| {}))?;

@@ -20,6 +20,7 @@ use heirloom_predictor::Descriptors;
 
 use crate::net::{Fingerprint, NetError, NetGraph, Shape};
 pub use cell_skeleton::CellSkeleton;
+#[cfg(feature = "torch")] // for weights that cells share
 pub(crate) use nas_bench_201::{Cell, OPS as CELL_OPS, architecture as cell_architecture, cell};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
