@@ -41,8 +41,8 @@ pub(super) fn adapt(weights: &Tensor, size: &[i64], place: Place) -> Result<Opti
     } else {
         made = inputs(&made, size[1])?;
     }
-    for axis in 2..size.len() {
-        made = window(&made, axis as i64, size[axis])?;
+    for (axis, side) in size.iter().enumerate().skip(2) {
+        made = window(&made, axis as i64, *side)?;
     }
     Ok(Some(made))
 }

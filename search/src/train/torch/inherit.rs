@@ -63,8 +63,7 @@ impl Heir<'_> {
         };
         let mut best: Option<(f64, &Trial, Plan)> = None;
         for (trial, tensors) in &held {
-            let others = held.iter().filter(|(other, _)| other.id() != trial.id());
-            let plan = self.plan(trial, tensors, others).map_err(torch)?;
+            let plan = self.plan(trial, tensors, &held).map_err(torch)?;
             if plan.tensors.is_empty() {
                 continue;
             }
@@ -122,12 +121,7 @@ impl Heir<'_> {
     }
 
     /// What becomes of each block with the weights of a source; what it lacks may come from the others.
-    fn plan<'a>(
-        &self,
-        trial: &Trial,
-        source: &Tensors,
-        others: impl Iterator<Item = &'a (&'a Trial, Tensors)> + Clone,
-    ) -> Result<Plan, TchError> {
+    fn plan(&self, trial: &Trial, source: &Tensors, others: &[(&Trial, Tensors)]) -> Result<Plan, TchError> {
         let mut plan = Plan::default();
         for block in self.blocks() {
             let fate = Fate::of(self.architecture, &block);
@@ -136,7 +130,7 @@ impl Heir<'_> {
                 plan.blocks.insert(block, Fate::Fresh.as_str().into());
                 continue;
             }
-            let made = self.block(&block, source, others.clone())?;
+            let made = self.block(&block, source, others)?;
             let Some((tensors, how)) = made else {
                 plan.blocks.insert(block, Fate::Fresh.as_str().into());
                 continue;
@@ -169,11 +163,11 @@ impl Heir<'_> {
 
     /// A block's weights: from the same place of the source, from another place of it, as a block that passes on what it is
     /// given, from another source; nothing where none fits.
-    fn block<'a>(
+    fn block(
         &self,
         block: &str,
         source: &Tensors,
-        others: impl Iterator<Item = &'a (&'a Trial, Tensors)>,
+        others: &[(&Trial, Tensors)],
     ) -> Result<Option<(Tensors, String)>, TchError> {
         if let Some(found) = self.fitted(block, block, source)? {
             return Ok(Some(found));
@@ -184,6 +178,7 @@ impl Heir<'_> {
         if let Some(tensors) = self.inserted(block)? {
             return Ok(Some((tensors, ", inserted".into())));
         }
+        // The source itself is among them; what it has does not fit.
         for (trial, tensors) in others {
             if let Some((tensors, how)) = self.fitted(block, block, tensors)? {
                 return Ok(Some((tensors, format!("{how}, from {}", trial.id()))));
