@@ -60,7 +60,7 @@ fn refusals_name_file_option_and_what_would_do() {
     let pets = program.path("pets");
     let recommend = ["recommend", "--space", "toy/1"];
     let study = ["study", "--task", "mine", "--space", "mlp/1"];
-    let refusals: [(&[&str], &[&str], &str); 9] = [
+    let refusals: [(&[&str], &[&str], &str); 10] = [
         (
             &recommend,
             &["--from", arg(&file), "--label", "kind"],
@@ -68,9 +68,10 @@ fn refusals_name_file_option_and_what_would_do() {
         ),
         (&recommend, &["--from", arg(&file), "--side", "8"], "it is for a folder of images"),
         (&recommend, &["--from", arg(&pets)], "cat/1.png: it is no readable PNG or JPEG image"),
+        (&recommend, &["--from", arg(&file), "--domain", "image"], "cannot be used with"),
         (&recommend, &["--from", "/nowhere"], "cannot open /nowhere"),
         (&recommend, &["--from", arg(&file), "--meta", "n=1"], "cannot be used with"),
-        (&recommend, &["--task", "task0", "--label", "a"], "--from"),
+        (&recommend, &["--task", "task0", "--label", "a"], "cannot be used with"),
         (&study, &["--table", "--from", arg(&file)], "cannot be used with"),
         (&study, &["--train", "--from", arg(&file), "--rate", "8000"], "it is for a folder of sounds"),
         (&study, &["--train", "--from", arg(&pets), "--download"], "cannot be used with"),

@@ -11,22 +11,27 @@ use super::own_data::OwnDataArgs;
 #[derive(Debug, clap::Args)]
 pub(super) struct TaskArgs {
     /// The task to recommend for, one of the base; it may have trials of its own or none.
-    #[arg(long, required_unless_present_any = ["meta", "from"], conflicts_with_all = ["meta", "from", "domain", "metric", "goal"])]
+    // The options of the data are named one by one: clap does not ask for --from where --task rules it out.
+    #[arg(
+        long,
+        required_unless_present_any = ["meta", "from"],
+        conflicts_with_all = ["meta", "domain", "metric", "goal", "from", "label", "side", "rate", "features"],
+    )]
     task: Option<Name>,
     /// A number that describes a task that the base does not know, such as n_samples=2708; may be given several times.
     #[arg(long, value_name = "NAME=NUMBER", value_parser = meta_feature, conflicts_with = "from")]
     meta: Vec<(Name, f64)>,
     /// What the data of the new task are: image, audio, tabular, text, graph or timeseries; unless given, what those of most
     /// past tasks are.
-    #[arg(long, requires = "meta", value_parser = word::<Domain>)]
+    #[arg(long, requires = "meta", conflicts_with = "from", value_parser = word::<Domain>)]
     domain: Option<Domain>,
     /// The metric of the new task; unless given, that of most past tasks.
-    #[arg(long, requires = "meta")]
+    #[arg(long, requires = "meta", conflicts_with = "from")]
     metric: Option<Name>,
     /// Which way that metric is better: maximize or minimize; unless given, the way it is in past tasks.
-    #[arg(long, requires = "meta", value_parser = word::<Goal>)]
+    #[arg(long, requires = "meta", conflicts_with = "from", value_parser = word::<Goal>)]
     goal: Option<Goal>,
-    /// A new task may also be described by its data: only their meta-features are used, nothing is kept.
+    // Only the meta-features of the data are used, nothing of them is kept.
     #[command(flatten)]
     own: OwnDataArgs,
 }

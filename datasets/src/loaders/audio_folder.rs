@@ -96,7 +96,10 @@ pub fn audio_folder(dir: &Path, name: &str, options: &AudioFolderOptions) -> Res
             Err(error) => return Some(error),
         };
         sound.resize(length, 0.0);
-        values.copy_from_slice(&log_mel.as_ref().map_or(sound.clone(), |log_mel| log_mel.apply(&sound)));
+        match &log_mel {
+            Some(log_mel) => values.copy_from_slice(&log_mel.apply(&sound)),
+            None => values.copy_from_slice(&sound),
+        }
         None
     };
     // All of them, so that the first bad file is named whichever thread met one first.
