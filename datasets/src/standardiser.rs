@@ -32,6 +32,18 @@ impl Standardiser {
         Standardiser { mean, scale, group }
     }
 
+    /// The means: of each feature of a table, of each channel of an image or a series.
+    #[must_use]
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// What is divided by, as [`Standardiser::mean`].
+    #[must_use]
+    pub fn scale(&self) -> &[f32] {
+        &self.scale
+    }
+
     /// The examples on the learned scale.
     ///
     /// # Shapes

@@ -95,7 +95,9 @@ impl Goals {
             return Err(bad(format!("improvement per {per:?} means nothing: it is not always positive")));
         }
         let costs = objectives.costs();
-        let view = CostView::new(&book, costs, &target.as_cost_target(), &pool.architectures, &pool.views.x)?;
+        // The pool's own rows have the fingerprints of networks beside the parameters; costs are told from parameters alone.
+        let x = book.table().encoder().encode(&pool.architectures)?.into_shared();
+        let view = CostView::new(&book, costs, &target.as_cost_target(), &pool.architectures, &x)?;
         Ok(Goals { objectives: objectives.clone(), book, view, target, told: HashMap::new() })
     }
 

@@ -269,3 +269,33 @@ fn where_nothing_is_promised_the_constraints_are_kept_all_the_same() {
     assert_eq!(promises([0.0, 0.5, 0.0, 0.5]).most(&prediction), 3);
     assert_eq!(promises([0.0, 0.5, 0.4, 0.4]).most(&prediction), 1);
 }
+
+/// In a built-in space scores are told from the networks' fingerprints too, costs are not.
+#[test]
+fn constraints_hold_in_a_built_in_space() {
+    let space = (crate::spaces::family("mlp/1").unwrap().space)();
+    let some = crate::spaces::pool(&space, 40, 1);
+    let trials = some[..30].iter().enumerate().map(|(at, architecture)| {
+        let mut trial = Trial::new(
+            if at < 25 { "a" } else { "new" },
+            "mlp/1",
+            architecture.clone(),
+            Split::Validation,
+            "accuracy",
+            at as f64 / 30.0,
+        );
+        trial.costs.insert("params".into(), 100.0 + 100.0 * architecture.number("width1").unwrap());
+        trial
+    });
+    let tasks = ["a", "new"].map(|id| Task::new(id, Domain::Tabular, "accuracy", Goal::Maximize));
+    let store = MemoryStore::default();
+    let batch = Batch { tasks: tasks.to_vec(), trials: trials.collect(), spaces: vec![space] };
+    store.commit(&batch).unwrap();
+    let request = RecommendationRequest {
+        space: "mlp/1".into(),
+        candidates: Some(some),
+        ..request(at_most("params", 5_000.0))
+    };
+    let answer = Recommender::new(Arc::new(store)).recommend(&request).unwrap();
+    assert!(answer.ranked[0].feasible_frac.unwrap() > 0.5);
+}

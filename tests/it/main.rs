@@ -9,6 +9,8 @@ mod command_line;
 mod early_stopping;
 mod histories;
 mod kill;
+#[cfg(feature = "torch")]
+mod networks;
 mod new_task;
 mod objectives;
 mod odd_cases;

@@ -5,8 +5,11 @@ mod bench;
 mod bench_scheduler;
 mod chart;
 mod export;
+mod export_net;
 mod front_chart;
 mod import;
+mod joint;
+mod kept;
 mod new_task;
 mod objectives;
 mod output;
@@ -18,6 +21,7 @@ mod recipe;
 mod recommend;
 mod scheduler;
 mod serve;
+mod start;
 mod status;
 mod study;
 mod supernet;
@@ -65,12 +69,16 @@ enum Verb {
     Import(import::ImportArgs),
     /// Write the base as JSON Lines.
     Export(export::ExportArgs),
+    /// Write a trained network for Python's torch: TorchScript or safetensors.
+    ExportNet(export_net::ExportNetArgs),
     /// Say which architectures a task should try first.
     Recommend(recommend::RecommendArgs),
     /// Search on a task: propose, train or look up, learn, propose again.
     Study(study::StudyArgs),
     /// Train one architecture and keep the trial.
     Train(train::TrainArgs),
+    /// Search for one network body that serves several tasks, each with its own head.
+    Joint(joint::JointArgs),
     /// Train the weights that all cells of a space share, and rank cells by them.
     Supernet(supernet::SupernetArgs),
     /// Rank architectures without training, by zero-cost proxies.
@@ -126,9 +134,11 @@ fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
     match cli.verb {
         Verb::Import(args) => import::run(&base, &args, out),
         Verb::Export(args) => export::run(&base, &args, out),
+        Verb::ExportNet(args) => export_net::run(&base, &args, out),
         Verb::Recommend(args) => recommend::run(&base, args, out),
         Verb::Study(args) => study::run(&base, &args, out),
         Verb::Train(args) => train::run(&base, &args, out),
+        Verb::Joint(args) => joint::run(&base, &args, out),
         Verb::Supernet(args) => supernet::run(&base, &args, out),
         Verb::Proxies(args) => proxies::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),

@@ -1,6 +1,6 @@
 //! Data of one's own, on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use heirloom_datasets::loaders::{AudioFeatures, PathOptions, open_path};
 use heirloom_datasets::{Dataset, DatasetError};
@@ -29,7 +29,15 @@ pub(super) struct OwnDataArgs {
 impl OwnDataArgs {
     /// The data, if a path is given, under a name or that of the path.
     pub(super) fn open(&self, name: Option<&str>) -> Result<Option<Dataset>, DatasetError> {
-        let Some(path) = &self.from else { return Ok(None) };
+        self.from.as_deref().map(|path| self.open_at(path, name)).transpose()
+    }
+
+    /// The data in the part of the path that is called so, under that name: the alphabets of a folder of alphabets.
+    pub(super) fn open_part(&self, name: &str) -> Result<Option<Dataset>, DatasetError> {
+        self.from.as_deref().map(|path| self.open_at(&path.join(name), Some(name))).transpose()
+    }
+
+    fn open_at(&self, path: &Path, name: Option<&str>) -> Result<Dataset, DatasetError> {
         let options = PathOptions {
             name: name.map(str::to_owned),
             label: self.label.clone(),
@@ -40,6 +48,6 @@ impl OwnDataArgs {
                 _ => AudioFeatures::default(),
             }),
         };
-        open_path(path, &options).map(Some)
+        open_path(path, &options)
     }
 }

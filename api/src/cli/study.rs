@@ -78,7 +78,8 @@ pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(),
     let mut trainer: Box<dyn Trainer> = if args.train {
         let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
         let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
-        args.trainer.trainer(dataset, weights, sources, &epochs)?
+        let teacher = args.trainer.start.teacher(&*store, weights.clone(), &args.task)?;
+        args.trainer.trainer(dataset, weights, (sources, teacher), &epochs)?
     } else {
         Box::new(table_trainer(&*store, args)?)
     };

@@ -240,7 +240,9 @@ fn on_their_own(
         return Ok(trials);
     }
     let bar = bar(Some(missing.len() as u64 * u64::from(args.trial_epochs)), progress::COUNT);
-    let mut trainer: Box<dyn Trainer> = args.trainer.trainer(dataset, base.weights()?, Vec::new(), &bar)?;
+    let teacher = args.trainer.start.teacher(store, base.weights()?, &args.task)?;
+    let mut trainer: Box<dyn Trainer> =
+        args.trainer.trainer(dataset, base.weights()?, (Vec::new(), teacher), &bar)?;
     for architecture in missing {
         let trial = trainer.train(space, &architecture, &budget)?;
         let (spaces, tasks) = (vec![space.clone()], vec![trainer.task().clone()]);

@@ -41,7 +41,8 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
     let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
     let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
-    let mut trainer = args.trainer.trainer(dataset, weights, sources, &bar)?;
+    let teacher = args.trainer.start.teacher(&*store, weights.clone(), &args.task)?;
+    let mut trainer = args.trainer.trainer(dataset, weights, (sources, teacher), &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
     let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));
     bar.finish_and_clear();

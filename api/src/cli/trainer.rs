@@ -1,14 +1,20 @@
 //! Which trainer a verb uses: the one place that knows whether libtorch is built in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use heirloom_datasets::{Dataset, loaders};
-use heirloom_kb::{KnowledgeStore, Split, Trial};
-use heirloom_search::train::{Budget, Trainer, WeightStore, sources};
+use heirloom_kb::{Architecture, KnowledgeStore, SearchSpace, Split, Trial};
+use heirloom_search::train::{Budget, Teacher, Trainer, WeightStore, sources};
 use indicatif::ProgressBar;
 
 use super::own_data::OwnDataArgs;
 use super::recipe::RecipeArgs;
+use super::start::StartArgs;
+
+/// Trains an architecture on several tasks at once; a trial of each.
+pub(super) type JointTraining =
+    Box<dyn FnMut(&SearchSpace, &Architecture, &Budget) -> anyhow::Result<Vec<Trial>>>;
 
 /// Where data sets are and what to compute on.
 #[derive(Debug, clap::Args)]
@@ -35,6 +41,14 @@ impl DataArgs {
         }
     }
 
+    /// One of several data sets: that of the user's own path which is called so, or the data set of that name.
+    pub(super) fn one_of_several(&self, task: &str) -> anyhow::Result<Dataset> {
+        match self.own.open_part(task)? {
+            Some(dataset) => Ok(dataset),
+            None => Ok(loaders::open(task, &self.data, self.download)?),
+        }
+    }
+
     /// Where to train.
     #[cfg(feature = "torch")]
     pub(super) fn device_choice(&self) -> heirloom_search::train::torch::DeviceChoice {
@@ -50,9 +64,15 @@ impl DataArgs {
     #[cfg(not(feature = "torch"))]
     pub(super) fn without_torch(&self) -> anyhow::Error {
         let _ = &self.device;
-        let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
-        super::output::InputFault(message.into()).into()
+        without_torch()
     }
+}
+
+/// What a verb answers that needs libtorch, in a build without.
+#[cfg(not(feature = "torch"))]
+pub(super) fn without_torch() -> anyhow::Error {
+    let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
+    super::output::InputFault(message.into()).into()
 }
 
 /// Where data sets are and how to train on them.
@@ -76,6 +96,8 @@ pub(super) struct TrainerArgs {
     inherit: bool,
     #[command(flatten)]
     recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(super) start: StartArgs,
 }
 
 impl TrainerArgs {
@@ -102,27 +124,61 @@ impl TrainerArgs {
         }
     }
 
-    /// A trainer over a data set, which shows its epochs on a bar.
+    /// How to train with libtorch.
+    #[cfg(feature = "torch")]
+    fn options(
+        &self,
+        weights: Option<WeightStore>,
+        start: (Vec<Trial>, Option<Teacher>),
+    ) -> anyhow::Result<heirloom_search::train::torch::TorchOptions> {
+        Ok(heirloom_search::train::torch::TorchOptions {
+            device: self.data.device_choice(),
+            recipe: self.recipe.recipe()?,
+            weights: weights.filter(|_| !self.no_weights),
+            init_from: self.start.init_from.clone(),
+            sources: start.0,
+            teacher: start.1,
+            ..Default::default()
+        })
+    }
+
+    /// A trainer over a data set, which shows its epochs on a bar; `start` has the trials whose weights may be inherited and
+    /// the teacher.
     #[cfg(feature = "torch")]
     pub(super) fn trainer(
         &self,
         dataset: Dataset,
         weights: Option<WeightStore>,
-        sources: Vec<Trial>,
+        start: (Vec<Trial>, Option<Teacher>),
         bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
-        use heirloom_search::train::torch::{EpochReport, TorchOptions, TorchTrainer};
-        let recipe = self.recipe.recipe()?;
-        let weights = weights.filter(|_| !self.no_weights);
-        let device = self.data.device_choice();
-        let options = TorchOptions { device, recipe, weights, sources, ..TorchOptions::default() };
+        use heirloom_search::train::torch::{EpochReport, TorchTrainer};
+        let options = self.options(weights, start)?;
         let bar = bar.clone();
         let show = move |report: EpochReport| {
             bar.inc(1);
             let accuracy = report.validation_accuracy.map(|accuracy| format!(", validation {accuracy:.3}"));
             bar.set_message(format!("loss {:.3}{}", report.loss, accuracy.unwrap_or_default()));
         };
-        Ok(Box::new(TorchTrainer::new(std::sync::Arc::new(dataset), options, Box::new(show))?))
+        Ok(Box::new(TorchTrainer::new(Arc::new(dataset), options, Box::new(show))?))
+    }
+
+    /// A training of several data sets at once, all of them drawn afresh and without a teacher.
+    #[cfg(feature = "torch")]
+    pub(super) fn joint(
+        &self,
+        datasets: &[Arc<Dataset>],
+        weights: Option<WeightStore>,
+    ) -> anyhow::Result<JointTraining> {
+        use super::output::InputFault;
+        use heirloom_search::train::torch::JointTrainer;
+        if self.start.is_given() {
+            let message = "tasks are learned together without --init-from and --teacher";
+            return Err(InputFault(message.into()).into());
+        }
+        let (first, others) = datasets.split_first().expect("the caller has counted them");
+        let mut trainer = JointTrainer::new(first, others, self.options(weights, (Vec::new(), None))?)?;
+        Ok(Box::new(move |space, architecture, budget| Ok(trainer.train(space, architecture, budget)?)))
     }
 
     /// Without libtorch nothing can be trained.
@@ -131,10 +187,21 @@ impl TrainerArgs {
         &self,
         _dataset: Dataset,
         _weights: Option<WeightStore>,
-        _sources: Vec<Trial>,
+        _start: (Vec<Trial>, Option<Teacher>),
         _bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
-        let _ = (self.no_weights, self.recipe.recipe()?);
+        let _ = (self.no_weights, self.recipe.recipe()?, &self.start.init_from);
+        Err(self.data.without_torch())
+    }
+
+    /// Without libtorch nothing can be trained.
+    #[cfg(not(feature = "torch"))]
+    pub(super) fn joint(
+        &self,
+        _datasets: &[Arc<Dataset>],
+        _weights: Option<WeightStore>,
+    ) -> anyhow::Result<JointTraining> {
+        let _ = self.start.is_given();
         Err(self.data.without_torch())
     }
 }

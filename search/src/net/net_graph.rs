@@ -192,6 +192,17 @@ impl NetGraph {
         self.nodes.len() - 1
     }
 
+    /// The same network, the block of its last layers under another name: heads of several tasks over one body.
+    #[must_use]
+    pub fn with_head(mut self, name: &str) -> Self {
+        for node in &mut self.nodes {
+            if let Some(number) = node.name.strip_prefix(HEAD).and_then(|rest| rest.strip_prefix('.')) {
+                node.name = format!("{name}.{number}");
+            }
+        }
+        self
+    }
+
     /// The shape of one example.
     #[must_use]
     pub fn input(&self) -> &Shape {

@@ -13,6 +13,7 @@ mod mlp;
 mod nas_bench_201;
 mod nas_bench_graph;
 mod pool;
+mod resnet;
 mod variation;
 
 use heirloom_kb::{Architecture, Domain, SearchSpace};
@@ -24,6 +25,7 @@ pub use cell_skeleton::CellSkeleton;
 pub(crate) use nas_bench_201::{Cell, OPS as CELL_OPS, architecture as cell_architecture, cell};
 pub use nas_bench_201::{from_cell_string, to_cell_string};
 pub use pool::{enumerate, pool, sample};
+pub use resnet::torchvision_name;
 pub(crate) use variation::{is_stepped, position, surroundings, value_near, with_value};
 pub use variation::{mutate, neighbours, perturb};
 
@@ -57,7 +59,7 @@ pub struct SpaceFamily {
     pub net: fn(&Architecture, &NetInput) -> Result<NetGraph, NetError>,
 }
 
-static FAMILIES: [SpaceFamily; 5] = [
+static FAMILIES: [SpaceFamily; 6] = [
     SpaceFamily {
         id: chain_cnn::ID,
         title: "chains of convolution blocks for images and for log-mel pictures of sounds",
@@ -107,6 +109,16 @@ static FAMILIES: [SpaceFamily; 5] = [
         admits: nas_bench_graph::admits,
         describe: |architecture| fingerprint(nas_bench_graph::net, architecture, &[64]),
         net: nas_bench_graph::net,
+    },
+    SpaceFamily {
+        id: resnet::ID,
+        title: "residual networks for images, for weights of torchvision and timm",
+        domains: &[Domain::Image],
+        space: resnet::space,
+        canonical: Architecture::clone,
+        admits: |_| true,
+        describe: |architecture| fingerprint(resnet::net, architecture, &[3, 32, 32]),
+        net: resnet::net,
     },
 ];
 

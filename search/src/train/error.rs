@@ -90,6 +90,24 @@ pub enum TrainError {
         /// What is wrong, with the tensor and what was expected.
         reason: String,
     },
+    /// A teacher that cannot teach these classes or examples.
+    #[error("teacher {teacher}: {reason}")]
+    BadTeacher {
+        /// The trial or file.
+        teacher: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Data sets that cannot be learned together.
+    #[error("{task:?} cannot be learned together with {first:?}: {reason}")]
+    NotJoint {
+        /// The task that does not fit.
+        task: Name,
+        /// The first task.
+        first: Name,
+        /// Why.
+        reason: String,
+    },
     /// What the file system reports.
     #[error("cannot {act} {file}")]
     File {

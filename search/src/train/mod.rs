@@ -6,6 +6,7 @@ mod proxy;
 mod recipe;
 mod sharing;
 mod table;
+mod teacher;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod weight_store;
@@ -18,6 +19,7 @@ pub use proxy::Proxy;
 pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
 pub use sharing::{SharedScore, SharingMethod, SharingOptions, Strengths};
 pub use table::TableTrainer;
+pub use teacher::{Teacher, TeacherSource};
 pub use weight_store::{WEIGHTS_FIELD, WeightStore};
 
 use crate::fidelity::Decision;

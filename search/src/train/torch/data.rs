@@ -8,6 +8,7 @@ use tch::{Device, TchError, Tensor};
 pub(super) struct Parts {
     pub(super) fit: Part,
     pub(super) score: Part,
+    pub(super) standardiser: Standardiser,
 }
 
 /// Examples `[n, shape...]` and their classes `[n]`: whole on the device where they fit, else on the CPU, from where each
@@ -37,7 +38,8 @@ impl Parts {
         let rows = dataset.x().select(Axis(0), fit);
         let standardiser = Standardiser::fit(rows.view(), dataset.shape());
         let part = |rows: &[usize]| Part::new(dataset, &standardiser, rows, device);
-        Ok(Parts { fit: part(fit)?, score: part(score)? })
+        let (fit, score) = (part(fit)?, part(score)?);
+        Ok(Parts { fit, score, standardiser })
     }
 }
 

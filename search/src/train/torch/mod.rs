@@ -7,13 +7,17 @@ mod cuda;
 mod darts;
 mod data;
 mod device;
+mod distillation;
 mod fit;
 mod inherit;
 mod inherited;
+mod kept_network;
 mod measure;
 mod module;
+mod multi_task;
 mod objective;
 mod optimizer;
+mod outside_weights;
 mod path_optimizer;
 mod proxies;
 mod supernet;
@@ -27,21 +31,31 @@ use heirloom_datasets::{Dataset, Splits};
 use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task, Trial};
 use tch::Device;
 
-use super::{Budget, INHERITED_FIELD, Recipe, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_pruned};
+use super::{
+    Budget, INHERITED_FIELD, Recipe, Teacher, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_pruned,
+};
 use crate::fidelity::Decision;
-use crate::net::{NetCost, NetGraph, Op};
-use crate::spaces::{self, NetInput};
+use crate::net::{NetCost, NetGraph};
 use checkpoint::Checkpoint;
 use data::{Part, Parts};
 pub use device::DeviceChoice;
+use distillation::{Distillation, HINT, LoadedTeacher};
 use fit::{Course, Fit, Network, Watchers};
 use heirloom_predictor::DEVICE_FIELD;
 use inherit::Heir;
-use objective::CrossEntropy;
+use kept_network::net_for;
+pub use kept_network::{NetCard, NetFormat, export_network};
+pub use multi_task::JointTrainer;
+use objective::{CrossEntropy, Objective};
+use outside_weights::OutsideWeights;
+pub use outside_weights::Taken;
 pub use supernet::Supernet;
 
 /// The release of libtorch that this is built for.
 const VERSIONS: &str = "tch 0.24.0, libtorch 2.11.0";
+/// The fields of a trial that say whom it learned from and what file it started from.
+const TEACHER_FIELD: &str = "teacher";
+const INIT_FIELD: &str = "init_from";
 
 /// How to train, whatever the architecture.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +70,11 @@ pub struct TorchOptions {
     pub sources: Vec<Trial>,
     /// The seed of the split into training, validation and test part; part of the task, not of a trial.
     pub split_seed: u64,
+    /// A safetensors file whose tensors networks start from where name and shape fit: of the space `resnet/1` those of
+    /// torchvision and timm too. A trial says in its field `init_from` what was taken.
+    pub init_from: Option<std::path::PathBuf>,
+    /// A network that all others learn from; a trial names it in its field `teacher`.
+    pub teacher: Option<Teacher>,
 }
 
 /// What is told after each epoch.
@@ -81,6 +100,8 @@ pub struct TorchTrainer {
     fingerprint: String,
     options: TorchOptions,
     device: Device,
+    outside: Option<OutsideWeights>,
+    teacher: Option<LoadedTeacher>,
     /// The parts on the device; remade only when another split or share is asked for.
     parts: Option<((Split, u64), Parts)>,
     on_epoch: Box<dyn FnMut(EpochReport) + Send>,
@@ -90,18 +111,24 @@ impl TorchTrainer {
     /// A trainer over a data set; `on_epoch` hears how each epoch went.
     ///
     /// # Errors
-    /// [`TrainError::NoDevice`], [`TrainError::BadRecipe`].
+    /// [`TrainError::NoDevice`], [`TrainError::BadRecipe`]; [`TrainError::File`], [`TrainError::BadWeights`] and
+    /// [`TrainError::BadTeacher`] for files to start or to learn from.
     pub fn new(
         dataset: Arc<Dataset>,
         options: TorchOptions,
         on_epoch: Box<dyn FnMut(EpochReport) + Send>,
     ) -> Result<Self, TrainError> {
         options.recipe.check(&dataset)?;
+        let device = device::choose(options.device)?;
+        let teacher = options.teacher.as_ref();
+        let teacher = teacher.map(|teacher| LoadedTeacher::new(teacher, &dataset, device)).transpose()?;
         Ok(TorchTrainer {
             task: dataset.task(),
             splits: Splits::new(&dataset, options.split_seed),
             fingerprint: dataset.fingerprint(),
-            device: device::choose(options.device)?,
+            outside: options.init_from.as_deref().map(OutsideWeights::read).transpose()?,
+            device,
+            teacher,
             dataset,
             options,
             parts: None,
@@ -117,14 +144,7 @@ impl TorchTrainer {
 
     /// The network of an architecture for these data; its shapes are still to be checked.
     fn net(&self, space: &SearchSpace, architecture: &Architecture) -> Result<NetGraph, TrainError> {
-        let family = spaces::family(space.id());
-        let family = family.ok_or_else(|| TrainError::NoFamily { space: space.id().clone() })?;
-        let input = NetInput { shape: self.dataset.shape().to_vec(), n_classes: self.dataset.n_classes() };
-        let net = (family.net)(architecture, &input)?;
-        if let Some(node) = net.nodes().iter().find(|node| matches!(node.op, Op::Graph { .. })) {
-            return Err(TrainError::NoSuchLayer { op: format!("{:?}", node.op) });
-        }
-        Ok(net)
+        net_for(space, architecture, &self.dataset)
     }
 
     /// The examples on the device, as the budget asks for them.
@@ -166,13 +186,15 @@ impl TorchTrainer {
         let checkpoint = self.options.weights.as_ref();
         let checkpoint =
             checkpoint.map(|store| Checkpoint::new(&store.under_way(), &self.key(trial, &recipe)));
-        let objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
+        let (outside, teacher) = (self.outside.as_ref(), self.teacher.as_ref());
+        let card = NetCard::new((&trial.space, &trial.architecture), &self.dataset, &parts.standardiser);
         let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
         let scored = budget.split == Split::Validation;
         let device = self.device;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             let torch = |error| first_line(&error);
             let network = Network::new(net, device, &recipe, budget.seed).map_err(torch)?;
+            outside.map_or(Ok(()), |outside| outside.fill(&network)).map_err(torch)?;
             let heir = Heir {
                 network: &network,
                 net,
@@ -191,9 +213,21 @@ impl TorchTrainer {
                 frozen: &frozen,
                 checkpoint: checkpoint.as_ref(),
             };
-            let fit = Fit::new(&network, &objective, course).map_err(torch)?;
+            let classes = CrossEntropy { label_smoothing: recipe.label_smoothing };
+            let objective: Box<dyn Objective> = match teacher {
+                Some(teacher) => {
+                    let student = (&network, net);
+                    Box::new(
+                        Distillation::new(teacher, classes, student, &parts.standardiser).map_err(torch)?,
+                    )
+                }
+                None => Box::new(classes),
+            };
+            let fit = Fit::new(&network, &*objective, course).map_err(torch)?;
             let outcome = fit.run(parts, scored, watchers)?;
-            let bytes = weights::to_bytes(&network.tensors()).map_err(torch)?;
+            let mut tensors = network.tensors();
+            tensors.retain(|name, _| !name.starts_with(HINT));
+            let bytes = card.to_bytes(&tensors).map_err(torch)?;
             Ok::<_, String>((outcome, bytes, heritage.map(|heritage| heritage.record)))
         }));
         if let Some(checkpoint) = checkpoint {
@@ -225,11 +259,12 @@ impl TorchTrainer {
 
     /// What a trial is the same by, before it has a result.
     fn key(&self, trial: &Trial, recipe: &Recipe) -> String {
-        let Trial { task, space, architecture, split, fidelity, seed, .. } = trial;
+        let Trial { task, space, architecture, split, fidelity, seed, extra, .. } = trial;
         let sources: Vec<String> =
             self.options.sources.iter().map(|source| source.id().to_string()).collect();
+        let start = (extra.get(TEACHER_FIELD), extra.get(INIT_FIELD), sources);
         let data = (&self.fingerprint, self.device());
-        let what = (task, space, architecture, split, fidelity, seed, recipe, data, sources);
+        let what = (task, space, architecture, split, fidelity, seed, recipe, data, start);
         let bytes = serde_json::to_vec(&what).expect("names and numbers can be written");
         blake3::hash(&bytes).to_hex()[..32].to_owned()
     }
@@ -247,6 +282,9 @@ impl TorchTrainer {
             Some(format!("heirloom {}, {VERSIONS}, {}", env!("CARGO_PKG_VERSION"), self.device()).into());
         trial.extra.insert("data".into(), self.fingerprint.as_str().into());
         trial.extra.insert(DEVICE_FIELD.into(), device::label(self.device).into());
+        if let Some(teacher) = &self.teacher {
+            trial.extra.insert(TEACHER_FIELD.into(), teacher.record());
+        }
         if self.options.recipe != Recipe::default() {
             let recipe =
                 serde_json::to_value(&self.options.recipe).expect("a recipe holds names and numbers");
@@ -300,6 +338,10 @@ impl Trainer for TorchTrainer {
             }
         };
         let turn = turn();
+        if let Some(outside) = &self.outside {
+            let taken = serde_json::to_value(outside.fit(&net)?).expect("it holds names and numbers");
+            trial.extra.insert(INIT_FIELD.into(), taken);
+        }
         let outcome = self.run(&net, &mut trial, budget, watch);
         drop(turn);
         trial.costs = costs(&cost);
@@ -362,7 +404,11 @@ fn batches(n: i64, size: i64) -> impl Iterator<Item = (i64, i64)> {
 }
 
 #[cfg(test)]
+mod distillation_tests;
+#[cfg(test)]
 mod inherit_tests;
+#[cfg(test)]
+mod python_tests;
 #[cfg(test)]
 mod recipe_tests;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::*;
+use crate::spaces;
 
 /// Two classes of 8x8 images that differ in which half is bright.
 pub(super) fn halves() -> Arc<Dataset> {

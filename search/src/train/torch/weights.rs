@@ -2,7 +2,7 @@
 //!
 //! *Format*: <https://github.com/huggingface/safetensors>; Python's `safetensors.torch.load_file` opens them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -15,8 +15,26 @@ use crate::train::weight_store::file_error;
 /// Tensors by name.
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
+/// The key under which a file says what network its tensors are of.
+const NOTE: &str = "heirloom";
+
 /// The bytes of a safetensors file. Whole numbers are kept as 64-bit integers, the rest in single or double precision.
 pub(super) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>, TchError> {
+    write(tensors, None)
+}
+
+/// As [`to_bytes`], with a note among the file's metadata. Of one note alone: several would stand in no fixed order.
+pub(super) fn to_bytes_with(tensors: &Tensors, note: String) -> Result<Vec<u8>, TchError> {
+    write(tensors, Some([(NOTE.to_owned(), note)].into()))
+}
+
+/// The note in the bytes of a safetensors file, if there is one.
+pub(super) fn note(bytes: &[u8]) -> Option<String> {
+    let (_, head) = SafeTensors::read_metadata(bytes).ok()?;
+    head.metadata().as_ref()?.get(NOTE).cloned()
+}
+
+fn write(tensors: &Tensors, notes: Option<HashMap<String, String>>) -> Result<Vec<u8>, TchError> {
     let raw = tensors.iter().map(|(name, tensor)| Ok((name.clone(), raw(tensor)?)));
     let raw: Vec<(String, Raw)> = raw.collect::<Result<_, TchError>>()?;
     let views = raw.iter().map(|(name, raw)| {
@@ -24,7 +42,7 @@ pub(super) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>, TchError> {
         view.map(|view| (name.as_str(), view)).map_err(|error| TchError::FileFormat(error.to_string()))
     });
     let views: Vec<(&str, TensorView<'_>)> = views.collect::<Result<_, _>>()?;
-    safetensors::serialize(views, None).map_err(|error| TchError::FileFormat(error.to_string()))
+    safetensors::serialize(views, notes).map_err(|error| TchError::FileFormat(error.to_string()))
 }
 
 struct Raw {

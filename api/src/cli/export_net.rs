@@ -1,0 +1,63 @@
+//! `heirloom export-net`
+
+use std::path::PathBuf;
+
+use heirloom_kb::{Name, TrialId};
+
+use super::Failure;
+use super::base::BaseArgs;
+use super::output::Output;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportNetArgs {
+    /// The trial whose network is written.
+    #[arg(long, value_name = "ID", required_unless_present = "task", conflicts_with = "task")]
+    trial: Option<TrialId>,
+    /// The task whose best network is written, by validation score.
+    #[arg(long)]
+    task: Option<Name>,
+    /// The file to write: .pt for TorchScript, which takes examples as they are in the data set and gives scores;
+    /// .safetensors for the weights alone, with what examples are to be standardised by in the metadata.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// Writes the network.
+#[cfg(feature = "torch")]
+pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result<(), Failure> {
+    use heirloom_search::train::torch::{NetFormat, export_network};
+
+    use super::kept;
+    use super::output::InputFault;
+
+    let file = args.to.display();
+    let format = NetFormat::of(&args.to)
+        .ok_or_else(|| InputFault(format!("{file} ends neither in .pt nor in .safetensors")))?;
+    let store = base.open()?;
+    let weights = base.weights()?;
+    let kept = match (args.trial, &args.task) {
+        (Some(id), _) => kept::by_id(&*store, weights.as_ref(), id)?,
+        (None, Some(task)) => kept::best_of(&*store, weights.as_ref(), task)?,
+        (None, None) => return Err(InputFault("--trial or --task is needed".into()).into()),
+    };
+    let weights = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
+    let card = export_network(&weights, &kept.hash, &args.to, format)?;
+    let id = kept.trial.id();
+    let answer =
+        serde_json::json!({ "file": args.to, "trial": id, "score": kept.trial.score, "network": card });
+    out.answer(&answer, |_| {
+        let (shape, classes) = (&card.shape, card.classes.len());
+        format!(
+            "{file}: trial {id}, {} {}, examples {shape:?} to {classes} scores",
+            card.space, card.architecture
+        )
+    })?;
+    Ok(())
+}
+
+/// Without libtorch there are no networks.
+#[cfg(not(feature = "torch"))]
+pub(super) fn run(_: &BaseArgs, args: &ExportNetArgs, _: &Output) -> Result<(), Failure> {
+    let _ = (args.trial, &args.task, &args.to);
+    Err(super::trainer::without_torch().into())
+}

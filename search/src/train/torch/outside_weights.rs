@@ -1,0 +1,106 @@
+//! `OutsideWeights`: weights that another program has saved.
+
+use std::path::Path;
+
+use serde::Serialize;
+use tch::{Device, TchError};
+
+use super::fit::Network;
+use super::weights::{self, Tensors};
+use crate::net::NetGraph;
+use crate::spaces::torchvision_name;
+use crate::train::{Recipe, TrainError};
+
+/// What tensors of a file a network has taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The file.
+    pub file: String,
+    /// The BLAKE3 hash of its bytes.
+    pub hash: String,
+    /// How many tensors were taken over.
+    pub taken: usize,
+    /// Tensors of the network that the file has not, by their names in the network; they are drawn afresh.
+    pub missing: Vec<String>,
+    /// Tensors that have another shape in the file; they are drawn afresh.
+    pub other_shape: Vec<String>,
+    /// Tensors of the file that the network has no place for. PyTorch's counters of batches do not count.
+    pub unused: usize,
+}
+
+/// The tensors of a safetensors file, by the names of a network of Heirloom's or, for the space `resnet/1`, those of
+/// torchvision and timm.
+pub(super) struct OutsideWeights {
+    file: String,
+    hash: String,
+    tensors: Tensors,
+}
+
+impl OutsideWeights {
+    /// # Errors
+    /// [`TrainError::File`] when it cannot be read, [`TrainError::BadWeights`] when it is no safetensors file.
+    pub(super) fn read(path: &Path) -> Result<Self, TrainError> {
+        let file = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|source| TrainError::File {
+            act: "read",
+            file: file.clone(),
+            source,
+        })?;
+        let hash = blake3::hash(&bytes).to_hex()[..32].to_owned();
+        Ok(OutsideWeights { file, hash, tensors: weights::parse(&bytes, path)? })
+    }
+
+    /// What is called like this tensor of the network.
+    fn named<'a>(&'a self, own: &str) -> Option<(String, &'a tch::Tensor)> {
+        let theirs = torchvision_name(own).filter(|name| self.tensors.contains_key(name));
+        let name = theirs.unwrap_or_else(|| own.to_owned());
+        self.tensors.get(&name).map(|tensor| (name, tensor))
+    }
+
+    /// What such a network would take over.
+    ///
+    /// # Errors
+    /// [`TrainError::BadWeights`] when nothing fits: the file is of another network.
+    pub(super) fn fit(&self, net: &NetGraph) -> Result<Taken, TrainError> {
+        let bad = |reason: String| TrainError::BadWeights { file: self.file.clone(), reason };
+        let network = Network::new(net, Device::Cpu, &Recipe::default(), 0);
+        let network = network.map_err(|error| bad(super::first_line(&error)))?;
+        let (mut used, mut taken) = (std::collections::BTreeSet::new(), 0);
+        let (mut missing, mut other_shape) = (Vec::new(), Vec::new());
+        let mut shapes = Vec::new();
+        for (own, tensor) in network.tensors() {
+            match self.named(&own) {
+                None => missing.push(own),
+                Some((name, theirs)) => {
+                    if theirs.size() == tensor.size() {
+                        taken += 1;
+                    } else {
+                        shapes.push(format!("{name} is {:?}, not {:?}", theirs.size(), tensor.size()));
+                        other_shape.push(own);
+                    }
+                    used.insert(name);
+                }
+            }
+        }
+        if taken == 0 {
+            let why = shapes.into_iter().next();
+            let why = why.unwrap_or_else(|| "no tensor is called as in the network".into());
+            return Err(bad(format!("none of its {} tensors fits the network: {why}", self.tensors.len())));
+        }
+        let is_counter = |name: &str| name.ends_with("num_batches_tracked");
+        let unused = self.tensors.keys().filter(|name| !used.contains(*name) && !is_counter(name)).count();
+        Ok(Taken { file: self.file.clone(), hash: self.hash.clone(), taken, missing, other_shape, unused })
+    }
+
+    /// Takes over every tensor whose name and shape fit.
+    pub(super) fn fill(&self, network: &Network) -> Result<(), TchError> {
+        let mut values = network.tensors();
+        for (own, value) in &mut values {
+            let theirs = self.named(own).filter(|(_, theirs)| theirs.size() == value.size());
+            if let Some((_, theirs)) = theirs {
+                *value = theirs.shallow_clone();
+            }
+        }
+        network.load(&values)
+    }
+}

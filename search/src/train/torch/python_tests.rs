@@ -1,0 +1,165 @@
+//! Networks exchanged with Python's torch. The tests that run it want `HEIRLOOM_PYTHON` to name a Python with torch.
+
+use std::path::Path;
+use std::process::Command;
+
+use tch::{CModule, Kind, Tensor, no_grad};
+
+use super::fit::Network;
+use super::kept_network::{KeptNetwork, net_of};
+use super::tests::{BUDGET, halves, small_cnn};
+use super::weights::Tensors;
+use super::*;
+use crate::spaces::NetInput;
+
+/// Runs a script of `tests/python`; `None`, with a word about it, where no Python is named.
+fn python(script: &str, args: &[&str]) -> Option<String> {
+    let Some(program) = std::env::var_os("HEIRLOOM_PYTHON") else {
+        println!("skipped: HEIRLOOM_PYTHON names no Python with torch");
+        return None;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python").join(script);
+    let output = Command::new(program).arg(script).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
+    (a - b).abs().max().double_value(&[])
+}
+
+fn resnet(depth: u32) -> Architecture {
+    let text = format!(r#"{{"depth":{depth},"width":1,"stem":"large","lr":0.001,"weight_decay":0.0001}}"#);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn resnet_net(depth: u32, n_classes: usize) -> NetGraph {
+    let input = NetInput { shape: vec![3, 61, 64], n_classes };
+    net_of(&"resnet/1".into(), &resnet(depth), &input).unwrap()
+}
+
+#[test]
+fn a_residual_network_of_python_computes_the_same() {
+    for depth in [18, 50] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_str().unwrap();
+        let Some(_) = python("resnet.py", &[&depth.to_string(), "7", folder]) else { return };
+        let outside = OutsideWeights::read(&dir.path().join("resnet.safetensors")).unwrap();
+        let io = weights::read(&dir.path().join("io.safetensors")).unwrap();
+        let _turn = turn();
+        let net = resnet_net(depth, 7);
+        let taken = outside.fit(&net).unwrap();
+        assert!(taken.missing.is_empty() && taken.other_shape.is_empty(), "{taken:?}");
+        assert_eq!((taken.taken, taken.unused), (if depth == 18 { 102 } else { 267 }, 0));
+        let network = Network::new(&net, Device::Cpu, &Recipe::default(), 3).unwrap();
+        outside.fill(&network).unwrap();
+        let scores = no_grad(|| network.module.forward(&io["x"], false)).unwrap();
+        let off = largest_difference(&scores, &io["y"]);
+        println!(
+            "ResNet-{depth}: largest difference {off:e}, scores up to {}",
+            io["y"].abs().max().double_value(&[])
+        );
+        assert!(off < 1e-4, "ResNet-{depth}: {off}");
+
+        // A head of other classes is left fresh, and all else is taken.
+        let taken = outside.fit(&resnet_net(depth, 4)).unwrap();
+        assert_eq!(taken.other_shape, ["head.1.bias", "head.1.weight"]);
+
+        // As TorchScript it is a teacher's network.
+        let module = CModule::load(dir.path().join("resnet.pt")).unwrap();
+        let said = no_grad(|| module.forward_ts(&[&io["x"]])).unwrap();
+        assert!(largest_difference(&said, &io["y"]) < 1e-4);
+    }
+}
+
+/// A trial on pictures of two halves, its weights in the folder's store.
+fn kept(folder: &Path) -> (WeightStore, Trial) {
+    let store = WeightStore::new(folder.join("weights"));
+    let options =
+        TorchOptions { device: DeviceChoice::Cpu, weights: Some(store.clone()), ..TorchOptions::default() };
+    let (space, architecture) = small_cnn();
+    let mut trainer = TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap();
+    (store, trainer.train(&space, &architecture, &BUDGET).unwrap())
+}
+
+#[test]
+fn an_exported_network_computes_the_same_in_rust_and_in_python() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, trial) = kept(dir.path());
+    let hash = store.of_trial(&trial).unwrap();
+    let (script, tensors) = (dir.path().join("net.pt"), dir.path().join("net.safetensors"));
+    for (file, format) in [(&script, NetFormat::TorchScript), (&tensors, NetFormat::Safetensors)] {
+        assert_eq!(NetFormat::of(file), Some(format));
+        let card = export_network(&store, hash, file, format).unwrap();
+        assert_eq!((card.architecture, card.classes.len()), (small_cnn().1, 2));
+    }
+    let dataset = halves();
+    let values: Vec<f32> = dataset.x().iter().copied().collect();
+    let x = Tensor::from_slice(&values).reshape([200, 1, 8, 8]);
+    let parsed = KeptNetwork::parse(&store.get(hash).unwrap(), dir.path(), Device::Cpu).unwrap();
+    let y = parsed.values(&x).unwrap().pop().unwrap();
+    // The network is the one that was scored: on the validation part it is as right as its trial says.
+    let rows: Vec<i64> = Splits::new(&dataset, 0).validation.into_iter().map(|row| row as i64).collect();
+    let rows = Tensor::from_slice(&rows);
+    let classes: Vec<i64> = dataset.y().iter().map(|class| *class as i64).collect();
+    let right = y.argmax(-1, false).eq_tensor(&Tensor::from_slice(&classes)).to_kind(Kind::Double);
+    let share = right.index_select(0, &rows).mean(Kind::Double).double_value(&[]);
+    assert!((share - trial.score.unwrap()).abs() < 1e-9, "{share} {:?}", trial.score);
+
+    let module = CModule::load(&script).unwrap();
+    for n in [1, 3, 200] {
+        let some = module.forward_ts(&[x.narrow(0, 0, n)]).unwrap();
+        assert!(largest_difference(&some, &y.narrow(0, 0, n)) < 1e-5, "{n} examples");
+    }
+    let io: Tensors = [("x".to_owned(), x), ("y".to_owned(), y)].into();
+    std::fs::write(dir.path().join("io.safetensors"), weights::to_bytes(&io).unwrap()).unwrap();
+    let Some(said) = python("open_network.py", &[dir.path().to_str().unwrap()]) else { return };
+    let off: Vec<f64> = serde_json::from_str(&said).unwrap();
+    println!("largest differences in Python: module {:e}, by hand {:e}", off[0], off[1]);
+    assert!(off.iter().all(|off| *off < 1e-5), "{off:?}");
+}
+
+#[test]
+fn files_that_are_no_weights_or_do_not_fit_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, trial) = kept(dir.path());
+    let hash = store.of_trial(&trial).unwrap();
+    let file = store.file(hash);
+    let outside = OutsideWeights::read(&file).unwrap();
+    let _turn = turn();
+    let words = outside.fit(&resnet_net(18, 7)).unwrap_err().to_string();
+    assert!(words.contains("none of its 12 tensors fits"), "{words}");
+    let (space, mut wider) = small_cnn();
+    for width in ["width1", "width2"] {
+        wider.set(&width.into(), heirloom_kb::Value::Int(64));
+    }
+    let dataset = halves();
+    // Of other widths only the bias of the head is the same.
+    let taken = outside.fit(&net_for(&space, &wider, &dataset).unwrap()).unwrap();
+    assert_eq!((taken.taken, taken.other_shape.len()), (1, 11), "{taken:?}");
+
+    let bad = dir.path().join("bad.safetensors");
+    std::fs::write(&bad, b"rubbish").unwrap();
+    let options = TorchOptions { init_from: Some(bad), ..TorchOptions::default() };
+    let words = TorchTrainer::new(dataset, options, Box::new(|_| {})).err().unwrap().to_string();
+    assert!(words.contains("bad.safetensors: no safetensors"), "{words}");
+    // A file of tensors alone does not say of what network they are.
+    let bare = store.put(&weights::to_bytes(&weights::read(&file).unwrap()).unwrap()).unwrap();
+    drop(_turn);
+    let words = export_network(&store, &bare, &dir.path().join("x.pt"), NetFormat::TorchScript);
+    assert!(words.unwrap_err().to_string().contains("does not say of what network"));
+}
+
+#[test]
+fn a_trial_starts_from_a_file_and_says_what_it_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, first) = kept(dir.path());
+    let file = store.file(store.of_trial(&first).unwrap());
+    let options =
+        TorchOptions { init_from: Some(file), device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let (space, architecture) = small_cnn();
+    let mut trainer = TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap();
+    let again = trainer.train(&space, &architecture, &Budget { epochs: 1, ..BUDGET }).unwrap();
+    assert_eq!(again.extra["init_from"]["taken"], 12);
+    assert!(again.score >= first.score, "{:?} after {:?}", again.score, first.score);
+}
