@@ -6,7 +6,8 @@ use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
-/// The columns of `past` whose scores tell architectures apart; the others make a note and are left out.
+/// The columns of `past` whose scores tell architectures apart and are more than noise; the others make a note and are left
+/// out.
 pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<String>) -> Vec<usize> {
     let (mut telling, mut failed, mut constant) = (Vec::new(), Vec::new(), Vec::new());
     for at in past {
@@ -17,12 +18,23 @@ pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<
             _ => telling.push(at),
         }
     }
-    for (tasks, why) in [(failed, "all trials failed"), (constant, "all scores are equal")] {
+    let more = history.telling(&telling);
+    let noise: Vec<&str> = telling
+        .iter()
+        .filter(|at| !more.contains(at))
+        .map(|at| &*history.table().tasks()[*at].task)
+        .collect();
+    let reasons = [
+        (failed, "all trials failed"),
+        (constant, "all scores are equal"),
+        (noise, "nothing foretells their scores"),
+    ];
+    for (tasks, why) in reasons {
         if !tasks.is_empty() {
             notes.push(format!("left out of the history, for {why}: {}", tasks.join(", ")));
         }
     }
-    telling
+    more
 }
 
 /// A note about what the answer lacks, if it lacks something.
@@ -76,7 +88,13 @@ pub(crate) fn few_candidates(candidates: usize, k: usize) -> Option<String> {
 }
 
 /// A note when the task's own trials speak against the history, or are foretold better by each other than by it.
-pub(crate) fn doubt(trust: f64) -> Option<String> {
+pub(crate) fn doubt(trust: f64, reversed: f64) -> Option<String> {
+    if reversed > 0.5 {
+        return Some(format!(
+            "the task's own trials run against the past ones ({:.0} %): what did badly there is taken to do well here",
+            100.0 * reversed
+        ));
+    }
     (trust < 0.3).then(|| {
         format!(
             "the task's own trials are explained better without the past ones ({:.0} % trust in the history): the answer \

@@ -190,7 +190,7 @@ fn believe(
     let posterior = model.condition(&seen, &tried, &scores, &views.select(&[]))?;
     let trust = (!past.is_empty()).then(|| posterior.trust());
     notes.extend(poor_trials(&scores));
-    notes.extend(trust.and_then(doubt));
+    notes.extend(trust.and_then(|trust| doubt(trust, posterior.reversed())));
     let (expected, scored) = (posterior.expect(&seen), own.scored(&telling, &posterior.scores()));
     Ok(Belief { model, seen, expected, scored, has_trials: true, trust })
 }

@@ -171,11 +171,21 @@ impl SpaceHistory {
             .collect()
     }
 
+    /// Those of some past tasks whose scores are more than noise, see [`PastTasks::telling`].
+    #[must_use]
+    pub fn telling(&self, past: &[usize]) -> Vec<usize> {
+        self.past_tasks(past).telling()
+    }
+
+    fn past_tasks<'a>(&'a self, columns: &'a [usize]) -> PastTasks<'a> {
+        let (table, models, agreement) = (&self.table, &self.models, &self.agreement);
+        PastTasks { table, models, agreement, tasks: &self.tasks, columns }
+    }
+
     /// The transfer model that these past tasks give for a new one.
     #[must_use]
     pub fn transfer(&self, new: &Task, past: &[usize]) -> TransferModel {
-        let (table, models, agreement) = (&self.table, &self.models, &self.agreement);
-        TransferModel::new(PastTasks { table, models, agreement, tasks: &self.tasks, columns: past }, new)
+        TransferModel::new(self.past_tasks(past), new)
     }
 
     /// The caller's candidates where there are some, else the space's own pool.

@@ -77,6 +77,11 @@ impl Agreement {
         }
     }
 
+    /// The correlation of the plain mean of the other past tasks with the scores of `past[at]`; `None` where it cannot be told.
+    pub(crate) fn foretold(&self, past: &[usize], at: usize) -> Option<f64> {
+        self.one(past, at, &vec![1.0; past.len()]).map(|(_, _, correlation)| correlation)
+    }
+
     /// Slope, rest variance and correlation of one past task on the mean of the others.
     fn one(&self, past: &[usize], at: usize, weights: &[f64]) -> Option<(f64, f64, f64)> {
         let (z, views) = &self.probes[past[at]];

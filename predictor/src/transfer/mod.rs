@@ -3,6 +3,7 @@
 mod agreement;
 mod features;
 mod kernel;
+mod past_tasks;
 mod portfolio;
 mod posterior;
 mod score_shape;
@@ -13,11 +14,12 @@ use heirloom_kb::Task;
 use ndarray::{ArcArray2, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
-use crate::{Encoder, Part, PredictError, Prediction, TaskModels, TaskScores, TrainingTable};
+use crate::{Encoder, Part, PredictError, Prediction, TaskScores};
 pub use agreement::Agreement;
 use agreement::{Foretelling, moments};
 use features::{Features, Lens};
 use kernel::Kernel;
+pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
 use posterior::{Reading, Told, UnitBelief};
@@ -26,6 +28,9 @@ use score_shape::{ScoreShape, median_and_unit};
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by
 /// more than this.
 const WORTHWHILE: f64 = 0.02;
+/// Of what is not trust in the past, the share that takes it to be the wrong way round. Such a past would be worth a lot, as
+/// much as a helpful one: so little belief is enough to have it tested by a trial early, where the past thinks badly.
+const REVERSED: f64 = 0.3;
 /// Candidates among which an improvement is worked out in full: the most promising by a bound.
 const PROMISING: usize = 1_500;
 /// Candidates whose mean is worked out in full before that.
@@ -54,21 +59,6 @@ impl Views {
     }
 }
 
-/// A history, from which any choice of past tasks can be taken.
-#[derive(Clone, Copy)]
-pub struct PastTasks<'a> {
-    /// The scores.
-    pub table: &'a TrainingTable,
-    /// One model a task of the table.
-    pub models: &'a TaskModels,
-    /// How far tasks foretell each other.
-    pub agreement: &'a Agreement,
-    /// The tasks of the base, those of the table among them.
-    pub tasks: &'a [Task],
-    /// The past tasks that count, as positions in the table.
-    pub columns: &'a [usize],
-}
-
 /// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
 ///
 /// The new task's normalised score is taken as
@@ -79,8 +69,9 @@ pub struct PastTasks<'a> {
 /// tasks, by the similarity of meta-features; `g_t` their deviations from it; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the
 /// sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
-/// other ([`Agreement`]); own trials tune all variances further. Beside this reading stands one in which the past says
-/// nothing; the two are weighed by how well they foretold the trials ([`Posterior::trust`]).
+/// other ([`Agreement`]); own trials tune all variances further. Beside this reading stand one in which the past says
+/// nothing and one in which it says the opposite, with `-b` for `b`; they are weighed by how well they foretold the trials
+/// ([`Posterior::trust`], [`Posterior::reversed`]).
 ///
 /// Raw scores are placed on the normalised scale by the usual shape of scores over ranks in past tasks; the new task's
 /// median and unit are those of highest posterior density.
@@ -212,19 +203,28 @@ impl TransferModel {
         let pending = seen.lens.see(pending);
         let told = Told { features: &features, scores };
         let unit = self.unit.unwrap_or_else(|| unit_of(scores, &features, self.slope(), &self.shape));
-        let trusting = Reading::new(self.slope(), self.trusting(seen), &told, &self.shape, unit)?;
+        let read = self.readings(seen).into_iter().map(|(prior, slope, kernel)| {
+            Ok((prior, Reading::new(slope, kernel, &told, &self.shape, unit)?))
+        });
+        let read = read.collect::<Result<Vec<_>, PredictError>>()?;
         let best = scores.iter().flatten().copied().reduce(f64::max);
+        Posterior::new(read, &pending, best, self.shape.clone())
+    }
+
+    /// What the new task may be: prior probability, slope and kernel of each reading. First comes the one that trusts the
+    /// past; where there is a past, then one in which it says nothing, and one in which it says the opposite.
+    fn readings(&self, seen: &Seen) -> Vec<(f64, f64, Kernel)> {
+        let trusting = self.trusting(seen);
         if self.weights.is_empty() {
-            let readings = vec![(1.0, trusting.believe(&pending)?)];
-            return Ok(Posterior { readings, best, shape: self.shape.clone() });
+            return vec![(1.0, 0.0, trusting)];
         }
-        let alone = Reading::new(0.0, self.alone(seen), &told, &self.shape, unit)?;
-        let prior = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
-        let odds =
-            (alone.log_evidence - trusting.log_evidence).clamp(-50.0, 50.0).exp() * (1.0 - prior) / prior;
-        let trust = 1.0 / (1.0 + odds);
-        let readings = vec![(trust, trusting.believe(&pending)?), (1.0 - trust, alone.believe(&pending)?)];
-        Ok(Posterior { readings, best, shape: self.shape.clone() })
+        let trust = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
+        let reversed = REVERSED * (1.0 - trust);
+        vec![
+            (trust, self.slope(), trusting),
+            (1.0 - trust - reversed, 0.0, self.alone(seen)),
+            (reversed, -self.slope(), trusting),
+        ]
     }
 
     fn slope(&self) -> f64 {

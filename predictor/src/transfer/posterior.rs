@@ -14,6 +14,8 @@ const TUNING_TRIALS: usize = 96;
 const CHUNK: usize = 1_024;
 /// Units of a task that are tried around the expected one, in its deviations.
 const UNIT_DEVIATIONS: [f64; 9] = [-2.5, -1.75, -1.1, -0.5, 0.0, 0.5, 1.1, 1.75, 2.5];
+/// Readings of a smaller probability are left out: they cost time and change nothing.
+const RULED_OUT: f64 = 1e-4;
 /// Scores below this are all alike: bad.
 const FLOOR: f64 = -3.0;
 
@@ -239,11 +241,14 @@ fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result
     Ok(best)
 }
 
-/// What is expected of a new task once some trials are in: a mixture of the reading that trusts the past and the one that
-/// does not, weighed by how well each foretold the trials. This is the guard against a history that misleads.
+/// What is expected of a new task once some trials are in: a mixture of the reading that trusts the past, one that does not
+/// and one that takes it the wrong way round, weighed by how well each foretold the trials. This is the guard against a
+/// history that misleads.
 #[derive(Clone, Debug)]
 pub struct Posterior {
-    /// Readings and their probabilities, the trusting one first.
+    /// Probabilities of the readings, the trusting one first, then without the past, then the reversed one.
+    pub(super) beliefs: Vec<f64>,
+    /// The readings that are not all but ruled out, and their probabilities.
     pub(super) readings: Vec<(f64, Reading)>,
     /// The best raw score so far.
     pub(super) best: Option<f64>,
@@ -251,10 +256,35 @@ pub struct Posterior {
 }
 
 impl Posterior {
-    /// The probability that the past tasks say something about this one.
+    /// Weighs readings of prior probabilities by their evidence.
+    pub(super) fn new(
+        read: Vec<(f64, Reading)>,
+        pending: &Features,
+        best: Option<f64>,
+        shape: ScoreShape,
+    ) -> Result<Self, PredictError> {
+        let logs: Vec<f64> = read.iter().map(|(prior, reading)| prior.ln() + reading.log_evidence).collect();
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logs.iter().map(|log| (log - most).exp()).sum();
+        let beliefs: Vec<f64> = logs.iter().map(|log| (log - most).exp() / total).collect();
+        let kept = read.into_iter().zip(&beliefs).filter(|(_, belief)| **belief > RULED_OUT);
+        let readings = kept.map(|((_, reading), belief)| Ok((*belief, reading.believe(pending)?)));
+        let mut readings = readings.collect::<Result<Vec<_>, PredictError>>()?;
+        let total: f64 = readings.iter().map(|(belief, _)| belief).sum();
+        readings.iter_mut().for_each(|(belief, _)| *belief /= total);
+        Ok(Posterior { beliefs, readings, best, shape })
+    }
+
+    /// The probability that the past tasks say something about this one, and the right way round.
     #[must_use]
     pub fn trust(&self) -> f64 {
-        self.readings.first().map_or(0.0, |(share, _)| *share)
+        self.beliefs.first().copied().unwrap_or(0.0)
+    }
+
+    /// The probability that what past tasks say is the opposite of what holds for this one.
+    #[must_use]
+    pub fn reversed(&self) -> f64 {
+        self.beliefs.get(2).copied().unwrap_or(0.0)
     }
 
     /// The trials' scores on the normalised scale, then those that are believed of what is under way.

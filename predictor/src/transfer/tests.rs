@@ -2,6 +2,7 @@ use heirloom_kb::{Architecture, Domain, Goal, SearchSpace, Split, Trial};
 use ndarray::array;
 
 use super::*;
+use crate::{TaskModels, TrainingTable};
 
 /// A base of tasks, and the views of all ten architectures.
 struct History {
@@ -120,8 +121,57 @@ fn a_misleading_history_is_overruled_and_loses_trust() {
     let expected = posterior.expect(&seen);
     assert!(best(&expected) <= 3, "{expected:?}");
     assert!(posterior.trust() < 0.5, "{}", posterior.trust());
+    assert!(posterior.reversed() > posterior.trust(), "{}", posterior.reversed());
     let open = [0, 2, 4, 6, 8];
     assert!(posterior.improvements(&seen, &open)[0].0 <= 2);
+}
+
+#[test]
+fn the_readings_share_all_belief() {
+    let history = history(&[true, true, true]);
+    for scores in [[9.0, 6.0, 3.0], [3.0, 6.0, 9.0], [5.0, 1.0, 5.0]] {
+        let (_, posterior) = history.learn(&[9, 6, 3], &scores.map(Some));
+        let beyond: f64 = posterior.beliefs.iter().skip(1).sum();
+        assert!((posterior.trust() + beyond - 1.0).abs() < 1e-12);
+        assert!((posterior.readings.iter().map(|(belief, _)| belief).sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+}
+
+/// Scores of 60 places by some rule for each task, from which [`PastTasks::telling`] chooses.
+fn telling(rules: &[fn(i64) -> f64]) -> Vec<usize> {
+    let space: SearchSpace =
+        serde_json::from_str(r#"{"id":"s/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":59}}]}"#)
+            .unwrap();
+    let name = |index: usize| format!("task{index}");
+    let tasks: Vec<Task> =
+        (0..rules.len()).map(|at| Task::new(name(at), Domain::Tabular, "accuracy", Goal::Maximize)).collect();
+    let trial = |(at, rule): (usize, &fn(i64) -> f64), a: i64| {
+        let architecture: Architecture = [("a", a)].into_iter().collect();
+        Trial::new(name(at), "s/1", architecture, Split::Validation, "accuracy", rule(a))
+    };
+    let trials: Vec<Trial> =
+        rules.iter().enumerate().flat_map(|rule| (0..60).map(move |a| trial(rule, a))).collect();
+    let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
+    let models = TaskModels::fit(&table, &[]).unwrap();
+    let agreement = Agreement::new(&table, &models).unwrap();
+    let columns: Vec<usize> = (0..rules.len()).collect();
+    PastTasks { table: &table, models: &models, agreement: &agreement, tasks: &tasks, columns: &columns }
+        .telling()
+}
+
+/// A number between 0 and 1 that follows no rule.
+fn scrambled(a: i64, key: u64) -> f64 {
+    let spread = (a as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key;
+    (spread.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f64
+}
+
+#[test]
+fn noise_says_nothing_unless_tasks_share_it() {
+    let smooth = |a: i64| a as f64;
+    assert_eq!(telling(&[smooth, |a| scrambled(a, 1), smooth, |a| scrambled(a, 2 << 40)]), [0, 2]);
+    // The same places do well on both: no rule of the encoding, and yet they foretell each other.
+    assert_eq!(telling(&[|a| scrambled(a, 1), |a| scrambled(a, 1)]), [0, 1]);
+    assert_eq!(telling(&[|a| scrambled(a, 1)]), [0], "an only task cannot be judged");
 }
 
 #[test]

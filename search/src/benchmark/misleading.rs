@@ -18,10 +18,10 @@ const CANDIDATES: usize = 400;
 const PAST_TRIALS: usize = 100;
 const PAST_TASKS: usize = 4;
 /// New tasks, over which regrets are averaged.
-const TARGETS: u64 = 8;
+const TARGETS: u64 = 24;
 const TRIALS: usize = 32;
-/// What a misleading history may cost, as a share of best minus median. The aim is .05 from 8 trials on; see ARCHITECTURE.md.
-const COST: f64 = 0.15;
+/// What a misleading history may cost from 8 trials on, as a share of best minus median.
+const COST: f64 = 0.05;
 
 /// A choice, two whole numbers and a real number.
 fn space() -> SearchSpace {
@@ -175,12 +175,12 @@ fn one(kind: Past, seed: u64) -> [Vec<f64>; 3] {
     })
 }
 
-/// A misleading history costs little once it has been found out, at 16 trials and more.
+/// A misleading history costs little once it has been found out, at 8 trials and more.
 #[test]
 fn a_history_that_misleads_is_found_out() {
     for kind in [Past::Reversed, Past::Noise, Past::MostlyReversed] {
         let [with, without, _] = regrets(kind);
-        for at in [4, 5] {
+        for at in [3, 4, 5] {
             let (trials, cost) = (CHECKPOINTS[at], with[at] - without[at]);
             assert!(cost <= COST, "{kind:?} costs {cost:.3} after {trials} trials: {with:?}, {without:?}");
         }
@@ -192,5 +192,14 @@ fn a_loss_on_another_scale_helps_from_the_first_trial() {
     let [with, without, random] = regrets(Past::OtherMetric);
     for at in [0, 1, 2, 3] {
         assert!(with[at] < without[at] && with[at] < random[at], "{with:?}, {without:?}, {random:?}");
+    }
+}
+
+/// A history that is the wrong way round, once a trial has shown it, helps as much as one that is right.
+#[test]
+fn a_reversed_history_is_put_to_use() {
+    let [with, without, _] = regrets(Past::Reversed);
+    for at in [2, 3, 4] {
+        assert!(with[at] < 0.5 * without[at], "{with:?}, {without:?}");
     }
 }

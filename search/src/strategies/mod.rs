@@ -144,6 +144,7 @@ impl StrategyKind {
         own: OwnTrials,
         seed: u64,
     ) -> Result<Box<dyn Strategy>, SearchError> {
+        let past = history.telling(&past);
         // A caller's candidates alone may be proposed; of a space's own, sampled pool, the space is the bound.
         let beyond = Arc::ptr_eq(&pool, history.pool()) && !history.lists_the_space();
         let candidates = Candidates::new(pool, history.table().encoder(), &own, seed);

@@ -127,10 +127,13 @@ impl SurrogateStrategy {
     fn improve(&self) -> Result<Pick, SearchError> {
         let posterior = self.posterior()?;
         let ranked = posterior.improvements(&self.seen, self.candidates.open());
-        let why = |gain: f64| {
-            let trust = 100.0 * posterior.trust();
-            format!("highest expected improvement: {gain:.4} in the metric; {trust:.0} % trust in the past")
+        let (trust, reversed) = (posterior.trust(), posterior.reversed());
+        let past = if reversed > trust {
+            format!("{:.0} % that the past is the wrong way round", 100.0 * reversed)
+        } else {
+            format!("{:.0} % trust in the past", 100.0 * trust)
         };
+        let why = |gain: f64| format!("highest expected improvement: {gain:.4} in the metric; {past}");
         let (position, gain) = ranked[0];
         if !self.candidates.is_closed()
             && let Some((canonical, gain)) =
