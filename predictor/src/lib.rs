@@ -89,5 +89,8 @@ pub use table::{TaskScores, TrainingTable};
 pub use task_model::TaskModel;
 pub use task_models::TaskModels;
 pub use task_similarity::TaskSimilarity;
-pub use transfer::{Agreement, PastTasks, Portfolio, Posterior, Seen, TransferModel, Views, task_shares};
+pub use transfer::{
+    Acquisition, Agreement, PastTasks, Portfolio, Posterior, Seen, TransferModel, USUAL_BETA, Views,
+    task_shares,
+};
 pub use transferability::{h_score, log_me};

@@ -46,6 +46,7 @@ fn study_after(recommender: &Recommender, trials: usize) -> Study {
         space: SPACE.into(),
         candidates: None,
         strategy: StrategyKind::Surrogate,
+        acquisition: None,
         seed: 0,
         history: HistoryChoice { exclude_tasks: vec!["photo".into()] },
         constraints: Constraints::new(),

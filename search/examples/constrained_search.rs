@@ -115,6 +115,7 @@ fn replay(
         space: space.clone(),
         candidates: Some(answers.trials.iter().map(|trial| trial.architecture.clone()).collect()),
         strategy: StrategyKind::Surrogate,
+        acquisition: None,
         seed,
         history: HistoryChoice { exclude_tasks: vec![task.id.clone()] },
         constraints,

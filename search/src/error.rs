@@ -88,6 +88,12 @@ pub enum SearchError {
         /// Why.
         reason: String,
     },
+    /// An acquisition that cannot be had.
+    #[error("acquisition: {reason}")]
+    BadAcquisition {
+        /// Why.
+        reason: String,
+    },
     /// Constraints that no candidate is expected to keep to.
     #[error(
         "no candidate can keep to the constraints: {cost} must be {bound}, and the {extreme} expected of any candidate is \

@@ -4,7 +4,8 @@ use heirloom_kb::{Batch, Domain, Goal, KnowledgeStore, MemoryStore, Split, Task,
 
 use super::*;
 use crate::{
-    Bound, Constraints, HistoryChoice, Recommendation, Recommender, StrategyKind, Study, StudySetup,
+    Acquisition, Bound, Constraints, HistoryChoice, Recommendation, Recommender, StrategyKind, Study,
+    StudySetup,
 };
 
 const SPACE: &str = r#"{"id":"s/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":10}},
@@ -187,6 +188,7 @@ fn setup(objectives: Objectives) -> StudySetup {
         space: "s/1".into(),
         candidates: None,
         strategy: StrategyKind::Surrogate,
+        acquisition: None,
         seed: 1,
         history: HistoryChoice::default(),
         constraints: objectives.constraints,
@@ -258,6 +260,32 @@ fn a_strategy_that_knows_the_score_alone_says_so() {
     let error = Study::create(&recommender, random).err().unwrap().to_string();
     assert_eq!(error, "objectives: this strategy knows the score alone; take the strategy \"surrogate\"");
     assert!(Constraints::new().is_empty());
+}
+
+#[test]
+fn an_acquisition_that_cannot_be_had_is_refused() {
+    let refusal = |strategy, acquisition, objectives| {
+        let setup = StudySetup { strategy, acquisition: Some(acquisition), ..setup(objectives) };
+        Study::create(&recommender(), setup).err().unwrap().to_string()
+    };
+    assert_eq!(
+        refusal(StrategyKind::Random, Acquisition::ExpectedImprovement, Objectives::default()),
+        "acquisition: this strategy chooses by none; take the strategy \"surrogate\""
+    );
+    let bound = |beta| Acquisition::UpperConfidenceBound { beta };
+    for beta in [-1.0, f64::NAN, f64::INFINITY] {
+        let error = refusal(StrategyKind::Surrogate, bound(beta), Objectives::default());
+        assert_eq!(error, format!("acquisition: beta is {beta}, it must be a finite number of 0 or more"));
+    }
+    assert_eq!(
+        refusal(StrategyKind::Surrogate, Acquisition::Thompson, at_most("params", 3_000.0)),
+        "acquisition: \"thompson\" knows the score alone; with constraints or costs leave it out, or take \"ei\""
+    );
+    let usual = StudySetup {
+        acquisition: Some(Acquisition::ExpectedImprovement),
+        ..setup(at_most("params", 3_000.0))
+    };
+    assert!(Study::create(&recommender(), usual).is_ok());
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub use cost_view::CostView;
 pub use error::SearchError;
 pub use goals::Goals;
 pub use joint::{JointPick, joint_pick};
+pub use heirloom_predictor::Acquisition;
 pub use new_task::{NewTask, TaskChoice};
 pub use objectives::{Bound, Constraints, Objectives};
 pub use rank_correlation::RankCorrelation;

@@ -18,7 +18,7 @@ pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<
             _ => telling.push(at),
         }
     }
-    let more = history.telling(&telling);
+    let more = history.telling(telling.clone());
     let noise: Vec<&str> = telling
         .iter()
         .filter(|at| !more.contains(at))

@@ -173,8 +173,10 @@ impl SpaceHistory {
 
     /// Those of some past tasks whose scores are more than noise, see [`PastTasks::telling`].
     #[must_use]
-    pub fn telling(&self, past: &[usize]) -> Vec<usize> {
-        self.past_tasks(past).telling()
+    pub fn telling(&self, mut past: Vec<usize>) -> Vec<usize> {
+        let telling = self.past_tasks(&past).telling();
+        past.retain(|at| telling.contains(at));
+        past
     }
 
     fn past_tasks<'a>(&'a self, columns: &'a [usize]) -> PastTasks<'a> {

@@ -16,7 +16,7 @@ use crate::space_history::SpaceHistory;
 use crate::strategies::{Proposal, Strategy, StrategyKind};
 use crate::train::{Budget, Trainer};
 use crate::{Recommender, SearchError};
-use heirloom_predictor::DEVICE_FIELD;
+use heirloom_predictor::{Acquisition, DEVICE_FIELD};
 
 /// The field of a trial that names the study it was told to.
 const STUDY_FIELD: &str = "study";
@@ -35,6 +35,9 @@ pub struct StudySetup {
     /// Who decides what is tried next.
     #[serde(default)]
     pub strategy: StrategyKind,
+    /// What makes a candidate worth the next trial; absent, the strategy's own choice. Only the strategy `surrogate` takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acquisition: Option<Acquisition>,
     /// The seed of all chance in the study.
     #[serde(default)]
     pub seed: u64,
@@ -101,7 +104,8 @@ impl Study {
     /// Sets up a study and keeps its set-up in the base.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`].
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
+    /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
         let taken: HashSet<String> = store.document_names(DocumentKind::Study)?.into_iter().collect();
@@ -161,6 +165,9 @@ impl Study {
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
         let mut strategy = setup.strategy.start(&history, &task, past, Arc::clone(&pool), own, setup.seed)?;
+        if let Some(acquisition) = setup.acquisition {
+            strategy.acquire(acquisition)?;
+        }
         if !setup.objectives().is_score_alone() {
             let target = GoalTarget {
                 task: task.id.clone(),

@@ -135,4 +135,10 @@ async fn a_study_over_rest_keeps_to_limits() {
     let setup = json!({"task": "new", "space": "toy/1", "strategy": "random", "pareto": ["params"]});
     let (status, refused) = post(&app, "/v1/studies", setup).await;
     assert_eq!((status, &refused["code"]), (StatusCode::BAD_REQUEST, &json!("bad_objective")));
+    let setup = json!({"task": "new", "space": "toy/1", "acquisition": {"kind": "ucb", "beta": -1}});
+    let (status, refused) = post(&app, "/v1/studies", setup).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::BAD_REQUEST, &json!("bad_acquisition")));
+    let setup = json!({"task": "new", "space": "toy/1", "acquisition": {"kind": "thompson"}});
+    let (status, created) = post(&app, "/v1/studies", setup).await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
 }

@@ -10,6 +10,7 @@ use heirloom_search::benchmark::{BenchmarkProgress, BenchmarkReport, BenchmarkSe
 use heirloom_search::fidelity::SchedulerKind;
 
 use super::Failure;
+use super::acquisition::AcquisitionArgs;
 use super::base::BaseArgs;
 use super::output::{Output, bold, dim, table};
 use super::progress::{self, bar};
@@ -23,6 +24,8 @@ pub(super) struct BenchArgs {
     /// A method; may be given several times. Unless given, all.
     #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(StrategyKind::ALL.map(StrategyKind::as_str)))]
     pub(super) method: Vec<String>,
+    #[command(flatten)]
+    pub(super) acquisition: AcquisitionArgs,
     /// How often to repeat everything.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) seeds: u64,
@@ -58,6 +61,7 @@ pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(),
     let setup = BenchmarkSetup {
         space: args.space.clone(),
         methods: StrategyKind::ALL.into_iter().filter(chosen).collect(),
+        acquisition: args.acquisition.acquisition()?,
         seeds: args.seeds,
         history_per_task: args.history,
         trials: usize::from(args.trials),

@@ -26,8 +26,8 @@ pub(super) fn measure(
             return Err(InputFault(message.into()).into());
         }
     };
-    if args.history.is_some() || args.svg.is_some() {
-        let message = "--history and --svg have no effect with --scheduler";
+    if args.history.is_some() || args.svg.is_some() || args.acquisition.acquisition()?.is_some() {
+        let message = "--history, --svg and --acquisition have no effect with --scheduler";
         return Err(InputFault(message.into()).into());
     }
     let setup = SchedulerBenchmark {

@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod acquisition;
 mod base;
 mod bench;
 mod bench_scheduler;

@@ -12,6 +12,7 @@ use heirloom_search::{
 use serde::Serialize;
 
 use super::Failure;
+use super::acquisition::AcquisitionArgs;
 use super::base::BaseArgs;
 use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, table};
@@ -54,6 +55,8 @@ pub(super) struct StudyArgs {
     /// The seed of all chance in the study.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    acquisition: AcquisitionArgs,
     #[command(flatten)]
     scheduler: SchedulerArgs,
     #[command(flatten)]
@@ -148,6 +151,7 @@ fn search(
             .into_iter()
             .find(|kind| kind.as_str() == args.strategy)
             .unwrap_or_default(),
+        acquisition: args.acquisition.acquisition()?,
         seed: args.seed,
         history: HistoryChoice { exclude_tasks },
         scheduler: args.scheduler.setup(max_epochs(&**store, args)?)?,

@@ -101,6 +101,7 @@ impl From<SearchError> for ApiError {
             SearchError::BadReport { .. } => bad("bad_report"),
             SearchError::UnknownCost { .. } => bad("unknown_cost"),
             SearchError::BadObjective { .. } => bad("bad_objective"),
+            SearchError::BadAcquisition { .. } => bad("bad_acquisition"),
             SearchError::Infeasible { .. } => {
                 ApiError::new(StatusCode::CONFLICT, "infeasible", error.to_string())
             }

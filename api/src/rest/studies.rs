@@ -27,7 +27,8 @@ pub(super) struct StudyId {
 }
 
 /// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}, constraints?, pareto?, per?, device?,
-/// scheduler?: {kind, max_epochs, min_epochs?, eta?}}`; `kind` is asha, hyperband, extrapolation or one-epoch.
+/// scheduler?: {kind, max_epochs, min_epochs?, eta?}, acquisition?: {kind, beta?}}`; a scheduler's `kind` is asha, hyperband,
+/// extrapolation or one-epoch, an acquisition's is ei, ucb or thompson, for the strategy surrogate.
 #[utoipa::path(post, path = "/v1/studies", request_body = Object,
     responses((status = 201, description = "The study stands.", body = StudyId),
         (status = 400, description = "The request does not hold together.", body = ErrorBody),

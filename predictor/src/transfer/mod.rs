@@ -1,6 +1,8 @@
 //! `TransferModel`: what past tasks and a new task's own trials say together.
 
+mod acquisition;
 mod agreement;
+mod draw;
 mod features;
 mod kernel;
 mod past_tasks;
@@ -15,6 +17,7 @@ use ndarray::{ArcArray2, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
 use crate::{Encoder, Part, PredictError, Prediction, TaskScores};
+pub use acquisition::{Acquisition, USUAL_BETA};
 pub use agreement::Agreement;
 use agreement::{Foretelling, moments};
 use features::{Features, Lens};

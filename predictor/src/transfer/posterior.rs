@@ -89,9 +89,27 @@ impl Reading {
         Ok(Reading { process: GaussianProcess::new(k.view(), surprise.view())?, features, z, ..self })
     }
 
+    /// The trials, and what is believed.
+    pub(super) fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// What the trials scored beside what was expected of them, `(n,)`.
+    pub(super) fn surprise(&self) -> Array1<f64> {
+        &self.z - &(&self.features.mean * self.slope)
+    }
+
+    /// `K^-1 y`, noise in `K`, `(n,)`.
+    pub(super) fn solve(&self, y: &Array1<f64>) -> Array1<f64> {
+        self.process.inverse().dot(y)
+    }
+
     /// Expected normalised scores but for what the smooth part learns: products of features, which need no covariances.
     fn broad_mean(&self, asked: &Features) -> Array1<f64> {
-        let alpha = self.process.weights();
+        self.broad_mean_under(asked, self.process.weights())
+    }
+
+    fn broad_mean_under(&self, asked: &Features, alpha: &Array1<f64>) -> Array1<f64> {
         let kernel = &self.kernel;
         let by_mean = kernel.mean * self.features.mean.dot(alpha) + self.slope;
         let by_task = self.features.deviations.t().dot(alpha) * kernel.tasks;
@@ -101,8 +119,13 @@ impl Reading {
 
     /// Expected normalised scores.
     pub(super) fn mean(&self, asked: &Features) -> Array1<f64> {
-        let (alpha, kernel) = (self.process.weights(), &self.kernel);
-        let mut mean = self.broad_mean(asked);
+        self.mean_under(asked, self.process.weights())
+    }
+
+    /// The past's mean times the slope, plus the covariances with the trials, weighed by `alpha` `(n,)`.
+    pub(super) fn mean_under(&self, asked: &Features, alpha: &Array1<f64>) -> Array1<f64> {
+        let kernel = &self.kernel;
+        let mut mean = self.broad_mean_under(asked, alpha);
         let scale = -0.5 / (kernel.length * kernel.length);
         mean.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(at, mut mean)| {
             let rows = Slice::from(at * CHUNK..at * CHUNK + mean.len());

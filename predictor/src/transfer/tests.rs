@@ -210,6 +210,53 @@ fn failed_and_constant_trials_are_no_obstacle() {
 }
 
 #[test]
+fn an_upper_bound_of_large_beta_is_where_least_is_known() {
+    let history = history(&[true, true, false]);
+    let (seen, posterior) = history.learn(&[9, 6, 8], &[Some(9.0), Some(6.0), Some(8.5)]);
+    let open = [0, 1, 2, 3, 4, 5, 7];
+    let expected = posterior.expect(&seen);
+    let at = |beta| posterior.ranked(&seen, &open, Acquisition::UpperConfidenceBound { beta }, 0)[0].0;
+    let most = |of: &dyn Fn(usize) -> f64| {
+        open.iter().copied().reduce(|a, b| if of(b) > of(a) { b } else { a }).unwrap()
+    };
+    assert_eq!(at(1e6), most(&|at| expected.std[at]));
+    assert_eq!(at(0.0), most(&|at| expected.mean[at]));
+}
+
+#[test]
+fn a_drawn_function_is_one_function() {
+    let history = history(&[true, false, true]);
+    let (seen, posterior) = history.learn(&[9, 2], &[Some(0.9), Some(0.4)]);
+    let by = Acquisition::Thompson;
+    let all = posterior.worth(&seen, by, 7);
+    assert_eq!(all, posterior.worth(&seen, by, 7), "the same seed, the same function");
+    let some = posterior.worth(&seen.select(&[4, 1]), by, 7);
+    assert!((some[0] - all[4]).abs() < 1e-9 && (some[1] - all[1]).abs() < 1e-9, "whatever it is asked of");
+    assert_ne!(all, posterior.worth(&seen, by, 8));
+    let ranked = posterior.ranked(&seen, &[0, 3, 5], by, 7);
+    assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1) && ranked.len() == 3);
+}
+
+/// Over many seeds, drawn functions have the mean and the deviation of the posterior: six deviations of the estimates, and
+/// something for the waves.
+#[test]
+fn drawn_functions_scatter_as_is_believed() {
+    let history = history(&[true, false, true]);
+    let (seen, posterior) = history.learn(&[9, 2, 5], &[Some(0.9), Some(0.4), Some(0.5)]);
+    let expected = posterior.expect(&seen);
+    let n = 3_000;
+    let draws: Vec<Vec<f64>> =
+        (0..n).map(|seed| posterior.worth(&seen, Acquisition::Thompson, seed)).collect();
+    for at in 0..10 {
+        let mean = draws.iter().map(|draw| draw[at]).sum::<f64>() / n as f64;
+        let variance = draws.iter().map(|draw| (draw[at] - mean).powi(2)).sum::<f64>() / n as f64;
+        let (std, wanted) = (variance.sqrt(), expected.std[at]);
+        assert!((mean - expected.mean[at]).abs() < 6.0 * wanted / (n as f64).sqrt(), "{at}: {mean}");
+        assert!((std / wanted - 1.0).abs() < 0.1, "{at}: {std} against {wanted}");
+    }
+}
+
+#[test]
 fn shares_of_a_constant_opinion_are_even() {
     let shares = task_shares(array![0.0, 0.0].view(), array![[1.0, 2.0], [2.0, 1.0]].view());
     assert_eq!(shares, [0.5, 0.5]);

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::CHECKPOINTS;
-use super::replay::{Answers, replay};
+use super::replay::{Answers, Method, replay};
 use crate::space_history::SpaceHistory;
 use crate::{StrategyKind, spaces};
 
@@ -169,7 +169,8 @@ fn one(kind: Past, seed: u64) -> [Vec<f64>; 3] {
         (StrategyKind::Surrogate, Vec::new()),
         (StrategyKind::Random, Vec::new()),
     ];
-    runs.map(|(method, past)| {
+    runs.map(|(kind, past)| {
+        let method = Method { kind, acquisition: None };
         let curve = replay(method, &history, past, &pool, &answers, TRIALS, seed).unwrap();
         curve.iter().map(|point| point.regret).collect()
     })

@@ -8,6 +8,7 @@ mod report;
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, Task, Trial, TrialQuery};
+use heirloom_predictor::Acquisition;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 use crate::space_history::{Pool, SpaceHistory, find_space};
 use crate::{SearchError, StrategyKind, spaces};
-use replay::{Answers, replay};
+use replay::{Answers, Method, replay};
 pub(crate) use report::half_width;
 pub use report::{BenchmarkReport, MethodReport, Point, TaskReport};
 
@@ -29,6 +30,9 @@ pub struct BenchmarkSetup {
     pub space: Name,
     /// The methods, side by side.
     pub methods: Vec<StrategyKind>,
+    /// What makes a candidate worth the next trial, of methods that choose by one; absent, their own choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acquisition: Option<Acquisition>,
     /// How often everything is repeated, with other samples of the history and other ties.
     pub seeds: u64,
     /// Trials of each past task that are known, drawn anew for each seed; absent, all.
@@ -54,7 +58,7 @@ pub struct BenchmarkProgress {
 ///
 /// # Errors
 /// [`SearchError::UnknownSpace`], [`SearchError::UnknownTask`], [`SearchError::NothingToPropose`] when no task has
-/// trials in the space.
+/// trials in the space, [`SearchError::BadAcquisition`] with a method that takes none.
 pub fn benchmark(
     store: &dyn KnowledgeStore,
     setup: &BenchmarkSetup,
@@ -76,7 +80,8 @@ pub fn benchmark(
             let pool = Arc::new(history.candidates(answers.architectures())?);
             for (at, method) in setup.methods.iter().enumerate() {
                 let past = history.past(&task.id, &[]);
-                let curve = replay(*method, &history, past, &pool, &answers, setup.trials, seed)?;
+                let method = Method { kind: *method, acquisition: setup.acquisition };
+                let curve = replay(method, &history, past, &pool, &answers, setup.trials, seed)?;
                 report.add(at, &task.id, curve);
                 done += 1;
                 progress(BenchmarkProgress { done, of });

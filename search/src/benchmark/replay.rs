@@ -5,11 +5,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use heirloom_kb::{Architecture, Status, Task, Trial};
+use heirloom_predictor::Acquisition;
 
 use super::{CHECKPOINTS, SharedPool, canonical_key};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::{SearchError, StrategyKind};
+
+/// Who proposes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Method {
+    pub(super) kind: StrategyKind,
+    pub(super) acquisition: Option<Acquisition>,
+}
 
 /// The answer book of a task: what every architecture that it has measured scores.
 pub(super) struct Answers {
@@ -81,7 +89,7 @@ impl Answers {
 
 /// The state of a method at each checkpoint that `trials` reaches.
 pub(super) fn replay(
-    method: StrategyKind,
+    method: Method,
     history: &Arc<SpaceHistory>,
     past: Vec<usize>,
     pool: &SharedPool,
@@ -90,7 +98,10 @@ pub(super) fn replay(
     seed: u64,
 ) -> Result<Vec<Checkpoint>, SearchError> {
     let mut strategy =
-        method.start(history, &answers.task, past, Arc::clone(pool), OwnTrials::default(), seed)?;
+        method.kind.start(history, &answers.task, past, Arc::clone(pool), OwnTrials::default(), seed)?;
+    if let Some(acquisition) = method.acquisition {
+        strategy.acquire(acquisition)?;
+    }
     let mut best: Option<(f64, Vec<u64>)> = None;
     let mut curve = Vec::new();
     for trial in 1..=trials.min(pool.architectures.len()) {

@@ -183,6 +183,7 @@ impl Table {
             space: setup.space.clone(),
             candidates: Some(self.trials.iter().map(|trial| trial.architecture.clone()).collect()),
             strategy: setup.strategy,
+            acquisition: None,
             seed,
             history: HistoryChoice { exclude_tasks: vec![self.task.id.clone()] },
             scheduler: scheduler.map(|kind| SchedulerSetup {

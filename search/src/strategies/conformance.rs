@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use heirloom_kb::Architecture;
+use heirloom_predictor::Acquisition;
 
 use super::testing::{drawn, history, separable_history, trial};
 use super::{Strategy, StrategyKind};
@@ -240,5 +241,38 @@ fn where_the_pool_is_a_sample_the_space_is_the_bound() {
         let mut strategy = start(kind, &history, history.pool(), OwnTrials::default());
         let proposed = all(&mut *strategy, 1, 100, score);
         assert!(proposed.iter().any(|one| !pool.contains(one)), "{kind:?} stays in the sample");
+    }
+}
+
+/// A batch of the surrogate's after three trials, under an acquisition.
+fn batch(history: &Arc<SpaceHistory>, acquisition: Acquisition, seed: u64) -> Vec<String> {
+    let past = (0..history.table().tasks().len()).collect();
+    let (pool, own) = (Arc::clone(history.pool()), OwnTrials::default());
+    let new = crate::strategies::testing::new_task();
+    let mut strategy = StrategyKind::Surrogate.start(history, &new, past, pool, own, seed).unwrap();
+    strategy.acquire(acquisition).unwrap();
+    // The same trials for all seeds, so that what differs is the acquisition's doing.
+    for (at, architecture) in history.pool().architectures.iter().step_by(7).take(3).enumerate() {
+        strategy.tell(architecture, Some(at as f64)).unwrap();
+    }
+    strategy.ask(4).unwrap().iter().map(|proposal| text(&proposal.architecture)).collect()
+}
+
+#[test]
+fn an_acquisition_decides_what_comes_next() {
+    // One space is listed, of the other local search looks beyond the pool.
+    for history in [separable(), mixed()] {
+        let bound = |beta| Acquisition::UpperConfidenceBound { beta };
+        let kinds = [Acquisition::ExpectedImprovement, bound(0.0), bound(50.0), Acquisition::Thompson];
+        let batches: Vec<Vec<String>> = kinds.iter().map(|kind| batch(&history, *kind, 5)).collect();
+        for (kind, proposed) in kinds.iter().zip(&batches) {
+            assert_eq!(proposed, &batch(&history, *kind, 5), "{kind:?}: the same seed, the same answer");
+            let distinct: BTreeSet<&String> = proposed.iter().collect();
+            assert_eq!(distinct.len(), 4, "{kind:?}: {proposed:?}");
+        }
+        assert_ne!(batches[1], batches[2], "beta counts");
+        let other: Vec<Vec<String>> =
+            (6..9).map(|seed| batch(&history, Acquisition::Thompson, seed)).collect();
+        assert!(other.iter().any(|other| *other != batches[3]), "Thompson's draws differ by seed: {other:?}");
     }
 }

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
+use heirloom_predictor::Acquisition;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,15 @@ pub trait Strategy: Send {
     /// [`SearchError::BadObjective`] of a strategy that knows the score alone.
     fn aim(&mut self, _goals: Goals) -> Result<(), SearchError> {
         Err(bad("this strategy knows the score alone; take the strategy \"surrogate\"".into()))
+    }
+
+    /// Chooses by this acquisition from now on.
+    ///
+    /// # Errors
+    /// [`SearchError::BadAcquisition`] of a strategy that has none, and for one that does not fit.
+    fn acquire(&mut self, _acquisition: Acquisition) -> Result<(), SearchError> {
+        let reason = "this strategy chooses by none; take the strategy \"surrogate\"";
+        Err(SearchError::BadAcquisition { reason: reason.into() })
     }
 
     /// Learns what an architecture cost, before it is told its score. Means nothing to a strategy that knows the score alone.
@@ -144,7 +154,7 @@ impl StrategyKind {
         own: OwnTrials,
         seed: u64,
     ) -> Result<Box<dyn Strategy>, SearchError> {
-        let past = history.telling(&past);
+        let past = history.telling(past);
         // A caller's candidates alone may be proposed; of a space's own, sampled pool, the space is the bound.
         let beyond = Arc::ptr_eq(&pool, history.pool()) && !history.lists_the_space();
         let candidates = Candidates::new(pool, history.table().encoder(), &own, seed);

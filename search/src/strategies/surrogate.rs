@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
-use heirloom_predictor::{Portfolio, Posterior, Prediction, Seen, TransferModel, Views};
+use heirloom_predictor::{Acquisition, Portfolio, Posterior, Prediction, Seen, TransferModel, Views};
 use ndarray::{Axis, concatenate};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -22,7 +22,7 @@ use crate::spaces;
 /// of the largest variance, at the edges of the space.
 const SPREAD: usize = 4;
 
-/// Proposes what promises the largest expected improvement under the transfer model. While nothing has been told, the
+/// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for. While nothing has been told, the
 /// proposals are a portfolio: chosen together to have the best of them do well whichever past task the new one is like.
 /// What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
 /// batch spreads.
@@ -44,6 +44,7 @@ pub struct SurrogateStrategy {
     portfolio: Option<Portfolio>,
     /// What counts beside the score.
     goals: Option<Goals>,
+    acquisition: Acquisition,
     seed: u64,
 }
 
@@ -68,6 +69,7 @@ impl SurrogateStrategy {
             pending: Vec::new(),
             portfolio: None,
             goals: None,
+            acquisition: Acquisition::default(),
             history,
             past,
             seed,
@@ -122,18 +124,19 @@ impl SurrogateStrategy {
         self.pick(position, &prior, why)
     }
 
-    /// The largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
+    /// What the acquisition is for most, usually the largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
     /// beyond it.
     fn improve(&self) -> Result<Pick, SearchError> {
         let posterior = self.posterior()?;
-        let ranked = posterior.improvements(&self.seen, self.candidates.open());
+        let draw = self.draw_seed();
+        let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let (trust, reversed) = (posterior.trust(), posterior.reversed());
         let past = if reversed > trust {
             format!("{:.0} % that the past is the wrong way round", 100.0 * reversed)
         } else {
             format!("{:.0} % trust in the past", 100.0 * trust)
         };
-        let why = |gain: f64| format!("highest expected improvement: {gain:.4} in the metric; {past}");
+        let why = |worth: f64| format!("{}; {past}", self.reason(worth));
         let (position, gain) = ranked[0];
         if !self.candidates.is_closed()
             && let Some((canonical, gain)) =
@@ -165,13 +168,35 @@ impl SurrogateStrategy {
         let pending = self.pending.iter().map(|(architecture, _)| architecture);
         let taken: HashSet<Vec<u64>> =
             self.own.architectures().iter().chain(pending).map(|taken| encoder.key(taken)).collect();
+        let draw = self.draw_seed();
         let mut score = |architectures: &[Architecture]| {
-            Ok(posterior.gains(&self.seen.also(&self.views_of(architectures)?)))
+            let seen = self.seen.also(&self.views_of(architectures)?);
+            Ok(posterior.worth(&seen, self.acquisition, draw))
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ self.own.len() as u64);
         let effort = LocalSearch { climbs: 2 * STARTS, rounds: 8, neighbours: 32, step: 0.1, wanted: 1 };
         let found = maximise(encoder.space(), &starts, &taken, encoder, &mut score, effort, &mut rng)?;
         Ok(found.into_iter().next())
+    }
+
+    /// Another for each trial, told or under way, so that a batch is of different functions.
+    fn draw_seed(&self) -> u64 {
+        let n = (self.own.len() + self.pending.len()) as u64;
+        self.seed ^ n.wrapping_mul(DRAW_STREAM)
+    }
+
+    fn reason(&self, worth: f64) -> String {
+        match self.acquisition {
+            Acquisition::ExpectedImprovement => {
+                format!("highest expected improvement: {worth:.4} in the metric")
+            }
+            Acquisition::UpperConfidenceBound { beta } => {
+                format!("highest mean plus {beta} deviations: {worth:.3} normalised")
+            }
+            Acquisition::Thompson => {
+                format!("best of a function drawn from what is believed: {worth:.3} normalised")
+            }
+        }
     }
 
     fn views_of(&self, architectures: &[Architecture]) -> Result<Views, SearchError> {
@@ -217,8 +242,26 @@ struct Pick {
     why: String,
 }
 
+/// Keeps drawn functions apart.
+const DRAW_STREAM: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Starting points of a local search, of the pool and of the trials each.
 const STARTS: usize = 6;
+
+/// Refuses an acquisition of no meaning.
+fn fits(acquisition: Acquisition, has_goals: bool) -> Result<(), SearchError> {
+    let reason = match acquisition {
+        Acquisition::UpperConfidenceBound { beta } if !(beta.is_finite() && beta >= 0.0) => {
+            format!("beta is {beta}, it must be a finite number of 0 or more")
+        }
+        Acquisition::UpperConfidenceBound { .. } | Acquisition::Thompson if has_goals => {
+            let name = acquisition.as_str();
+            format!("{name:?} knows the score alone; with constraints or costs leave it out, or take \"ei\"")
+        }
+        _ => return Ok(()),
+    };
+    Err(SearchError::BadAcquisition { reason })
+}
 
 /// The rows of both, in order.
 fn joined(first: &Views, second: &Views) -> Views {
@@ -250,7 +293,14 @@ impl Strategy for SurrogateStrategy {
     }
 
     fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
+        fits(self.acquisition, true)?;
         self.goals = Some(goals);
+        Ok(())
+    }
+
+    fn acquire(&mut self, acquisition: Acquisition) -> Result<(), SearchError> {
+        fits(acquisition, self.goals.is_some())?;
+        self.acquisition = acquisition;
         Ok(())
     }
 
