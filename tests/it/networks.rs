@@ -165,8 +165,5 @@ fn one_body_is_searched_for_two_tasks() {
     let to = program.path("own.safetensors");
     program.json(&["export-net", "--task", "fashion-mnist", "--to", arg(&to)]);
     let words = String::from_utf8_lossy(&joint(["mnist", "mnist"]).stderr).into_owned();
-    assert!(
-        words.contains(r#""mnist" cannot be learned together with "mnist": it is given twice"#),
-        "{words}"
-    );
+    assert!(words.contains("it is given twice"), "{words}");
 }
