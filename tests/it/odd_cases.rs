@@ -137,7 +137,7 @@ async fn trust_falls_with_own_trials_that_speak_against_the_history() {
         (ask(&scored(1.0), json!({"task": "new"})).await, ask(&scored(-1.0), json!({"task": "new"})).await);
     let trust = |answer: &Value| answer["trust"].as_f64().unwrap();
     assert!(trust(&with) > 0.6 && trust(&against) < 0.3, "{} {}", trust(&with), trust(&against));
-    assert_note(&against, "the task's own trials are explained better without the past ones");
+    assert_note(&against, "the task's own trials run against the past ones");
     assert_eq!(with["notes"], json!([]));
     let own_left_out = json!({"task": "new", "history": {"exclude_tasks": ["new"]}});
     assert!(ask(&scored(1.0), own_left_out).await.get("trust").is_none());

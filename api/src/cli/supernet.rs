@@ -60,7 +60,7 @@ pub(super) struct SupernetArgs {
     width: u8,
     /// Learning rate of its first step.
     #[arg(long, default_value_t = 0.05)]
-    rate: f64,
+    learning_rate: f64,
     /// The seed of all chance.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -173,7 +173,7 @@ fn options(args: &SupernetArgs) -> SharingOptions {
             width: args.width.into(),
         },
         epochs: args.trainer.epochs,
-        learning_rate: args.rate,
+        learning_rate: args.learning_rate,
         seed: args.seed,
         ..SharingOptions::default()
     }

