@@ -17,8 +17,7 @@ pub(super) fn by_id(
     weights: Option<&WeightStore>,
     id: TrialId,
 ) -> anyhow::Result<Kept> {
-    let found = store.trials(&TrialQuery::default())?.trials.into_iter().find(|trial| trial.id() == id);
-    let trial = found.ok_or_else(|| InputFault(format!("the base has no trial {id}")))?;
+    let trial = store.trial(id)?.ok_or_else(|| InputFault(format!("the base has no trial {id}")))?;
     kept(trial, weights).ok_or_else(|| InputFault(format!("of trial {id} no weights are kept")).into())
 }
 

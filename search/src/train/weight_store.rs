@@ -49,7 +49,7 @@ impl WeightStore {
     /// # Errors
     /// [`TrainError::File`]; nothing is left of them then.
     pub fn put(&self, bytes: &[u8]) -> Result<String, TrainError> {
-        let hash = hash(bytes);
+        let hash = content_hash(bytes);
         let file = self.file(&hash);
         if !file.exists() {
             write_whole(&file, bytes)?;
@@ -64,7 +64,7 @@ impl WeightStore {
     pub fn get(&self, hash: &str) -> Result<Vec<u8>, TrainError> {
         let file = self.file(hash);
         let bytes = fs::read(&file).map_err(|source| file_error("read", &file, source))?;
-        let found = self::hash(&bytes);
+        let found = content_hash(&bytes);
         if found != hash {
             let reason = format!("the file is damaged: its hash is {found}");
             return Err(TrainError::BadWeights { file: file.display().to_string(), reason });
@@ -80,7 +80,8 @@ impl WeightStore {
     }
 }
 
-fn hash(bytes: &[u8]) -> String {
+/// What bytes are known by: 128 bits of their BLAKE3 hash, in hexadecimal.
+pub(crate) fn content_hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..32].to_owned()
 }
 

@@ -1,8 +1,12 @@
 //! Examples on the device.
 
-use heirloom_datasets::{Dataset, Standardiser};
+use heirloom_datasets::{Dataset, Splits, Standardiser};
+use heirloom_kb::Split;
 use ndarray::Axis;
 use tch::{Device, TchError, Tensor};
+
+use super::first_line;
+use crate::train::{Budget, TrainError};
 
 /// What a trial fits on and what it is scored on, standardised by the former.
 pub(super) struct Parts {
@@ -29,6 +33,35 @@ pub(super) struct Batch {
 }
 
 impl Parts {
+    /// The examples that a budget asks for: fitted on `least` or more, scored on its split.
+    ///
+    /// # Errors
+    /// [`TrainError::BadShare`], [`TrainError::BadSplit`], [`TrainError::NoExamples`], [`TrainError::Torch`].
+    pub(super) fn of_budget(
+        dataset: &Dataset,
+        splits: &Splits,
+        budget: &Budget,
+        least: usize,
+        device: Device,
+    ) -> Result<Self, TrainError> {
+        let (split, share) = (budget.split, budget.data_fraction);
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(TrainError::BadShare { share });
+        }
+        let Splits { train, validation, test } = splits;
+        let train = splits.share_of(train, dataset, share);
+        let (fit, score) = match split {
+            Split::Validation => (train, validation),
+            Split::Test => ([&train[..], validation].concat(), test),
+            Split::Train => return Err(TrainError::BadSplit { split }),
+        };
+        if fit.len() < least || score.is_empty() {
+            return Err(TrainError::NoExamples { task: dataset.name().into(), split });
+        }
+        let parts = Parts::new(dataset, &fit, score, device);
+        parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })
+    }
+
     pub(super) fn new(
         dataset: &Dataset,
         fit: &[usize],

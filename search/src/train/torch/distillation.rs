@@ -12,6 +12,7 @@ use super::kept_network::{KeptNetwork, Scaling, feature_node, feature_width};
 use super::objective::{CrossEntropy, Objective, scores};
 use super::{first_line, turn};
 use crate::net::NetGraph;
+use crate::train::weight_store::{content_hash, file_error};
 use crate::train::{Teacher, TeacherSource, TrainError};
 
 /// What the names of weights start with that serve the comparison of features alone; they are not kept.
@@ -90,18 +91,16 @@ fn fits(kept: &KeptNetwork, dataset: &Dataset) -> Result<(), String> {
 }
 
 fn script(file: &Path, device: Device) -> Result<(CModule, String), TrainError> {
-    let name = || file.display().to_string();
-    let bytes =
-        std::fs::read(file).map_err(|source| TrainError::File { act: "read", file: name(), source })?;
+    let bytes = std::fs::read(file).map_err(|source| file_error("read", file, source))?;
     let module = CModule::load_data_on_device(&mut bytes.as_slice(), device).and_then(|mut module| {
         module.f_set_eval()?;
         Ok(module)
     });
     let module = module.map_err(|error| TrainError::BadWeights {
-        file: name(),
+        file: file.display().to_string(),
         reason: format!("no TorchScript: {}", first_line(&error)),
     })?;
-    Ok((module, blake3::hash(&bytes).to_hex()[..32].to_owned()))
+    Ok((module, content_hash(&bytes)))
 }
 
 /// Whether a module takes the data's examples and scores as many classes.
@@ -171,8 +170,7 @@ impl Objective for Distillation<'_> {
             TeacherNet::Kept(kept) => {
                 let mut values = kept.values(&raw)?;
                 let taught = values.pop().expect("a network has its input node");
-                let at = feature_node(&kept.card.net().map_err(|e| TchError::Torch(e.to_string()))?);
-                (taught, values.into_iter().nth(at))
+                (taught, values.into_iter().nth(kept.feature_node))
             }
             TeacherNet::Script(module) => (no_grad(|| module.forward_ts(&[raw]))?, None),
         };

@@ -71,6 +71,18 @@ pub(super) fn use_threads(net: &NetGraph, batch_size: usize) {
     tch::set_num_threads(if flops < PARALLEL_FLOPS { 1 } else { cores });
 }
 
+/// What is trained of a store, by name: in an order of its own, which is that of an optimizer's memory.
+pub(super) fn trained(store: &VarStore) -> Tensors {
+    store.variables().into_iter().filter(|(_, tensor)| tensor.requires_grad()).collect()
+}
+
+/// Seeds libtorch for an epoch, and gives the generator for the rest of its chance. It depends on nothing that went before.
+pub(super) fn seed_epoch(seed: u64, epoch: u32) -> Xoshiro256PlusPlus {
+    let chance = seed.wrapping_add(u64::from(epoch).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    tch::manual_seed(chance.cast_signed());
+    Xoshiro256PlusPlus::seed_from_u64(chance)
+}
+
 /// How long and by which chance a network is trained.
 pub(super) struct Course<'a> {
     pub(super) recipe: &'a Recipe,
@@ -109,11 +121,8 @@ impl<'a> Fit<'a> {
         course: Course<'a>,
     ) -> Result<Self, TchError> {
         let is_frozen = |name: &str| course.frozen.contains(name.split('.').next().unwrap_or(name));
-        let mut trained: Vec<(String, Tensor)> = network.store.variables().into_iter().collect();
-        // The store keeps them in a hash map, and their order is that of the optimizer's memory.
-        trained.sort_by(|a, b| a.0.cmp(&b.0));
-        trained.retain(|(_, tensor)| tensor.requires_grad());
-        let (frozen, trained): (Vec<_>, Vec<_>) = trained.into_iter().partition(|(name, _)| is_frozen(name));
+        let (frozen, trained): (Vec<_>, Vec<_>) =
+            trained(&network.store).into_iter().partition(|(name, _)| is_frozen(name));
         for (_, tensor) in frozen {
             let _ = tensor.f_set_requires_grad(false)?;
         }
@@ -248,9 +257,7 @@ impl<'a> Fit<'a> {
     /// One pass over the shuffled examples; the mean loss. All chance is that of the seed and the epoch, so that a trial that
     /// was broken off goes on as if it had not been.
     fn epoch(&mut self, part: &Part, epoch: u32) -> Result<f64, String> {
-        let chance = self.course.seed.wrapping_add(u64::from(epoch).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(chance);
-        tch::manual_seed(chance.cast_signed());
+        let mut rng = seed_epoch(self.course.seed, epoch);
         let mut order: Vec<i64> = (0..part.len()).collect();
         order.shuffle(&mut rng);
         let torch = |error: TchError| first_line(&error);

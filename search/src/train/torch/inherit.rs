@@ -161,15 +161,15 @@ impl Heir<'_> {
         blocks
     }
 
-    /// A block's weights: from the same place of the source, from another place of it, as a block that passes on what it is
-    /// given, from another source; nothing where none fits.
+    /// A block's weights: from the same place of the source, as a block that passes on what it is given, from the same place
+    /// of another source; nothing where none fits.
     fn block(
         &self,
         block: &str,
         source: &Tensors,
         others: &[(&Trial, Tensors)],
     ) -> Result<Option<(Tensors, String)>, TchError> {
-        if let Some(found) = self.fitted(block, block, source)? {
+        if let Some(found) = self.fitted(block, source)? {
             return Ok(Some(found));
         }
         if block == HEAD {
@@ -180,22 +180,17 @@ impl Heir<'_> {
         }
         // The source itself is among them; what it has does not fit.
         for (trial, tensors) in others {
-            if let Some((tensors, how)) = self.fitted(block, block, tensors)? {
+            if let Some((tensors, how)) = self.fitted(block, tensors)? {
                 return Ok(Some((tensors, format!("{how}, from {}", trial.id()))));
             }
         }
         Ok(None)
     }
 
-    /// The weights of the block `from` of a source in the shapes of `block`, if its layers are the same.
-    fn fitted(
-        &self,
-        block: &str,
-        from: &str,
-        source: &Tensors,
-    ) -> Result<Option<(Tensors, String)>, TchError> {
+    /// The weights of the block of this name of a source, in the shapes of this network's, if its layers are the same.
+    fn fitted(&self, block: &str, source: &Tensors) -> Result<Option<(Tensors, String)>, TchError> {
         let own = in_block(&self.network.tensors(), block);
-        let theirs = in_block(source, from);
+        let theirs = in_block(source, block);
         if own.is_empty() || !own.keys().eq(theirs.keys()) {
             return Ok(None);
         }

@@ -105,6 +105,8 @@ pub(super) struct KeptNetwork {
     pub(super) card: NetCard,
     network: Network,
     scaling: Scaling,
+    /// The node whose value flows into the last layer.
+    pub(super) feature_node: usize,
 }
 
 impl KeptNetwork {
@@ -124,10 +126,10 @@ impl KeptNetwork {
             network.load(&tensors)?;
             network.store.freeze();
             let scaling = Scaling::new(&card.mean, &card.scale, card.shape.len() + 1, device)?;
-            Ok((network, scaling))
+            Ok((network, scaling, feature_node(&net)))
         };
-        let (network, scaling) = build().map_err(|error: TchError| bad(first_line(&error)))?;
-        Ok(KeptNetwork { card, network, scaling })
+        let (network, scaling, feature_node) = build().map_err(|error: TchError| bad(first_line(&error)))?;
+        Ok(KeptNetwork { card, network, scaling, feature_node })
     }
 
     /// What flows out of every node for examples as they are in the data set.

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph};
+use crate::train::weight_store::content_hash;
 use checkpoint::Checkpoint;
 use data::{Part, Parts};
 pub use device::DeviceChoice;
@@ -149,26 +150,11 @@ impl TorchTrainer {
 
     /// The examples on the device, as the budget asks for them.
     fn prepare(&mut self, budget: &Budget) -> Result<(), TrainError> {
-        let (split, share) = (budget.split, budget.data_fraction);
-        if !(share > 0.0 && share <= 1.0) {
-            return Err(TrainError::BadShare { share });
-        }
-        let key = (split, share.to_bits());
+        let key = (budget.split, budget.data_fraction.to_bits());
         if self.parts.as_ref().is_some_and(|(prepared, _)| *prepared == key) {
             return Ok(());
         }
-        let Splits { train, validation, test } = &self.splits;
-        let train = self.splits.share_of(train, &self.dataset, share);
-        let (fit, score) = match split {
-            Split::Validation => (train, validation),
-            Split::Test => ([&train[..], validation].concat(), test),
-            Split::Train => return Err(TrainError::BadSplit { split }),
-        };
-        if fit.is_empty() || score.is_empty() {
-            return Err(TrainError::NoExamples { task: self.task.id.clone(), split });
-        }
-        let parts = Parts::new(&self.dataset, &fit, score, self.device);
-        let parts = parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
+        let parts = Parts::of_budget(&self.dataset, &self.splits, budget, 1, self.device)?;
         self.parts = Some((key, parts));
         Ok(())
     }
@@ -242,19 +228,10 @@ impl TorchTrainer {
             let value = serde_json::to_value(&inherited).expect("a record holds names and numbers");
             trial.extra.insert(INHERITED_FIELD.into(), value);
         }
-        self.keep_weights(trial, &bytes);
-        Ok(outcome)
-    }
-
-    /// Puts the weights beside the base. Without room for them the trial counts all the same.
-    fn keep_weights(&self, trial: &mut Trial, bytes: &[u8]) {
-        let Some(store) = &self.options.weights else { return };
-        match store.put(bytes) {
-            Ok(hash) => {
-                trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
-            }
-            Err(error) => tracing::warn!(%error, "the weights are not kept"),
+        if let Some(store) = &self.options.weights {
+            keep_weights(store, trial, &bytes);
         }
+        Ok(outcome)
     }
 
     /// What a trial is the same by, before it has a result.
@@ -266,38 +243,17 @@ impl TorchTrainer {
         let data = (&self.fingerprint, self.device());
         let what = (task, space, architecture, split, fidelity, seed, recipe, data, start);
         let bytes = serde_json::to_vec(&what).expect("names and numbers can be written");
-        blake3::hash(&bytes).to_hex()[..32].to_owned()
+        content_hash(&bytes)
     }
 
     /// A trial that is still to be run.
     fn blank(&self, space: &SearchSpace, architecture: &Architecture, budget: &Budget) -> Trial {
-        let (task, metric) = (self.task.id.clone(), self.task.metric.clone());
-        let mut trial = Trial::new(task, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
-        trial.fidelity.insert("epochs".into(), budget.epochs.into());
-        if budget.data_fraction < 1.0 {
-            trial.fidelity.insert("data_fraction".into(), budget.data_fraction);
-        }
-        trial.seed = Some(budget.seed);
-        trial.source =
-            Some(format!("heirloom {}, {VERSIONS}, {}", env!("CARGO_PKG_VERSION"), self.device()).into());
-        trial.extra.insert("data".into(), self.fingerprint.as_str().into());
-        trial.extra.insert(DEVICE_FIELD.into(), device::label(self.device).into());
+        let what = (&self.task, space, architecture);
+        let mut trial = blank(what, &self.fingerprint, budget, self.device, &self.options.recipe);
         if let Some(teacher) = &self.teacher {
             trial.extra.insert(TEACHER_FIELD.into(), teacher.record());
         }
-        if self.options.recipe != Recipe::default() {
-            let recipe =
-                serde_json::to_value(&self.options.recipe).expect("a recipe holds names and numbers");
-            trial.extra.insert("recipe".into(), recipe);
-        }
         trial
-    }
-
-    fn failed(&self, trial: &mut Trial, reason: &str) {
-        tracing::warn!(task = %self.task.id, architecture = %trial.architecture, reason, "trial failed");
-        trial.status = Status::Failed;
-        trial.score = None;
-        trial.extra.insert("reason".into(), reason.into());
     }
 }
 
@@ -333,7 +289,7 @@ impl Trainer for TorchTrainer {
         let cost = match net.cost() {
             Ok(cost) => cost,
             Err(error) => {
-                self.failed(&mut trial, &error.to_string());
+                fail(&mut trial, &error.to_string());
                 return Ok(trial);
             }
         };
@@ -358,9 +314,53 @@ impl Trainer for TorchTrainer {
                     mark_pruned(&mut trial, epoch, &why);
                 }
             }
-            Err(reason) => self.failed(&mut trial, &reason),
+            Err(reason) => fail(&mut trial, &reason),
         }
         Ok(trial)
+    }
+}
+
+/// A trial that is still to be run, of an architecture on a task whose data have this fingerprint.
+fn blank(
+    (task, space, architecture): (&Task, &SearchSpace, &Architecture),
+    fingerprint: &str,
+    budget: &Budget,
+    device: Device,
+    recipe: &Recipe,
+) -> Trial {
+    let (id, metric) = (task.id.clone(), task.metric.clone());
+    let mut trial = Trial::new(id, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
+    trial.fidelity.insert("epochs".into(), budget.epochs.into());
+    if budget.data_fraction < 1.0 {
+        trial.fidelity.insert("data_fraction".into(), budget.data_fraction);
+    }
+    trial.seed = Some(budget.seed);
+    let version = env!("CARGO_PKG_VERSION");
+    trial.source = Some(format!("heirloom {version}, {VERSIONS}, {}", device::name(device)).into());
+    trial.extra.insert("data".into(), fingerprint.into());
+    trial.extra.insert(DEVICE_FIELD.into(), device::label(device).into());
+    if *recipe != Recipe::default() {
+        let recipe = serde_json::to_value(recipe).expect("a recipe holds names and numbers");
+        trial.extra.insert("recipe".into(), recipe);
+    }
+    trial
+}
+
+/// Makes a trial one that broke.
+fn fail(trial: &mut Trial, reason: &str) {
+    tracing::warn!(task = %trial.task, architecture = %trial.architecture, reason, "trial failed");
+    trial.status = Status::Failed;
+    trial.score = None;
+    trial.extra.insert("reason".into(), reason.into());
+}
+
+/// Puts a trial's weights beside the base. Without room for them the trial counts all the same.
+fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8]) {
+    match store.put(bytes) {
+        Ok(hash) => {
+            trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
+        }
+        Err(error) => tracing::warn!(%error, "the weights are not kept"),
     }
 }
 

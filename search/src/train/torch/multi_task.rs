@@ -5,25 +5,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use heirloom_datasets::{Dataset, Splits};
-use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task, Trial};
-use heirloom_predictor::DEVICE_FIELD;
-use rand::SeedableRng;
+use heirloom_kb::{Architecture, SearchSpace, Split, Task, Trial};
 use rand::seq::SliceRandom;
-use rand_xoshiro::Xoshiro256PlusPlus;
 use tch::nn::VarStore;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::augment::augment;
 use super::data::{Part, Parts};
-use super::fit::use_threads;
+use super::fit::{seed_epoch, trained, use_threads};
 use super::kept_network::{NetCard, net_for};
 use super::module::Module;
 use super::objective::{CrossEntropy, Objective};
 use super::optimizer::Optimizer;
 use super::weights::Tensors;
-use super::{TorchOptions, costs, device, first_line, measure, panic_text, turn};
+use super::{TorchOptions, blank, costs, device, fail, first_line, keep_weights, measure, panic_text, turn};
 use crate::net::{HEAD, NetGraph};
-use crate::train::{Budget, Recipe, TrainError, WEIGHTS_FIELD};
+use crate::train::{Budget, Recipe, TrainError};
 
 /// The field of a trial that says with which tasks it was trained, and the joint score.
 const JOINT_FIELD: &str = "joint";
@@ -43,6 +40,7 @@ struct JointTask {
     task: Task,
     dataset: Arc<Dataset>,
     splits: Splits,
+    fingerprint: String,
 }
 
 /// A body with a head for each task.
@@ -87,7 +85,8 @@ impl JointTrainer {
             }
             options.recipe.check(dataset)?;
             let splits = Splits::new(dataset, options.split_seed);
-            tasks.push(JointTask { task: dataset.task(), dataset: Arc::clone(dataset), splits });
+            let (task, fingerprint) = (dataset.task(), dataset.fingerprint());
+            tasks.push(JointTask { task, dataset: Arc::clone(dataset), splits, fingerprint });
         }
         Ok(JointTrainer { tasks, device: device::choose(options.device)?, options })
     }
@@ -112,14 +111,21 @@ impl JointTrainer {
         let nets = self.tasks.iter().map(|joint| net_for(space, architecture, &joint.dataset));
         let nets: Vec<NetGraph> = nets.collect::<Result<_, _>>()?;
         let _turn = turn();
-        let parts = self.tasks.iter().map(|joint| joint.parts(budget, self.device));
+        // Of one example alone norms know no variance.
+        let parts = self
+            .tasks
+            .iter()
+            .map(|joint| Parts::of_budget(&joint.dataset, &joint.splits, budget, 2, self.device));
         let parts: Vec<Parts> = parts.collect::<Result<_, _>>()?;
         let recipe = self.options.recipe.of(architecture);
         let device = self.device;
         let attempt = catch_unwind(AssertUnwindSafe(|| run(&nets, &parts, &recipe, budget, device)));
         let outcome = attempt.unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))));
-        let mut trials: Vec<Trial> =
-            self.tasks.iter().map(|joint| self.blank(joint, space, architecture, budget)).collect();
+        let blank = |joint: &JointTask| {
+            let what = (&joint.task, space, architecture);
+            blank(what, &joint.fingerprint, budget, device, &self.options.recipe)
+        };
+        let mut trials: Vec<Trial> = self.tasks.iter().map(blank).collect();
         match outcome {
             Ok(outcome) => {
                 self.fill(&mut trials, &outcome);
@@ -127,13 +133,7 @@ impl JointTrainer {
                     self.keep_weights(at, trial, &outcome, &parts[at]);
                 }
             }
-            Err(reason) => {
-                for trial in &mut trials {
-                    trial.status = Status::Failed;
-                    trial.score = None;
-                    trial.extra.insert("reason".into(), reason.as_str().into());
-                }
-            }
+            Err(reason) => trials.iter_mut().for_each(|trial| fail(trial, &reason)),
         }
         for (trial, net) in trials.iter_mut().zip(&nets) {
             // One that does not hold together has failed above.
@@ -168,66 +168,10 @@ impl JointTrainer {
         let Some(store) = &self.options.weights else { return };
         let dataset = &self.tasks[at].dataset;
         let card = NetCard::new((&trial.space, &trial.architecture), dataset, &parts.standardiser);
-        let kept = card.to_bytes(&outcome.weights[at]).map_err(|error| first_line(&error));
-        match kept.and_then(|bytes| store.put(&bytes).map_err(|error| error.to_string())) {
-            Ok(hash) => {
-                trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
-            }
-            Err(error) => tracing::warn!(%error, "the weights are not kept"),
+        match card.to_bytes(&outcome.weights[at]) {
+            Ok(bytes) => keep_weights(store, trial, &bytes),
+            Err(error) => tracing::warn!(error = first_line(&error), "the weights are not kept"),
         }
-    }
-
-    fn blank(
-        &self,
-        joint: &JointTask,
-        space: &SearchSpace,
-        architecture: &Architecture,
-        budget: &Budget,
-    ) -> Trial {
-        let (task, metric) = (joint.task.id.clone(), joint.task.metric.clone());
-        let mut trial = Trial::new(task, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
-        trial.fidelity.insert("epochs".into(), budget.epochs.into());
-        if budget.data_fraction < 1.0 {
-            trial.fidelity.insert("data_fraction".into(), budget.data_fraction);
-        }
-        trial.seed = Some(budget.seed);
-        let source = format!(
-            "heirloom {}, {}, {}",
-            env!("CARGO_PKG_VERSION"),
-            super::VERSIONS,
-            device::name(self.device)
-        );
-        trial.source = Some(source.into());
-        trial.extra.insert("data".into(), joint.dataset.fingerprint().into());
-        trial.extra.insert(DEVICE_FIELD.into(), device::label(self.device).into());
-        if self.options.recipe != Recipe::default() {
-            let recipe =
-                serde_json::to_value(&self.options.recipe).expect("a recipe holds names and numbers");
-            trial.extra.insert("recipe".into(), recipe);
-        }
-        trial
-    }
-}
-
-impl JointTask {
-    fn parts(&self, budget: &Budget, device: Device) -> Result<Parts, TrainError> {
-        let (split, share) = (budget.split, budget.data_fraction);
-        if !(share > 0.0 && share <= 1.0) {
-            return Err(TrainError::BadShare { share });
-        }
-        let Splits { train, validation, test } = &self.splits;
-        let train = self.splits.share_of(train, &self.dataset, share);
-        let (fit, score) = match split {
-            Split::Validation => (train, validation),
-            Split::Test => ([&train[..], validation].concat(), test),
-            Split::Train => return Err(TrainError::BadSplit { split }),
-        };
-        // Of one example alone norms know no variance.
-        if fit.len() < 2 || score.is_empty() {
-            return Err(TrainError::NoExamples { task: self.task.id.clone(), split });
-        }
-        let parts = Parts::new(&self.dataset, &fit, score, device);
-        parts.map_err(|error| TrainError::Torch { reason: first_line(&error) })
     }
 }
 
@@ -285,10 +229,7 @@ fn run(
 ) -> Result<JointOutcome, String> {
     let torch = |error: TchError| first_line(&error);
     let network = SharedNetwork::new(nets, recipe, budget.seed, device).map_err(torch)?;
-    let mut trained: Vec<(String, Tensor)> = network.store.variables().into_iter().collect();
-    trained.sort_by(|a, b| a.0.cmp(&b.0));
-    trained.retain(|(_, tensor)| tensor.requires_grad());
-    let trained = trained.into_iter().map(|(_, tensor)| tensor).collect();
+    let trained = trained(&network.store).into_values().collect();
     let mut optimizer = Optimizer::new(trained, recipe).map_err(torch)?;
     let started = Instant::now();
     let mut curves = vec![Vec::new(); parts.len()];
@@ -316,9 +257,7 @@ fn run_epoch(
     recipe: &Recipe,
     (epoch, budget): (u32, &Budget),
 ) -> Result<(), String> {
-    let chance = budget.seed.wrapping_add(u64::from(epoch).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(chance);
-    tch::manual_seed(chance.cast_signed());
+    let mut rng = seed_epoch(budget.seed, epoch);
     let objective = CrossEntropy { label_smoothing: recipe.label_smoothing };
     let orders: Vec<Vec<i64>> = parts
         .iter()
@@ -361,26 +300,17 @@ fn batch(part: &Part, order: &[i64], (step, steps): (usize, usize)) -> Result<su
 #[cfg(test)]
 mod tests {
     use heirloom_datasets::loaders;
-    use ndarray::Axis;
+    use heirloom_kb::Status;
 
     use super::super::tests::{BUDGET, halves, small_cnn};
     use super::super::weights;
     use super::*;
-    use crate::train::WeightStore;
     use crate::train::torch::DeviceChoice;
+    use crate::train::{WEIGHTS_FIELD, WeightStore};
 
     fn trainer(first: &Arc<Dataset>, other: Arc<Dataset>, store: Option<WeightStore>) -> JointTrainer {
         let options = TorchOptions { device: DeviceChoice::Cpu, weights: store, ..TorchOptions::default() };
         JointTrainer::new(first, &[other], options).unwrap()
-    }
-
-    /// The digits of these classes as a data set of its own.
-    fn some_digits(digits: &Dataset, name: &str, classes: &[usize]) -> Arc<Dataset> {
-        let rows: Vec<usize> = (0..digits.n()).filter(|row| classes.contains(&digits.y()[*row])).collect();
-        let class = |row: &usize| classes.iter().position(|class| *class == digits.y()[*row]).unwrap();
-        let (x, y) = (digits.x().select(Axis(0), &rows), rows.iter().map(class).collect());
-        let names = classes.iter().map(usize::to_string).collect();
-        Arc::new(Dataset::new(name, digits.domain(), digits.shape(), x, y, names, "").unwrap())
     }
 
     #[test]
@@ -390,8 +320,9 @@ mod tests {
             return;
         };
         let digits = loaders::open("digits", &dir, false).unwrap();
-        let low = some_digits(&digits, "low", &[0, 1, 2, 3, 4, 5]);
-        let high = some_digits(&digits, "high", &[6, 7, 8, 9]);
+        let some =
+            |name: &str, classes: &[usize]| Arc::new(digits.subset(name, classes, usize::MAX, 0).unwrap());
+        let (low, high) = (some("low", &[0, 1, 2, 3, 4, 5]), some("high", &[6, 7, 8, 9]));
         let folder = tempfile::tempdir().unwrap();
         let store = WeightStore::new(folder.path());
         let (space, architecture) = small_cnn();

@@ -9,6 +9,7 @@ use super::fit::Network;
 use super::weights::{self, Tensors};
 use crate::net::NetGraph;
 use crate::spaces::torchvision_name;
+use crate::train::weight_store::{content_hash, file_error};
 use crate::train::{Recipe, TrainError};
 
 /// What tensors of a file a network has taken over.
@@ -41,13 +42,8 @@ impl OutsideWeights {
     /// [`TrainError::File`] when it cannot be read, [`TrainError::BadWeights`] when it is no safetensors file.
     pub(super) fn read(path: &Path) -> Result<Self, TrainError> {
         let file = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| TrainError::File {
-            act: "read",
-            file: file.clone(),
-            source,
-        })?;
-        let hash = blake3::hash(&bytes).to_hex()[..32].to_owned();
-        Ok(OutsideWeights { file, hash, tensors: weights::parse(&bytes, path)? })
+        let bytes = std::fs::read(path).map_err(|source| file_error("read", path, source))?;
+        Ok(OutsideWeights { file, hash: content_hash(&bytes), tensors: weights::parse(&bytes, path)? })
     }
 
     /// What is called like this tensor of the network.

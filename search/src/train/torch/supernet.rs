@@ -19,7 +19,7 @@ use super::path_optimizer::{Gradients, PathOptimizer, add_gradients};
 use super::{EpochReport, batches, first_line, turn};
 use crate::net::NetGraph;
 use crate::spaces::{self, CELL_OPS, Cell, NetInput};
-use crate::train::{SharedScore, SharingMethod, SharingOptions, Strengths, TrainError};
+use crate::train::{Budget, SharedScore, SharingMethod, SharingOptions, Strengths, TrainError};
 
 /// The weights that all cells of NAS-Bench-201 share: each operation of each edge has its own, whatever the other edges
 /// hold. They are trained on the training part, as [`SharingMethod`] says, and rank candidates on the validation part; the
@@ -60,11 +60,9 @@ impl Supernet {
         let everything = options.skeleton.mixed(&input)?.net;
         let shapes = everything.shapes()?;
         let device = device::choose(device)?;
-        let Splits { train, validation, .. } = Splits::new(dataset, options.split_seed);
-        if train.len() < 2 || validation.is_empty() {
-            return Err(TrainError::NoExamples { task: dataset.name().into(), split: Split::Validation });
-        }
-        let parts = Parts::new(dataset, &train, &validation, device).map_err(|error| torch(&error))?;
+        let splits = Splits::new(dataset, options.split_seed);
+        let budget = Budget::new(options.epochs, options.seed, Split::Validation);
+        let parts = Parts::of_budget(dataset, &splits, &budget, 2, device)?;
         let _turn = turn();
         tch::manual_seed(options.seed.cast_signed());
         let store = VarStore::new(device);
