@@ -1,6 +1,6 @@
 //! `TaskSimilarity`: which past tasks are like a new one, told from meta-features before its first trial.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use heirloom_kb::{Name, Task};
 
@@ -12,7 +12,7 @@ const OTHER_DOMAIN: f64 = 2.0;
 const LEAST: f64 = 0.05;
 
 /// Squared distances between tasks over their meta-features, logarithms of sizes and counts, each in units of its deviation
-/// over the tasks.
+/// over the tasks. Numbered meta-features (`embed_00`, `embed_01`, …) are the components of one and together count as one.
 ///
 /// *Source*: the distance is that of Feurer, Springenberg, Hutter, "Initializing Bayesian Hyperparameter Optimization via
 /// Meta-Learning", AAAI 2015, equation 1, squared.
@@ -28,12 +28,16 @@ impl TaskSimilarity {
     #[must_use]
     pub fn new(tasks: &[&Task]) -> Self {
         let names: BTreeSet<&Name> = tasks.iter().flat_map(|task| task.meta_features.keys()).collect();
-        let columns: Vec<Vec<Option<f64>>> = names.iter().map(|name| column(tasks, name)).collect();
+        let mut features: BTreeMap<&str, Vec<Vec<Option<f64>>>> = BTreeMap::new();
+        for name in names {
+            features.entry(feature(name)).or_default().push(column(tasks, name));
+        }
         let between = |a: usize, b: usize| {
-            let gaps = columns.iter().filter_map(|column| Some((column[a]? - column[b]?).powi(2)));
-            let (sum, n) = gaps.fold((0.0, 0.0), |(sum, n), gap| (sum + gap, n + 1.0));
+            let of_feature = |columns: &Vec<Vec<Option<f64>>>| {
+                mean(columns.iter().filter_map(|column| Some((column[a]? - column[b]?).powi(2))))
+            };
             let domain = if tasks[a].domain == tasks[b].domain { 0.0 } else { OTHER_DOMAIN };
-            domain + if n > 0.0 { sum / n } else { 0.0 }
+            domain + mean(features.values().filter_map(of_feature)).unwrap_or(0.0)
         };
         let n = tasks.len();
         let squares: Vec<Vec<f64>> = (0..n).map(|a| (0..n).map(|b| between(a, b)).collect()).collect();
@@ -58,6 +62,19 @@ impl TaskSimilarity {
             _ => 1.0,
         }
     }
+}
+
+/// The meta-feature that a numbered one is a component of; another is its own.
+fn feature(name: &str) -> &str {
+    match name.rsplit_once('_') {
+        Some((of, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => of,
+        _ => name,
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+    (n > 0.0).then(|| sum / n)
 }
 
 /// A meta-feature of all tasks in units of its deviation; `None` where a task lacks it. Positive ones are taken as logarithms.
@@ -99,6 +116,36 @@ mod tests {
         assert!(weight(1) > weight(2) && weight(1) > weight(3), "{} {} {}", weight(1), weight(2), weight(3));
         assert_eq!(similarity.weight(0, 2, None), 1.0);
         assert!((weight(0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_components_of_one_meta_feature_count_as_one() {
+        let described = |id: &str, samples: f64, embed: [f64; 3]| {
+            let mut task = task(id, Domain::Image, samples);
+            for (at, value) in embed.into_iter().enumerate() {
+                task.meta_features.insert(format!("embed_{at:02}").into(), value);
+            }
+            task
+        };
+        // In one component, or thrice the same: the distances stand as they did.
+        let tasks = |components: usize| {
+            let mut tasks = [
+                described("a", 1_000.0, [0.1; 3]),
+                described("b", 1_100.0, [0.9; 3]),
+                described("c", 9_000.0, [0.2; 3]),
+            ];
+            for task in &mut tasks {
+                task.meta_features.retain(|name, _| !(components == 1 && name.ends_with(['1', '2'])));
+            }
+            tasks
+        };
+        let weights = |components| {
+            let tasks = tasks(components);
+            let similarity = TaskSimilarity::new(&tasks.iter().collect::<Vec<_>>());
+            [1, 2].map(|other| similarity.weight(0, other, Some(0.7)))
+        };
+        let (one, three) = (weights(1), weights(3));
+        assert!(one.iter().zip(&three).all(|(one, three)| (one - three).abs() < 1e-12), "{one:?} {three:?}");
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod ranking;
 mod recommendation;
 mod recommender;
 mod space_history;
+mod space_trials;
 pub mod spaces;
 mod strategies;
 mod study;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, Task, TrialQuery};
+use heirloom_kb::{Architecture, KnowledgeStore, Name, Task};
 use heirloom_predictor::{Prediction, Seen, TransferModel, Views, percentile, task_shares};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -20,6 +20,7 @@ use crate::prices::Prices;
 use crate::ranking::Ranking;
 use crate::recommendation::{RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
 use crate::space_history::{Pool, SpaceHistory, find_space};
+use crate::space_trials::space_trials;
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
@@ -86,7 +87,7 @@ impl Recommender {
         }
         let found = find_space(&*self.store, space)?;
         // Read once for both: this is the slow part.
-        let trials = self.store.trials(&TrialQuery::space(space.clone(), Split::Validation))?.trials;
+        let trials = space_trials(&*self.store, &found)?;
         let costs = CostBook::new(&found, &trials, revision, earlier.map(|known| &*known.costs))?;
         let curves = SpaceCurves::new(&trials, &self.store.tasks()?);
         let fresh = Books { costs: Arc::new(costs), curves: Arc::new(curves) };

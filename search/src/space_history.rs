@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialQuery};
+use heirloom_kb::{Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial};
 use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
 };
 use ndarray::{Array2, Axis};
 
 use crate::model_shelf::ModelShelf;
+use crate::space_trials::{extended, space_trials};
 use crate::{SearchError, spaces};
 
 /// Spaces of up to so many assignments are ranked whole.
@@ -57,9 +58,9 @@ impl SpaceHistory {
     ) -> Result<Self, SearchError> {
         let stats = store.stats()?;
         let space = find_space(store, space)?;
-        let trials = store.trials(&TrialQuery::space(space.id().clone(), Split::Validation))?.trials;
+        let trials = space_trials(store, &space)?;
         tracing::debug!(space = %space.id(), trials = trials.len(), "trials read");
-        let counts = validation_counts(&stats, space.id());
+        let counts = validation_counts(&stats, &space);
         let unchanged =
             |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
         let known: Vec<_> = earlier
@@ -326,10 +327,17 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
     Err(SearchError::UnknownSpace { space: id.into(), known })
 }
 
-fn validation_counts(stats: &Stats, space: &Name) -> HashMap<Name, u64> {
-    let of_space =
-        stats.groups.iter().filter(|group| group.space == *space && group.split == Split::Validation);
-    of_space.map(|group| (group.task.clone(), group.trials)).collect()
+fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {
+    let extended = extended(space);
+    let counts = |group: &&GroupStats| {
+        let is_of_space = group.space == *space.id() || Some(&group.space) == extended.as_ref();
+        is_of_space && group.split == Split::Validation
+    };
+    let mut found = HashMap::new();
+    for group in stats.groups.iter().filter(counts) {
+        *found.entry(group.task.clone()).or_insert(0) += group.trials;
+    }
+    found
 }
 
 fn own_pool(space: &SearchSpace, table: &TrainingTable, earlier: Option<&SpaceHistory>) -> Vec<Architecture> {

@@ -53,6 +53,7 @@ pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(),
     let datasets = datasets.collect::<anyhow::Result<Vec<_>>>()?;
     let mut train = args.trainer.joint(&datasets, base.weights()?)?;
     let space = find_space(&*store, &args.space)?;
+    args.trainer.check_space(&space)?;
     let tasks = datasets.iter().map(|dataset| dataset.task()).collect();
     store.commit(&Batch { spaces: vec![space.clone()], tasks, ..Batch::default() })?;
     let candidates = spaces::pool(&space, args.candidates, args.seed);

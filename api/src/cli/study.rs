@@ -77,6 +77,10 @@ struct Answer {
 
 pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
+    let space = find_space(&*store, &args.space)?;
+    if args.train {
+        args.trainer.check_space(&space)?;
+    }
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut trainer: Box<dyn Trainer> = if args.train {
         let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
@@ -86,7 +90,6 @@ pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(),
     } else {
         Box::new(table_trainer(&*store, args)?)
     };
-    let space = find_space(&*store, &args.space)?;
     store.commit(&Batch {
         spaces: vec![space.clone()],
         tasks: vec![trainer.task().clone()],

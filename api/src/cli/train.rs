@@ -37,6 +37,7 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
         serde_json::from_str(&args.architecture).context("--architecture is not a JSON object of values")?;
     let store = base.open()?;
     let space = find_space(&*store, &args.space)?;
+    args.trainer.check_space(&space)?;
     let architecture = space.normalise(&architecture)?;
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
     let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);

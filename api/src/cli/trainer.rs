@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use heirloom_datasets::{Dataset, loaders};
 use heirloom_kb::{Architecture, KnowledgeStore, SearchSpace, Split, Trial};
+use heirloom_search::spaces;
 use heirloom_search::train::{Budget, Teacher, Trainer, WeightStore, sources};
 use indicatif::ProgressBar;
 
+use super::output::InputFault;
 use super::own_data::OwnDataArgs;
 use super::recipe::RecipeArgs;
 use super::start::StartArgs;
@@ -72,7 +74,7 @@ impl DataArgs {
 #[cfg(not(feature = "torch"))]
 pub(super) fn without_torch() -> anyhow::Error {
     let message = "this heirloom was built without libtorch; build it with: make build, or cargo build --features torch";
-    super::output::InputFault(message.into()).into()
+    InputFault(message.into()).into()
 }
 
 /// Where data sets are and how to train on them.
@@ -109,6 +111,20 @@ impl TrainerArgs {
     /// What a trial may cost.
     pub(super) fn budget(&self, seed: u64, split: Split) -> Budget {
         Budget { data_fraction: self.data_fraction, ..Budget::new(self.epochs, seed, split) }
+    }
+
+    /// Refuses a space that says what blocks inherit where nothing is to be inherited.
+    pub(super) fn check_space(&self, space: &SearchSpace) -> anyhow::Result<()> {
+        match spaces::family(space.id()).and_then(|family| family.extends) {
+            Some(plain) if !self.inherit => {
+                let id = space.id();
+                let message = format!(
+                    "the space {id} says what blocks inherit: give --inherit, or search in {plain}, which has the same networks"
+                );
+                Err(InputFault(message).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The trials whose weights may be inherited, if they may.
@@ -170,10 +186,9 @@ impl TrainerArgs {
         datasets: &[Arc<Dataset>],
         weights: Option<WeightStore>,
     ) -> anyhow::Result<JointTraining> {
-        use super::output::InputFault;
         use heirloom_search::train::torch::JointTrainer;
-        if self.start.is_given() {
-            let message = "tasks are learned together without --init-from and --teacher";
+        if self.inherit || self.start.is_given() {
+            let message = "tasks are learned together without --inherit, --init-from and --teacher";
             return Err(InputFault(message.into()).into());
         }
         let (first, others) = datasets.split_first().expect("the caller has counted them");

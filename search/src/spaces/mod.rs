@@ -7,6 +7,7 @@ mod blocks;
 mod cell_skeleton;
 mod chain_cnn;
 mod conv1d;
+mod heirs;
 #[cfg(test)]
 mod laws;
 mod mlp;
@@ -45,6 +46,8 @@ pub struct SpaceFamily {
     pub id: &'static str,
     /// What it is, in a line.
     pub title: &'static str,
+    /// The space whose architectures are architectures of this one that leave something unsaid, see [`widened`].
+    pub extends: Option<&'static str>,
     /// What data its networks are for.
     pub domains: &'static [Domain],
     /// The space as data.
@@ -59,10 +62,15 @@ pub struct SpaceFamily {
     pub net: fn(&Architecture, &NetInput) -> Result<NetGraph, NetError>,
 }
 
-static FAMILIES: [SpaceFamily; 6] = [
+const CHAIN_CNN_HEIR: &str = "chain-cnn-inherit/1";
+const CONV1D_HEIR: &str = "conv1d-inherit/1";
+const MLP_HEIR: &str = "mlp-inherit/1";
+
+static FAMILIES: [SpaceFamily; 9] = [
     SpaceFamily {
         id: chain_cnn::ID,
         title: "chains of convolution blocks for images and for log-mel pictures of sounds",
+        extends: None,
         domains: &[Domain::Image, Domain::Audio],
         space: chain_cnn::space,
         canonical: Architecture::clone,
@@ -71,8 +79,20 @@ static FAMILIES: [SpaceFamily; 6] = [
         net: chain_cnn::net,
     },
     SpaceFamily {
+        id: CHAIN_CNN_HEIR,
+        title: "chains of convolution blocks, with what each block inherits",
+        extends: Some(chain_cnn::ID),
+        domains: &[Domain::Image, Domain::Audio],
+        space: || heirs::space(CHAIN_CNN_HEIR, &chain_cnn::space()),
+        canonical: Architecture::clone,
+        admits: |_| true,
+        describe: |architecture| fingerprint(chain_cnn::net, architecture, &[3, 32, 32]),
+        net: chain_cnn::net,
+    },
+    SpaceFamily {
         id: conv1d::ID,
         title: "chains of 1-D convolutions for audio and time series",
+        extends: None,
         domains: &[Domain::Audio, Domain::Timeseries],
         space: conv1d::space,
         canonical: Architecture::clone,
@@ -81,8 +101,20 @@ static FAMILIES: [SpaceFamily; 6] = [
         net: conv1d::net,
     },
     SpaceFamily {
+        id: CONV1D_HEIR,
+        title: "chains of 1-D convolutions, with what each block inherits",
+        extends: Some(conv1d::ID),
+        domains: &[Domain::Audio, Domain::Timeseries],
+        space: || heirs::space(CONV1D_HEIR, &conv1d::space()),
+        canonical: Architecture::clone,
+        admits: |_| true,
+        describe: |architecture| fingerprint(conv1d::net, architecture, &[1, 1_024]),
+        net: conv1d::net,
+    },
+    SpaceFamily {
         id: mlp::ID,
         title: "multi-layer perceptrons for tables",
+        extends: None,
         domains: &[Domain::Tabular],
         space: mlp::space,
         canonical: Architecture::clone,
@@ -91,8 +123,20 @@ static FAMILIES: [SpaceFamily; 6] = [
         net: mlp::net,
     },
     SpaceFamily {
+        id: MLP_HEIR,
+        title: "multi-layer perceptrons, with what each block inherits",
+        extends: Some(mlp::ID),
+        domains: &[Domain::Tabular],
+        space: || heirs::space(MLP_HEIR, &mlp::space()),
+        canonical: Architecture::clone,
+        admits: |_| true,
+        describe: |architecture| fingerprint(mlp::net, architecture, &[16]),
+        net: mlp::net,
+    },
+    SpaceFamily {
         id: nas_bench_201::ID,
         title: "the cell of NAS-Bench-201",
+        extends: None,
         domains: &[Domain::Image],
         space: nas_bench_201::space,
         canonical: nas_bench_201::canonical,
@@ -103,6 +147,7 @@ static FAMILIES: [SpaceFamily; 6] = [
     SpaceFamily {
         id: nas_bench_graph::ID,
         title: "the graph neural networks of NAS-Bench-Graph",
+        extends: None,
         domains: &[Domain::Graph],
         space: nas_bench_graph::space,
         canonical: nas_bench_graph::canonical,
@@ -113,6 +158,7 @@ static FAMILIES: [SpaceFamily; 6] = [
     SpaceFamily {
         id: resnet::ID,
         title: "residual networks for images, for weights of torchvision and timm",
+        extends: None,
         domains: &[Domain::Image],
         space: resnet::space,
         canonical: Architecture::clone,
@@ -141,6 +187,13 @@ pub fn canonical(space: &str, architecture: &Architecture) -> Architecture {
         Some(family) => (family.canonical)(architecture),
         None => architecture.clone(),
     }
+}
+
+/// An architecture of the space that `space` extends, as one of `space`: one that says nothing of its blocks has all of them
+/// taken over and trained on, as far as there is anything to take over. Nothing for one that does not fit.
+#[must_use]
+pub fn widened(space: &SearchSpace, architecture: &Architecture) -> Option<Architecture> {
+    heirs::widened(space, architecture)
 }
 
 /// What the networks of a built-in space look like, as descriptors for the encoder; a space that came in a file has none.

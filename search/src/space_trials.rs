@@ -1,0 +1,103 @@
+//! The trials that tell of a space: its own, and those of the space that it extends.
+
+use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Split, StoreError, Trial, TrialQuery};
+
+use crate::spaces;
+
+/// The validation trials that tell of a space: its own and, as trials of this space, those of the space that it extends, see
+/// [`spaces::widened`].
+///
+/// # Errors
+/// Of the store.
+pub(crate) fn space_trials(
+    store: &dyn KnowledgeStore,
+    space: &SearchSpace,
+) -> Result<Vec<Trial>, StoreError> {
+    let of = |id: Name| Ok::<_, StoreError>(store.trials(&TrialQuery::space(id, Split::Validation))?.trials);
+    let mut trials = of(space.id().clone())?;
+    let Some(extended) = extended(space) else { return Ok(trials) };
+    let wide = of(extended)?.into_iter().filter_map(|trial| {
+        let architecture = spaces::widened(space, &trial.architecture)?;
+        Some(Trial { space: space.id().clone(), architecture, ..trial })
+    });
+    trials.extend(wide);
+    Ok(trials)
+}
+
+/// The space that a built-in one extends.
+pub(crate) fn extended(space: &SearchSpace) -> Option<Name> {
+    spaces::family(space.id())?.extends.map(Name::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use heirloom_kb::{Batch, Domain, Goal, MemoryStore, Task};
+
+    use super::*;
+    use crate::{Objectives, RecommendationRequest, Recommender};
+
+    /// Tables of two past tasks on which wide networks do better, told in the plain space.
+    fn base() -> (MemoryStore, Vec<Trial>) {
+        let plain = (spaces::family("mlp/1").unwrap().space)();
+        let tasks = ["a", "b", "new"].map(|id| Task::new(id, Domain::Tabular, "accuracy", Goal::Maximize));
+        let trials: Vec<Trial> = ["a", "b"]
+            .iter()
+            .flat_map(|task| {
+                spaces::pool(&plain, 40, 0).into_iter().map(move |architecture| (task, architecture))
+            })
+            .map(|(task, architecture)| {
+                let score = architecture.number("width1").unwrap().ln();
+                Trial::new(*task, plain.id().clone(), architecture, Split::Validation, "accuracy", score)
+            })
+            .collect();
+        let store = MemoryStore::default();
+        let batch = Batch { spaces: vec![plain], tasks: tasks.to_vec(), trials: trials.clone() };
+        store.commit(&batch).unwrap();
+        (store, trials)
+    }
+
+    #[test]
+    fn the_trials_of_an_extended_space_tell_of_the_wider() {
+        let (store, told) = base();
+        let heir = (spaces::family("mlp-inherit/1").unwrap().space)();
+        let trials = space_trials(&store, &heir).unwrap();
+        assert_eq!(trials.len(), told.len());
+        for trial in &trials {
+            assert_eq!(trial.normalise(&heir).unwrap().architecture, trial.architecture);
+        }
+        let unrelated = (spaces::family("conv1d-inherit/1").unwrap().space)();
+        assert!(space_trials(&store, &unrelated).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_recommendation_in_the_wider_space_starts_from_them_and_hears_of_new_ones() {
+        let (store, _) = base();
+        let store = Arc::new(store);
+        let recommender = Recommender::new(store.clone());
+        let request = RecommendationRequest {
+            task: "new".into(),
+            space: "mlp-inherit/1".into(),
+            k: 3,
+            candidates: None,
+            exclude: vec![],
+            exclude_tasks: vec![],
+            seed: 0,
+            objectives: Objectives::default(),
+        };
+        let first = recommender.recommend(&request).unwrap();
+        let widths: Vec<f64> =
+            first.ranked.iter().map(|one| one.architecture.number("width1").unwrap()).collect();
+        assert!(widths.iter().all(|width| *width >= 256.0), "{widths:?}");
+        // A trial in the plain space, of the task itself.
+        let plain = (spaces::family("mlp/1").unwrap().space)();
+        let tried = spaces::pool(&plain, 1, 7).remove(0);
+        let trial = Trial::new("new", plain.id().clone(), tried, Split::Validation, "accuracy", 0.1);
+        store.append(&[trial]).unwrap();
+        assert_eq!(
+            recommender.history(&"mlp-inherit/1".into()).unwrap().scores("new").unwrap().rows.len(),
+            1
+        );
+    }
+}
