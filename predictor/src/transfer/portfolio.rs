@@ -1,13 +1,14 @@
 //! The first picks, chosen together before the first trial.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::features::Features;
 use super::kernel::Kernel;
-use super::{Seen, TransferModel};
+use super::{Seen, TransferModel, Views};
 
 /// Candidates among which a portfolio is chosen: those of the highest expected height.
 const SHORTLIST: usize = 1_200;
@@ -24,6 +25,8 @@ pub struct Portfolio {
     shortlist: Vec<usize>,
     /// Heights, `(shortlist, scenarios)`.
     heights: Array2<f64>,
+    /// The best height in each scenario of what was tried before, `(scenarios,)`.
+    reached: Vec<f64>,
 }
 
 impl TransferModel {
@@ -33,7 +36,7 @@ impl TransferModel {
     #[must_use]
     pub fn portfolio(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
         if self.weights.is_empty() {
-            return self.spread(seen, open, seed);
+            return self.spread_beside(&seen.features.select(&[]), seen, open, seed);
         }
         let features = &seen.features;
         let kernel = self.trusting(seen);
@@ -65,13 +68,21 @@ impl TransferModel {
         for (mut to, column) in heights.columns_mut().into_iter().zip(&columns) {
             to.iter_mut().zip(column).for_each(|(to, z)| *to = self.shape.height(*z));
         }
-        Portfolio { shortlist, heights }
+        let reached = vec![f64::NEG_INFINITY; columns.len()];
+        Portfolio { shortlist, heights, reached }
+    }
+
+    /// Picks in which the past has no say, beside what has been `tried`: where the pool is told least of. For a task whose first
+    /// trials speak against its history.
+    #[must_use]
+    pub fn spread(&self, seen: &Seen, tried: &Views, open: &[usize], seed: u64) -> Portfolio {
+        self.spread_beside(&seen.lens.see(tried), seen, open, seed)
     }
 
     /// Without a past, nothing is known but that likes score alike: the scenarios are places of the pool, and what a
     /// candidate tells of each is how alike they are. The first pick is the most central, the next are where the pool is
     /// told least of. The largest expected height would be that of the largest variance, a corner of the space.
-    fn spread(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
+    fn spread_beside(&self, tried: &Features, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut some = |most: usize| -> Vec<usize> {
             let mut chosen = sample(&mut rng, open.len(), open.len().min(most)).into_vec();
@@ -80,12 +91,17 @@ impl TransferModel {
         };
         let (shortlist, places) = (some(SHORTLIST), some(PLACES));
         let kernel = Kernel { own: 1.0, linear: 0.0, ..self.alone(seen) };
-        let likeness = kernel.between(&seen.features.select(&shortlist), &seen.features.select(&places));
+        let places = seen.features.select(&places);
+        let likeness = kernel.between(&seen.features.select(&shortlist), &places);
+        let told = kernel.between(tried, &places);
+        let most =
+            |likeness: ArrayView1<'_, f64>| likeness.fold(f64::NEG_INFINITY, |most, one| most.max(*one));
+        let reached = told.columns().into_iter().map(most).collect();
         let total = likeness.sum_axis(Axis(1));
         let mut order: Vec<usize> = (0..shortlist.len()).collect();
         order.sort_by(|a, b| total[*b].total_cmp(&total[*a]).then(a.cmp(b)));
         let heights = likeness.select(Axis(0), &order);
-        Portfolio { shortlist: order.into_iter().map(|at| shortlist[at]).collect(), heights }
+        Portfolio { shortlist: order.into_iter().map(|at| shortlist[at]).collect(), heights, reached }
     }
 }
 
@@ -97,8 +113,7 @@ impl Portfolio {
     /// al., "Auto-sklearn 2.0" (arXiv:2007.04074), section 4.
     #[must_use]
     pub fn picks(&self, chosen: &[usize], k: usize) -> Vec<usize> {
-        let scenarios = self.heights.ncols();
-        let mut best = vec![f64::NEG_INFINITY; scenarios];
+        let mut best = self.reached.clone();
         let mut open = vec![true; self.shortlist.len()];
         let take = |row: usize, best: &mut Vec<f64>| {
             best.iter_mut().zip(self.heights.row(row)).for_each(|(best, height)| *best = best.max(*height));

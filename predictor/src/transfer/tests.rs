@@ -127,6 +127,32 @@ fn a_misleading_history_is_overruled_and_loses_trust() {
 }
 
 #[test]
+fn spread_picks_lie_apart_from_what_was_tried() {
+    let history = history(&[true, true, true]);
+    let model = history.model();
+    let seen = model.see(&history.views);
+    let picks = |tried: &[usize]| {
+        let open: Vec<usize> = (0..10).filter(|at| !tried.contains(at)).collect();
+        model.spread(&seen, &history.views.select(tried), &open, 0).picks(&[], 2)
+    };
+    let (central, low, high) = (picks(&[])[0], picks(&[8, 9])[0], picks(&[0, 1])[0]);
+    assert!((3..=6).contains(&central) && low <= 4 && high >= 5, "{central} {low} {high}");
+    let both = picks(&[4, 5]);
+    assert!(both.iter().any(|at| *at <= 2) && both.iter().any(|at| *at >= 7), "{both:?}");
+}
+
+#[test]
+fn while_the_past_holds_its_opposite_has_no_say() {
+    let history = history(&[true, true, true]);
+    let rows = [9, 7, 4, 2];
+    let (_, right) = history.learn(&rows, &[Some(9.0), Some(7.0), Some(4.0), Some(2.0)]);
+    assert_eq!(right.reversed(), 0.0);
+    let (seen, wrong) = history.learn(&rows, &[Some(0.0), Some(2.0), Some(5.0), Some(7.0)]);
+    assert!(wrong.reversed() > 10.0 * wrong.trust(), "{} {}", wrong.reversed(), wrong.trust());
+    assert!(best(&wrong.expect(&seen)) <= 1);
+}
+
+#[test]
 fn the_readings_share_all_belief() {
     let history = history(&[true, true, true]);
     for scores in [[9.0, 6.0, 3.0], [3.0, 6.0, 9.0], [5.0, 1.0, 5.0]] {

@@ -18,11 +18,12 @@ use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
-/// First picks that are spread over the pool where there is no past: before that, the largest expected improvement is that
-/// of the largest variance, at the edges of the space.
+/// First picks that are spread over the pool where there is no past, or none that holds: before that, the largest expected
+/// improvement is that of the largest variance, at the edges of the space.
 const SPREAD: usize = 4;
 
-/// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for. While nothing has been told, the
+/// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for.
+/// While nothing has been told, the
 /// proposals are a portfolio: chosen together to have the best of them do well whichever past task the new one is like.
 /// What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
 /// batch spreads.
@@ -128,6 +129,12 @@ impl SurrogateStrategy {
     /// beyond it.
     fn improve(&self) -> Result<Pick, SearchError> {
         let posterior = self.posterior()?;
+        if let Some(position) = self.spread_pick(&posterior)? {
+            let expected = posterior.expect(&self.seen.select(&[position]));
+            let trust = 100.0 * posterior.trust();
+            let why = format!("least is told of its like by what was tried; {trust:.0} % trust in the past");
+            return Ok(self.pick_of(position, &expected, why));
+        }
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let (trust, reversed) = (posterior.trust(), posterior.reversed());
@@ -148,9 +155,26 @@ impl SurrogateStrategy {
             return Ok(Pick { canonical, position: None, mean, std, why: why(gain) });
         }
         let expected = posterior.expect(&self.seen.select(&[position]));
+        Ok(self.pick_of(position, &expected, why(gain)))
+    }
+
+    /// A position, and what is expected of it alone.
+    fn pick_of(&self, position: usize, expected: &Prediction, why: String) -> Pick {
         let canonical = self.candidates.pool().architectures[position].clone();
-        let (mean, std) = (expected.mean[0], expected.std[0]);
-        Ok(Pick { canonical, position: Some(position), mean, std, why: why(gain) })
+        Pick { canonical, position: Some(position), mean: expected.mean[0], std: expected.std[0], why }
+    }
+
+    /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
+    /// the wrong way round.
+    fn spread_pick(&self, posterior: &Posterior) -> Result<Option<usize>, SearchError> {
+        let few = self.own.len() + self.pending.len() < SPREAD;
+        let by_gain = self.acquisition == Acquisition::ExpectedImprovement;
+        if !few || !by_gain || posterior.trust().max(posterior.reversed()) >= 0.5 {
+            return Ok(None);
+        }
+        let tried = joined(&self.own_views, &self.views_of(&self.pending_architectures())?);
+        let spread = self.model.spread(&self.seen, &tried, self.candidates.open(), self.seed);
+        Ok(spread.picks(&[], 1).first().copied())
     }
 
     /// The best that local search finds outside the pool, from the best inside it and the best tried.
@@ -226,9 +250,13 @@ impl SurrogateStrategy {
 
     fn posterior(&self) -> Result<Posterior, SearchError> {
         let (telling, scores) = self.own.telling();
-        let pending: Vec<Architecture> = self.pending.iter().map(|(pending, _)| pending.clone()).collect();
+        let pending = self.views_of(&self.pending_architectures())?;
         let own = self.own_views.select(&telling);
-        Ok(self.model.condition(&self.seen, &own, &scores, &self.views_of(&pending)?)?)
+        Ok(self.model.condition(&self.seen, &own, &scores, &pending)?)
+    }
+
+    fn pending_architectures(&self) -> Vec<Architecture> {
+        self.pending.iter().map(|(pending, _)| pending.clone()).collect()
     }
 }
 

@@ -1,0 +1,40 @@
+//! The readings of a new task: what its past may mean for it.
+
+use super::posterior::{Reading, Told, UnitBelief};
+use super::{Seen, TransferModel};
+use crate::PredictError;
+
+/// The prior weight of a past that says the opposite, as a share of the distrust in it: scores filed under the wrong goal, or a
+/// task for which is bad what is good elsewhere. Rare, but then all that is known of the past serves again.
+const REVERSED: f64 = 0.3;
+
+impl TransferModel {
+    /// The readings of the trials that count, with their prior weights: one that trusts the past, and where there is a past,
+    /// one in which it says nothing, and perhaps one in which it says the opposite.
+    ///
+    /// The last counts only if it explains the trials better than the first. Before that it would have its say in what is
+    /// tried next, for it promises wonders where the past thinks worst, and would cost every helpful history some trials.
+    /// Its weight comes on top of the others', so that where it does not count all is as without it.
+    pub(super) fn readings(
+        &self,
+        seen: &Seen,
+        told: &Told<'_>,
+        unit: UnitBelief,
+    ) -> Result<Vec<(f64, Reading)>, PredictError> {
+        let read = |slope, kernel| Reading::new(slope, kernel, told, &self.shape, unit);
+        let trusting = read(self.slope(), self.trusting(seen))?;
+        if self.weights.is_empty() {
+            return Ok(vec![(1.0, trusting)]);
+        }
+        let trust = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
+        let weight = REVERSED * (1.0 - trust);
+        let alone = read(0.0, self.alone(seen))?;
+        let reversed = read(-self.slope(), self.trusting(seen))?;
+        let counts = weight.ln() + reversed.log_evidence > trust.ln() + trusting.log_evidence;
+        let mut readings = vec![(trust, trusting), (1.0 - trust, alone)];
+        if counts {
+            readings.push((weight, reversed));
+        }
+        Ok(readings)
+    }
+}
