@@ -1,5 +1,7 @@
 """Real images and sounds as folders of class folders, for the scripts that measure on them."""
 
+import math
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -50,3 +52,24 @@ def recordings(data: Path, speaker: str) -> dict[str, list[Path]]:
         if who == speaker:
             found.setdefault(digit, []).append(file)
     return found
+
+
+def by_character(folder: Path) -> dict[str, list[Path]]:
+    """The drawings of an alphabet, by character."""
+    return {of.name: sorted(of.glob("*.png")) for of in sorted(folder.iterdir())}
+
+
+def few(files: dict[str, list[Path]], n: int, n_test: int, folder: Path, seed: int) -> Path:
+    """A folder of train/ with `n` examples a class and test/ with `n_test`, drawn by the seed."""
+    chance = random.Random(seed)
+    drawn = {name: chance.sample(own, n + n_test) for name, own in files.items()}
+    link(folder / "train", {name: own[:n] for name, own in drawn.items()})
+    link(folder / "test", {name: own[n:] for name, own in drawn.items()})
+    return folder
+
+
+def interval(values: list[float]) -> str:
+    """The mean and half of its 95 % interval, by the normal approximation."""
+    mean = sum(values) / len(values)
+    variance = sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1)
+    return f"{mean:+.3f} ± {1.96 * math.sqrt(variance / len(values)):.3f}"

@@ -11,14 +11,12 @@ over because fresh ones suited as well (the guard).
 
 import argparse
 import json
-import math
 import os
-import random
 import subprocess
 import tempfile
 from pathlib import Path
 
-from data_folders import alphabets, link, photographs, recordings, unpack
+from data_folders import alphabets, by_character, few, interval, link, photographs, recordings, unpack
 
 COMMON = {"activation": "relu", "head": 0, "dropout": 0.0, "lr": 0.003, "weight_decay": 1e-4}
 # Two networks of three blocks: plain, and residual and wider.
@@ -67,15 +65,6 @@ class Heirloom:
         return json.loads(done.stdout)
 
 
-def few(files: dict[str, list[Path]], n: int, n_test: int, folder: Path, seed: int) -> Path:
-    """A folder of train/ with `n` examples a class and test/ with `n_test`, drawn by the seed."""
-    chance = random.Random(seed)
-    drawn = {name: chance.sample(own, n + n_test) for name, own in files.items()}
-    link(folder / "train", {name: own[:n] for name, own in drawn.items()})
-    link(folder / "test", {name: own[n:] for name, own in drawn.items()})
-    return folder
-
-
 def pairs(data: Path):
     """(what it shows, source's files a class, its options, target's files a class, its options, examples a class)."""
     pictures, side = photographs(data), ["--side", "16"]
@@ -90,16 +79,6 @@ def pairs(data: Path):
     yield "other speakers to a speaker", others, [], sounds["theo"], [], (4, 30)
     yield "photographs to a speaker", rest, ["--side", "32"], sounds["theo"], [], (4, 30)
     yield "alphabet to a speaker", letters["korean"], ["--side", "32"], sounds["theo"], [], (4, 30)
-
-
-def by_character(folder: Path) -> dict[str, list[Path]]:
-    return {of.name: sorted(of.glob("*.png")) for of in sorted(folder.iterdir())}
-
-
-def interval(values: list[float]) -> str:
-    mean = sum(values) / len(values)
-    variance = sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1)
-    return f"{mean:+.3f} ± {1.96 * math.sqrt(variance / len(values)):.3f}"
 
 
 def main() -> None:

@@ -216,3 +216,16 @@ fn a_benchmark_leaves_each_task_out_and_draws_it() {
             .contains(r#"known are "a", "b", "c""#)
     );
 }
+
+/// What blocks inherit says nothing where nothing is inherited.
+#[test]
+fn a_space_that_inherits_wants_to_inherit() {
+    let program = Program::new();
+    for args in [
+        ["study", "--task", "digits", "--space", "chain-cnn-inherit/1", "--train"].as_slice(),
+        &["train", "--task", "iris", "--space", "mlp-inherit/1", "--architecture", "{}"],
+    ] {
+        let words = program.refusal(args);
+        assert!(words.contains("give --inherit, or search in"), "{words}");
+    }
+}

@@ -5,14 +5,14 @@ use super::net_graph::{NetError, NetGraph, Op};
 /// Buckets for operations, operations at a depth, operations that feed the output, and paths of two and three.
 const BLOCKS: [usize; 5] = [16, 64, 16, 64, 128];
 /// Numbers about the whole network, before the blocks.
-const STATISTICS: [&str; 6] = ["depth", "paths_out", "reach", "least_reach", "params", "flops"];
+const STATISTICS: [&str; 7] = ["depth", "paths_out", "reach", "least_reach", "params", "flops", "synflow"];
 /// Their weights: one unit is a factor of two; depths and reaches differ by little and say much.
-const WEIGHTS: [f64; 6] = [0.6, 0.6, 0.6, 0.6, 0.05, 0.05];
+const WEIGHTS: [f64; 7] = [0.6, 0.6, 0.6, 0.6, 0.05, 0.05, 0.05];
 /// Operations deeper than this count as at this depth.
 const DEEPEST: usize = 15;
 
 /// What a network looks like: statistics of the whole (depth, number of branches that reach the output, receptive reach,
-/// parameters, multiply-adds; logarithms), and the shares that operations and paths of two and three operations have in it.
+/// parameters, multiply-adds, synaptic flow; logarithms), and the shares that operations and paths of two and three operations have in it.
 /// Shares enter as square roots (Hellinger), so that squared distances are at most 1 over all blocks together; names are
 /// hashed into buckets, so that networks of any space compare. Norms, activations, sums and joins are passed through.
 ///
@@ -50,6 +50,7 @@ impl Fingerprint {
             log(skeleton.reach.0),
             (1.0 + cost.params as f64).log2(),
             (1.0 + cost.flops as f64).log2(),
+            net.synaptic_flow()? / std::f64::consts::LN_2,
         ];
         let mut entries: Vec<f64> =
             statistics.iter().zip(WEIGHTS).map(|(value, weight)| weight * value).collect();

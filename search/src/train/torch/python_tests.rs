@@ -163,3 +163,31 @@ fn a_trial_starts_from_a_file_and_says_what_it_took() {
     assert_eq!(again.extra["init_from"]["taken"], 12);
     assert!(again.score >= first.score, "{:?} after {:?}", again.score, first.score);
 }
+
+/// A grey image is one whose colours are the same.
+#[test]
+fn weights_of_colour_images_serve_grey_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let (space, architecture) = small_cnn();
+    let net = |channels| {
+        let input = NetInput { shape: vec![channels, 8, 8], n_classes: 2 };
+        net_of(space.id(), &architecture, &input).unwrap()
+    };
+    let (colour_net, grey_net) = (net(3), net(1));
+    let _turn = turn();
+    let network = |net, seed| Network::new(net, Device::Cpu, &Recipe::default(), seed).unwrap();
+    let (colour, grey) = (network(&colour_net, 0), network(&grey_net, 1));
+    let file = dir.path().join("colour.safetensors");
+    std::fs::write(&file, weights::to_bytes(&colour.tensors()).unwrap()).unwrap();
+    let outside = OutsideWeights::read(&file).unwrap();
+    let taken = outside.fit(&grey_net).unwrap();
+    assert_eq!((taken.taken, taken.recoloured.as_slice()), (12, &["block1.0.weight".to_owned()][..]));
+    assert!(taken.missing.is_empty() && taken.other_shape.is_empty(), "{taken:?}");
+    outside.fill(&grey).unwrap();
+    no_grad(|| {
+        let image = Tensor::rand([5, 1, 8, 8], (Kind::Float, Device::Cpu));
+        let of_grey = grey.module.forward(&image, false).unwrap();
+        let of_colour = colour.module.forward(&image.repeat([1, 3, 1, 1]), false).unwrap();
+        assert!(largest_difference(&of_grey, &of_colour) < 1e-5);
+    });
+}
