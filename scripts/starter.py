@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12, help="of images and sounds; tables have twice as many")
     parser.add_argument("--work", type=Path, help="keep unpacked data and base here, and go on there")
     args = parser.parse_args()
-    work = args.work or Path(tempfile.mkdtemp())
+    work = (args.work or Path(tempfile.mkdtemp())).resolve()
     data = unpack(args.data, work)
     links = Path(tempfile.mkdtemp(dir=work))
     base = f"sled://{work.resolve()}/base"

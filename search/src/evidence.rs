@@ -91,7 +91,7 @@ fn nearest_row(history: &SpaceHistory, past: &[usize], x: ArrayView1<'_, f64>) -
 }
 
 fn ids(history: &SpaceHistory, cited: &[Cited]) -> Vec<TrialId> {
-    cited.iter().map(|cited| history.table().tasks()[cited.task].trials[cited.at]).collect()
+    cited.iter().map(|cited| history.origin(history.table().tasks()[cited.task].trials[cited.at])).collect()
 }
 
 /// `this architecture: better than 99 % on cora, 97 % on cs, 3 more`.

@@ -13,6 +13,7 @@ mod evidence;
 pub mod fidelity;
 mod goals;
 mod joint;
+mod looks;
 mod maximiser;
 mod model_shelf;
 pub mod net;

@@ -7,6 +7,9 @@ use heirloom_kb::{Domain, Goal, Name, Task};
 use crate::SearchError;
 use crate::space_history::SpaceHistory;
 
+/// Names that a note gives before it only counts.
+const NAMED: usize = 4;
+
 /// For which task a recommendation is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskChoice {
@@ -82,12 +85,19 @@ impl NewTask {
         let unheard: Vec<String> =
             self.meta_features.keys().filter(unheard).map(|name| format!("{name:?}")).collect();
         if !unheard.is_empty() && !past.is_empty() {
-            notes
-                .push(format!("no past task has the meta-features {}: they say nothing", unheard.join(", ")));
+            notes.push(format!("no past task has the meta-features {}: they say nothing", some_of(&unheard)));
         }
         let mut task = Task::new(free_id(history), domain, metric, goal);
         task.meta_features = self.meta_features.clone();
         task.normalise().map_err(|error| SearchError::BadTask { reason: error.to_string() })
+    }
+}
+
+/// The first few of many names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    match names.len().checked_sub(NAMED) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..NAMED].join(", ")),
     }
 }
 
@@ -112,4 +122,16 @@ fn most_common<T: Ord>(values: impl Iterator<Item = T>) -> Option<T> {
 /// The word that a domain has in JSON.
 fn word(domain: &Domain) -> String {
     format!("{domain:?}").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::some_of;
+
+    #[test]
+    fn many_names_are_counted() {
+        let names: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(String::from).into();
+        assert_eq!(some_of(&names[..4]), "a, b, c, d");
+        assert_eq!(some_of(&names), "a, b, c, d and 2 more");
+    }
 }

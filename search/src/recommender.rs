@@ -3,24 +3,25 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, Task};
+use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Task};
 use heirloom_predictor::{Prediction, Seen, TransferModel, Views, percentile, task_shares};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::evidence::evidence;
 use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
+use crate::looks::{Looks, centre};
 use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
 use crate::own_trials::OwnTrials;
 use crate::prices::Prices;
 use crate::ranking::Ranking;
 use crate::recommendation::{RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
 use crate::space_history::{Pool, SpaceHistory, find_space};
-use crate::space_trials::space_trials;
+use crate::space_trials::SpaceTrials;
+use crate::{SearchError, spaces};
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
@@ -73,25 +74,24 @@ impl Recommender {
     /// # Errors
     /// [`SearchError::UnknownSpace`], or of the store.
     pub fn costs(&self, space: &Name) -> Result<Arc<CostBook>, SearchError> {
-        Ok(self.books(space)?.costs)
+        Ok(self.books(&find_space(&*self.store, space)?)?.costs)
     }
 
-    fn books(&self, space: &Name) -> Result<Books, SearchError> {
+    fn books(&self, space: &SearchSpace) -> Result<Books, SearchError> {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = books.get(space);
+        let earlier = books.get(space.id());
         let revision = self.store.stats()?.revision;
         if let Some(known) = earlier
             && known.costs.revision() == revision
         {
             return Ok(known.clone());
         }
-        let found = find_space(&*self.store, space)?;
         // Read once for both: this is the slow part.
-        let trials = space_trials(&*self.store, &found)?;
-        let costs = CostBook::new(&found, &trials, revision, earlier.map(|known| &*known.costs))?;
+        let trials = SpaceTrials::read(&*self.store, space)?.trials;
+        let costs = CostBook::new(space, &trials, revision, earlier.map(|known| &*known.costs))?;
         let curves = SpaceCurves::new(&trials, &self.store.tasks()?);
         let fresh = Books { costs: Arc::new(costs), curves: Arc::new(curves) };
-        books.insert(space.clone(), fresh.clone());
+        books.insert(space.id().clone(), fresh.clone());
         Ok(fresh)
     }
 
@@ -109,22 +109,59 @@ impl Recommender {
         let history = self.history(&request.space)?;
         let mut notes = Vec::new();
         let task = request.task.task(&history, &mut notes)?;
+        let past = history.past(&task.id, &request.exclude_tasks);
+        if past.is_empty()
+            && let Some(answer) = self.by_looks(&history, &task, request, &notes)?
+        {
+            return Ok(answer);
+        }
+        self.rank_over(&history, past, &task, request, notes)
+    }
+
+    /// The answer that other spaces give for one without past tasks, see [`Looks`].
+    pub(crate) fn by_looks(
+        &self,
+        home: &SpaceHistory,
+        task: &Task,
+        request: &RecommendationRequest,
+        notes: &[String],
+    ) -> Result<Option<Recommendation>, SearchError> {
+        let Some(Looks { history, past, request: among, note }) = Looks::of(self, home, task, request)?
+        else {
+            return Ok(None);
+        };
+        let notes = notes.iter().cloned().chain([note]).collect();
+        let answer = self.rank_over(&history, past, task, &among, notes)?;
+        Ok(Some(Looks::answer(request, answer)))
+    }
+
+    /// The answer that the past tasks, columns of a history, give.
+    fn rank_over(
+        &self,
+        history: &SpaceHistory,
+        past: Vec<usize>,
+        task: &Task,
+        request: &RecommendationRequest,
+        mut notes: Vec<String>,
+    ) -> Result<Recommendation, SearchError> {
         let pool = history.pool_of(request.candidates.as_deref())?;
-        let past = telling(&history, history.past(&task.id, &request.exclude_tasks), &mut notes);
-        let own = OwnTrials::of_task(&history, &task.id, &request.exclude_tasks, &pool, &mut notes);
+        let past = telling(history, past, &mut notes);
+        let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
         let excluded = history.canonical(&request.exclude)?;
-        let open =
-            open_candidates(&history, &pool, own.architectures().iter().chain(&excluded), request.seed);
+        let open = open_candidates(history, &pool, own.architectures().iter().chain(&excluded), request.seed);
         if open.is_empty() {
             return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
         }
-        notes.extend(poor_history(&history, &past, &own, open.len()));
+        notes.extend(poor_history(history, &past, &own, open.len()));
         notes.extend(few_candidates(open.len(), request.k));
         let views = pool.views.tasks(&past);
-        let belief = believe(&history, &task, &past, &own, &views, &mut notes)?;
-        let prediction = belief.expected.select(&open);
+        let belief = believe(history, task, &past, &own, &views, &mut notes)?;
+        let mut prediction = belief.expected.select(&open);
+        if &**history.space().id() == spaces::any_network().id {
+            centre(&mut prediction);
+        }
         let own_column = history.column(&task.id).filter(|_| !own.is_empty());
-        let books = self.books(&request.space)?;
+        let books = self.books(history.space())?;
         let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
         let ranking = if request.objectives.is_score_alone() {
             let first = belief.first_picks(&open, request);
@@ -135,18 +172,18 @@ impl Recommender {
             goals.rank(&open, &prediction, &belief.scored, request.k)?
         };
         notes.extend(ranking.notes());
-        let ranked = rank(&history, &past, own_column, &pool, &open, &prediction, &ranking);
+        let ranked = rank(history, &past, own_column, &pool, &open, &prediction, &ranking);
         Ok(Recommendation {
             space: request.space.clone(),
             ranked: priced(ranked, &ranking, book, &target, &pool, &open)?,
             front: ranking.front(book, &target, &pool, &open, &prediction)?,
-            history: shares(&history, &past, &belief.expected, &views),
+            history: shares(history, &past, &belief.expected, &views),
             candidates: open.len(),
             own_trials: own.len(),
             trust: belief.trust,
-            fidelity: books.advice(&task, &request.exclude_tasks),
+            fidelity: books.advice(task, &request.exclude_tasks),
             notes,
-            task: task.id,
+            task: task.id.clone(),
         })
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial};
+use heirloom_kb::{
+    Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialId,
+};
 use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
 };
 use ndarray::{Array2, Axis};
 
 use crate::model_shelf::ModelShelf;
-use crate::space_trials::{extended, space_trials};
+use crate::space_trials::SpaceTrials;
 use crate::{SearchError, spaces};
 
 /// Spaces of up to so many assignments are ranked whole.
@@ -33,6 +35,8 @@ pub struct SpaceHistory {
     /// Validation trials of each task when this was made: who has more since has a new model to be made.
     counts: HashMap<Name, u64>,
     revision: u64,
+    /// Ids in the base of trials that were made in another space.
+    origins: HashMap<TrialId, TrialId>,
 }
 
 /// Candidates and how the past tasks' models see them.
@@ -57,8 +61,9 @@ impl SpaceHistory {
         earlier: Option<&SpaceHistory>,
     ) -> Result<Self, SearchError> {
         let stats = store.stats()?;
-        let space = find_space(store, space)?;
-        let trials = space_trials(store, &space)?;
+        let any = spaces::any_network();
+        let space = if &**space == any.id { (any.space)() } else { find_space(store, space)? };
+        let SpaceTrials { trials, origins } = SpaceTrials::read(store, &space)?;
         tracing::debug!(space = %space.id(), trials = trials.len(), "trials read");
         let counts = validation_counts(&stats, &space);
         let unchanged =
@@ -70,7 +75,7 @@ impl SpaceHistory {
             .cloned()
             .collect();
         let mut history = SpaceHistory::build(space, store.tasks()?, &trials, known, Some(store), earlier)?;
-        (history.counts, history.revision) = (counts, stats.revision);
+        (history.counts, history.revision, history.origins) = (counts, stats.revision, origins);
         Ok(history)
     }
 
@@ -105,7 +110,8 @@ impl SpaceHistory {
         let agreement = Agreement::new(&table, &models)?;
         let pool = Arc::new(Pool::new(own_pool(&space, &table, earlier), &table, &models, earlier)?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
-        Ok(SpaceHistory { space, tasks, table, models, agreement, pool, counts: HashMap::new(), revision: 0 })
+        let (counts, origins, revision) = (HashMap::new(), HashMap::new(), 0);
+        Ok(SpaceHistory { space, tasks, table, models, agreement, pool, counts, revision, origins })
     }
 
     /// The space.
@@ -137,6 +143,11 @@ impl SpaceHistory {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The id that the base has of a trial of the table.
+    pub(crate) fn origin(&self, trial: TrialId) -> TrialId {
+        self.origins.get(&trial).copied().unwrap_or(trial)
     }
 
     /// A task of the base.
@@ -328,10 +339,10 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
 }
 
 fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {
-    let extended = extended(space);
+    let relatives = spaces::relatives(space.id());
     let counts = |group: &&GroupStats| {
-        let is_of_space = group.space == *space.id() || Some(&group.space) == extended.as_ref();
-        is_of_space && group.split == Split::Validation
+        let tells = group.space == *space.id() || relatives.contains(&group.space);
+        tells && group.split == Split::Validation
     };
     let mut found = HashMap::new();
     for group in stats.groups.iter().filter(counts) {
@@ -349,6 +360,10 @@ fn own_pool(space: &SearchSpace, table: &TrainingTable, earlier: Option<&SpaceHi
     }
     let mut pool: Vec<Architecture> =
         best_tried(table).into_iter().map(|row| table.architectures()[row].clone()).collect();
+    if &**space.id() == spaces::any_network().id {
+        // Nothing is proposed in it.
+        return pool;
+    }
     let new =
         spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
     pool.extend(new);

@@ -1,32 +1,41 @@
-//! The trials that tell of a space: its own, and those of the space that it extends.
+//! The trials that tell of a space: its own, and those of spaces that it has to do with.
 
-use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Split, StoreError, Trial, TrialQuery};
+use std::collections::HashMap;
+
+use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Split, StoreError, Trial, TrialId, TrialQuery};
 
 use crate::spaces;
 
-/// The validation trials that tell of a space: its own and, as trials of this space, those of the space that it extends, see
-/// [`spaces::widened`].
-///
-/// # Errors
-/// Of the store.
-pub(crate) fn space_trials(
-    store: &dyn KnowledgeStore,
-    space: &SearchSpace,
-) -> Result<Vec<Trial>, StoreError> {
-    let of = |id: Name| Ok::<_, StoreError>(store.trials(&TrialQuery::space(id, Split::Validation))?.trials);
-    let mut trials = of(space.id().clone())?;
-    let Some(extended) = extended(space) else { return Ok(trials) };
-    let wide = of(extended)?.into_iter().filter_map(|trial| {
-        let architecture = spaces::widened(space, &trial.architecture)?;
-        Some(Trial { space: space.id().clone(), architecture, ..trial })
-    });
-    trials.extend(wide);
-    Ok(trials)
+/// The validation trials that tell of a space.
+pub(crate) struct SpaceTrials {
+    /// All of them as trials of the space.
+    pub(crate) trials: Vec<Trial>,
+    /// Of trials of other spaces, the ids that they have there.
+    pub(crate) origins: HashMap<TrialId, TrialId>,
 }
 
-/// The space that a built-in one extends.
-pub(crate) fn extended(space: &SearchSpace) -> Option<Name> {
-    spaces::family(space.id())?.extends.map(Name::from)
+impl SpaceTrials {
+    /// The space's own trials, and, as trials of it, those of its [`spaces::relatives`].
+    ///
+    /// # Errors
+    /// Of the store.
+    pub(crate) fn read(store: &dyn KnowledgeStore, space: &SearchSpace) -> Result<Self, StoreError> {
+        let of =
+            |id: Name| Ok::<_, StoreError>(store.trials(&TrialQuery::space(id, Split::Validation))?.trials);
+        let mut trials = of(space.id().clone())?;
+        let mut origins = HashMap::new();
+        for relative in spaces::relatives(space.id()) {
+            for trial in of(relative.clone())? {
+                let translated = spaces::translated(space, &relative, &trial.architecture);
+                let Some(architecture) = translated else { continue };
+                let id = trial.id();
+                let trial = Trial { space: space.id().clone(), architecture, ..trial };
+                origins.insert(trial.id(), id);
+                trials.push(trial);
+            }
+        }
+        Ok(SpaceTrials { trials, origins })
+    }
 }
 
 #[cfg(test)]
@@ -62,13 +71,13 @@ mod tests {
     fn the_trials_of_an_extended_space_tell_of_the_wider() {
         let (store, told) = base();
         let heir = (spaces::family("mlp-inherit/1").unwrap().space)();
-        let trials = space_trials(&store, &heir).unwrap();
+        let trials = SpaceTrials::read(&store, &heir).unwrap().trials;
         assert_eq!(trials.len(), told.len());
         for trial in &trials {
             assert_eq!(trial.normalise(&heir).unwrap().architecture, trial.architecture);
         }
         let unrelated = (spaces::family("conv1d-inherit/1").unwrap().space)();
-        assert!(space_trials(&store, &unrelated).unwrap().is_empty());
+        assert!(SpaceTrials::read(&store, &unrelated).unwrap().trials.is_empty());
     }
 
     #[test]

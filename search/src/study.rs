@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
+use crate::looks::first_looks;
 use crate::objectives::{Constraints, Objectives};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
@@ -164,7 +165,12 @@ impl Study {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
+        let looks = past.is_empty().then(|| first_looks(recommender, &history, &task, &setup)).transpose()?;
         let mut strategy = setup.strategy.start(&history, &task, past, Arc::clone(&pool), own, setup.seed)?;
+        if let Some((first, note)) = looks.flatten() {
+            strategy.start_with(&first);
+            notes.push(note);
+        }
         if let Some(acquisition) = setup.acquisition {
             strategy.acquire(acquisition)?;
         }

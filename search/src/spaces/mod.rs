@@ -3,6 +3,7 @@
 //! A space file has `space()`, `canonical()` and `net()`; [`families`] lists them. Sampling, enumeration and
 //! neighbours work for every [`SearchSpace`], also one that came in a file.
 
+mod any_network;
 mod blocks;
 mod cell_skeleton;
 mod chain_cnn;
@@ -17,10 +18,11 @@ mod pool;
 mod resnet;
 mod variation;
 
-use heirloom_kb::{Architecture, Domain, SearchSpace};
+use heirloom_kb::{Architecture, Domain, Name, SearchSpace};
 use heirloom_predictor::Descriptors;
 
 use crate::net::{Fingerprint, NetError, NetGraph, Shape};
+pub(crate) use any_network::{unwrapped, wrapped};
 pub use cell_skeleton::CellSkeleton;
 #[cfg(feature = "torch")] // for weights that cells share
 pub(crate) use nas_bench_201::{Cell, OPS as CELL_OPS, architecture as cell_architecture, cell};
@@ -180,10 +182,37 @@ pub fn family(id: &str) -> Option<&'static SpaceFamily> {
     FAMILIES.iter().find(|family| family.id == id)
 }
 
+/// The space in which histories of all built-in spaces are read together; no architecture is proposed in it.
+pub(crate) fn any_network() -> &'static SpaceFamily {
+    &any_network::ANY_NETWORK
+}
+
+/// A built-in space, or that of all of them.
+fn known(id: &str) -> Option<&'static SpaceFamily> {
+    family(id).or_else(|| Some(any_network()).filter(|any| any.id == id))
+}
+
+/// An architecture of the space `from` as one of `space`, where what is tried in that one tells of this one.
+pub(crate) fn translated(
+    space: &SearchSpace,
+    from: &str,
+    architecture: &Architecture,
+) -> Option<Architecture> {
+    if &**space.id() == any_network().id { wrapped(from, architecture) } else { widened(space, architecture) }
+}
+
+/// The spaces whose trials tell of a space, beside itself: that which it extends; of all networks, every other.
+pub(crate) fn relatives(space: &str) -> Vec<Name> {
+    if space == any_network().id {
+        return any_network::members().map(|family| family.id.into()).collect();
+    }
+    family(space).and_then(|family| family.extends).map(Name::from).into_iter().collect()
+}
+
 /// The representative of all architectures isomorphic to this one; in a space that is not built in, itself.
 #[must_use]
 pub fn canonical(space: &str, architecture: &Architecture) -> Architecture {
-    match family(space) {
+    match known(space) {
         Some(family) => (family.canonical)(architecture),
         None => architecture.clone(),
     }
@@ -199,7 +228,7 @@ pub fn widened(space: &SearchSpace, architecture: &Architecture) -> Option<Archi
 /// What the networks of a built-in space look like, as descriptors for the encoder; a space that came in a file has none.
 #[must_use]
 pub fn descriptors(space: &str) -> Option<Descriptors> {
-    let describe = family(space)?.describe;
+    let describe = known(space)?.describe;
     Some(Descriptors { names: Fingerprint::names(), describe })
 }
 

@@ -78,6 +78,9 @@ pub trait Strategy: Send {
         Err(bad("this strategy knows the score alone; take the strategy \"surrogate\"".into()))
     }
 
+    /// Has these candidates tried first where there is no past to go by. Means nothing to a strategy that starts by itself.
+    fn start_with(&mut self, _first: &[Architecture]) {}
+
     /// Chooses by this acquisition from now on.
     ///
     /// # Errors

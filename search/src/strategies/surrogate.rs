@@ -41,6 +41,8 @@ pub struct SurrogateStrategy {
     own_views: Views,
     /// Proposed and not yet told: canonical form, and position where it is in the pool.
     pending: Vec<(Architecture, Option<usize>)>,
+    /// Positions to try first, see [`Strategy::start_with`].
+    first: Vec<usize>,
     /// Made when first picks are asked for.
     portfolio: Option<Portfolio>,
     /// What counts beside the score.
@@ -68,6 +70,7 @@ impl SurrogateStrategy {
             candidates,
             own,
             pending: Vec::new(),
+            first: Vec::new(),
             portfolio: None,
             goals: None,
             acquisition: Acquisition::default(),
@@ -108,6 +111,9 @@ impl SurrogateStrategy {
         let chosen: Vec<usize> =
             self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
         let prior = model.prior(seen);
+        if let Some(position) = self.first.iter().find(|first| !chosen.contains(first)) {
+            return self.pick(*position, &prior, "its like does well in other spaces".to_owned());
+        }
         let pick = portfolio.picks(&chosen, 1).first().copied();
         let why = match (pick, chosen.len()) {
             (Some(_), 0) if self.past.is_empty() => {
@@ -324,6 +330,12 @@ impl Strategy for SurrogateStrategy {
         fits(self.acquisition, true)?;
         self.goals = Some(goals);
         Ok(())
+    }
+
+    fn start_with(&mut self, first: &[Architecture]) {
+        if self.past.is_empty() {
+            self.first = first.iter().filter_map(|one| self.candidates.position(one)).collect();
+        }
     }
 
     fn acquire(&mut self, acquisition: Acquisition) -> Result<(), SearchError> {

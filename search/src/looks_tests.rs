@@ -1,0 +1,154 @@
+//! What one space tells of another.
+
+use heirloom_kb::{Batch, Domain, Goal, KnowledgeStore, MemoryStore, Name, Task, Trial, TrialQuery};
+
+use super::*;
+use crate::recommendation::Recommendation;
+use crate::{HistoryChoice, Objectives, Study};
+
+const PAST: &str = "chain-cnn/1";
+const NEW: &str = "conv1d/1";
+
+/// How many times the parameters double: on the past tasks, what is good.
+fn size(space: &str, architecture: &Architecture) -> f64 {
+    let described = spaces::descriptors(space).unwrap();
+    let at = described.names.iter().position(|name| name == "net.params").unwrap();
+    (described.describe)(architecture)[at]
+}
+
+fn sample(space: &str, n: u64, seed: u64) -> Vec<Architecture> {
+    spaces::pool(&(spaces::family(space).unwrap().space)(), n, seed)
+}
+
+/// Two past tasks of sounds in one space, on which size is what counts, and two new tasks.
+fn store() -> Arc<dyn KnowledgeStore> {
+    let space = (spaces::family(PAST).unwrap().space)();
+    let task = |id: &str, domain| Task::new(id, domain, "accuracy", Goal::Maximize);
+    let tasks =
+        [("a", Domain::Audio), ("b", Domain::Audio), ("new", Domain::Audio), ("rows", Domain::Tabular)];
+    let trials = sample(PAST, 60, 1).into_iter().flat_map(|architecture| {
+        let score = size(PAST, &architecture);
+        ["a", "b"]
+            .map(|task| Trial::new(task, PAST, architecture.clone(), Split::Validation, "accuracy", score))
+    });
+    let trials = trials.collect();
+    let store = MemoryStore::default();
+    let tasks = tasks.map(|(id, domain)| task(id, domain)).to_vec();
+    store.commit(&Batch { spaces: vec![space], tasks, trials }).unwrap();
+    Arc::new(store)
+}
+
+fn ask(store: &Arc<dyn KnowledgeStore>, task: &str, candidates: Option<Vec<Architecture>>) -> Recommendation {
+    let request = RecommendationRequest {
+        task: task.into(),
+        space: NEW.into(),
+        k: 3,
+        candidates,
+        exclude: Vec::new(),
+        exclude_tasks: Vec::new(),
+        seed: 0,
+        objectives: Objectives::default(),
+    };
+    Recommender::new(Arc::clone(store)).recommend(&request).unwrap()
+}
+
+/// The share of a pool that is smaller.
+fn beats(pool: &[Architecture], architecture: &Architecture) -> f64 {
+    let own = size(NEW, architecture);
+    pool.iter().filter(|other| size(NEW, other) < own).count() as f64 / pool.len() as f64
+}
+
+#[test]
+fn a_space_without_history_is_told_of_by_another() {
+    let store = store();
+    let pool = sample(NEW, 200, 2);
+    let answer = ask(&store, "new", Some(pool.clone()));
+    assert_eq!(&*answer.space, NEW);
+    // The next picks are chosen beside the first, in case the past is wrong.
+    let first = &answer.ranked[0];
+    assert!(first.mean > 0.0 && beats(&pool, &first.architecture) > 0.7);
+    for ranked in &answer.ranked {
+        assert!(pool.contains(&ranked.architecture), "in the form it was given in");
+    }
+    let tasks: Vec<&Name> = answer.history.iter().map(|share| &share.task).collect();
+    assert_eq!(tasks.len(), 2);
+    assert!(
+        answer.notes[0].starts_with("no other task has been tried in conv1d/1"),
+        "{:?}",
+        answer.notes
+    );
+}
+
+#[test]
+fn its_evidence_are_trials_of_the_base() {
+    let store = store();
+    let known: Vec<_> = ["a", "b"]
+        .iter()
+        .flat_map(|task| store.trials(&TrialQuery::task(Name::from(*task))).unwrap().trials)
+        .map(|trial| trial.id())
+        .collect();
+    for ranked in ask(&store, "new", None).ranked {
+        assert!(!ranked.evidence.is_empty() && ranked.evidence.iter().all(|id| known.contains(id)));
+    }
+}
+
+#[test]
+fn tasks_of_another_domain_tell_nothing() {
+    let answer = ask(&store(), "rows", None);
+    assert!(answer.history.is_empty());
+    assert!(answer.notes.iter().any(|note| note.contains("nothing is known yet")), "{:?}", answer.notes);
+}
+
+/// What the task has tried in another space counts too; once it has tried some of this one, that alone counts.
+#[test]
+fn own_trials_count_wherever_they_were_made() {
+    let store = store();
+    let trial = |space: &str, architecture: Architecture, score: f64| {
+        Trial::new("new", space, architecture, Split::Validation, "accuracy", score)
+    };
+    let others = sample(PAST, 6, 9);
+    let trials: Vec<Trial> = others
+        .into_iter()
+        .map(|one| (size(PAST, &one), one))
+        .map(|(score, one)| trial(PAST, one, score))
+        .collect();
+    store.append(&trials).unwrap();
+    let answer = ask(&store, "new", None);
+    assert_eq!(answer.own_trials, 6);
+    assert!(answer.trust > Some(0.5), "{:?}", answer.trust);
+
+    let space = (spaces::family(NEW).unwrap().space)();
+    store.commit(&Batch { spaces: vec![space], ..Batch::default() }).unwrap();
+    let own = sample(NEW, FEW as u64, 5).into_iter().map(|one| trial(NEW, one, 0.5)).collect::<Vec<_>>();
+    store.append(&own).unwrap();
+    let answer = ask(&store, "new", None);
+    assert_eq!((answer.own_trials, answer.history.len()), (FEW, 0));
+}
+
+#[test]
+fn a_study_starts_with_what_looks_good() {
+    let store = store();
+    let pool = sample(NEW, 200, 2);
+    let recommender = Recommender::new(Arc::clone(&store));
+    let setup = StudySetup {
+        task: "new".into(),
+        space: NEW.into(),
+        candidates: Some(pool.clone()),
+        strategy: StrategyKind::Surrogate,
+        acquisition: None,
+        seed: 0,
+        history: HistoryChoice::default(),
+        scheduler: None,
+        constraints: Default::default(),
+        pareto: Vec::new(),
+        per: None,
+        device: None,
+    };
+    let mut study = Study::rehearse(&recommender, setup).unwrap();
+    let proposals = study.ask(3).unwrap();
+    assert!(beats(&pool, &proposals[0].architecture) > 0.7);
+    for proposal in &proposals[..PICKED] {
+        assert_eq!(proposal.why, "its like does well in other spaces");
+    }
+    assert_ne!(proposals[PICKED].why, proposals[0].why);
+}

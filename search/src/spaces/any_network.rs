@@ -1,0 +1,127 @@
+//! The networks of all built-in spaces as one space, so that what did well in one tells of another by what its networks look
+//! like.
+
+use heirloom_kb::{Architecture, Condition, Domain, Name, Param, Range, SearchSpace};
+
+use super::{FAMILIES, NetInput, SpaceFamily, family, no_network};
+use crate::net::{Fingerprint, NetError, NetGraph};
+
+/// Which space a network is of.
+const OF: &str = "space";
+
+/// A space that no architecture is proposed in: histories of other spaces are read in it, see [`wrapped`].
+pub(super) static ANY_NETWORK: SpaceFamily = SpaceFamily {
+    id: "any-network/1",
+    title: "the networks of all built-in spaces",
+    extends: None,
+    domains: &[Domain::Image, Domain::Audio, Domain::Timeseries, Domain::Tabular],
+    space,
+    canonical,
+    admits: |_| true,
+    describe,
+    net,
+};
+
+/// The built-in spaces whose networks compare: those over a graph are of other layers, and what a block inherits does not
+/// show.
+pub(crate) fn members() -> impl Iterator<Item = &'static SpaceFamily> {
+    FAMILIES.iter().filter(|family| family.extends.is_none() && family.domains != [Domain::Graph])
+}
+
+/// A choice of a space, and the parameters of each by names of its own.
+fn space() -> SearchSpace {
+    let options = members().map(|family| Name::from(family.id)).collect();
+    let range = Range::Choice { options, descriptors: Default::default() };
+    let mut params = vec![Param { name: OF.into(), range, active_if: Vec::new() }];
+    for family in members() {
+        let own = |name: &str| Name::from(named(family.id, name));
+        params.extend((family.space)().params().iter().map(|param| {
+            let mut active_if = vec![Condition { param: OF.into(), any_of: vec![family.id.into()] }];
+            active_if.extend(param.active_if.iter().map(|condition| Condition {
+                param: own(&condition.param),
+                any_of: condition.any_of.clone(),
+            }));
+            Param { name: own(&param.name), range: param.range.clone(), active_if }
+        }));
+    }
+    SearchSpace::new(ANY_NETWORK.id, params).expect("a built-in space holds together")
+}
+
+fn named(space: &str, param: &str) -> String {
+    format!("{space} {param}")
+}
+
+/// An architecture of a built-in space among those of all; nothing for one of a space that is not among them.
+pub(crate) fn wrapped(space: &str, architecture: &Architecture) -> Option<Architecture> {
+    let family = members().find(|family| family.id == space)?;
+    let mut among = Architecture::default();
+    among.set(&OF.into(), family.id.into());
+    for (name, value) in &architecture.0 {
+        among.set(&named(family.id, name).into(), value.clone());
+    }
+    Some(among)
+}
+
+/// The space and the architecture that [`wrapped`] was given.
+pub(crate) fn unwrapped(among: &Architecture) -> Option<(&'static SpaceFamily, Architecture)> {
+    let family = family(among.text(OF)?)?;
+    let mut architecture = Architecture::default();
+    for (name, value) in &among.0 {
+        if let Some(name) = name.strip_prefix(family.id).and_then(|name| name.strip_prefix(' ')) {
+            architecture.set(&name.into(), value.clone());
+        }
+    }
+    Some((family, architecture))
+}
+
+fn canonical(among: &Architecture) -> Architecture {
+    let canonical = unwrapped(among)
+        .and_then(|(family, architecture)| wrapped(family.id, &(family.canonical)(&architecture)));
+    canonical.unwrap_or_else(|| among.clone())
+}
+
+fn describe(among: &Architecture) -> Vec<f64> {
+    unwrapped(among).map_or_else(
+        || vec![0.0; Fingerprint::WIDTH],
+        |(family, architecture)| (family.describe)(&architecture),
+    )
+}
+
+fn net(among: &Architecture, input: &NetInput) -> Result<NetGraph, NetError> {
+    match unwrapped(among) {
+        Some((family, architecture)) => (family.net)(&architecture, input),
+        None => Err(no_network(ANY_NETWORK.id, input, "the architecture names no space")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::*;
+    use crate::spaces::sample;
+
+    proptest! {
+        /// In and out again, with the look of the network that it is.
+        #[test]
+        fn networks_are_the_same_among_all(at in 0..members().count(), seed: u64) {
+            let family = members().nth(at).unwrap();
+            let drawn = sample(&(family.space)(), &mut Xoshiro256PlusPlus::seed_from_u64(seed));
+            let among = wrapped(family.id, &drawn).unwrap();
+            prop_assert_eq!(&space().normalise(&among).unwrap(), &among);
+            prop_assert_eq!(describe(&among), (family.describe)(&drawn));
+            let (back, architecture) = unwrapped(&canonical(&among)).unwrap();
+            prop_assert_eq!(back.id, family.id);
+            prop_assert_eq!(architecture, (family.canonical)(&drawn));
+        }
+    }
+
+    #[test]
+    fn graph_networks_and_unknown_spaces_are_not_among_them() {
+        for space in ["nas-bench-graph/1", "mlp-inherit/1", "mine/1", ANY_NETWORK.id] {
+            assert_eq!(wrapped(space, &Architecture::default()), None);
+        }
+    }
+}
