@@ -12,9 +12,9 @@ use crate::cost_book::CostBook;
 use crate::cost_view::CostView;
 use crate::objectives::{Bound, Objectives, bad};
 use crate::plane::{Kept, Plane};
+use crate::pool::Pool;
 use crate::ranking::Ranking;
 use crate::recommendation::RecommendationRequest;
-use crate::space_history::Pool;
 
 /// A candidate less likely than this to keep to the constraints is not proposed.
 const LEAST_FEASIBLE: f64 = 0.01;

@@ -72,11 +72,7 @@ fn a_space_without_history_is_told_of_by_another() {
     }
     let tasks: Vec<&Name> = answer.history.iter().map(|share| &share.task).collect();
     assert_eq!(tasks.len(), 2);
-    assert!(
-        answer.notes[0].starts_with("no other task has been tried in conv1d/1"),
-        "{:?}",
-        answer.notes
-    );
+    assert!(answer.notes[0].starts_with("no other task has been tried in conv1d/1"), "{:?}", answer.notes);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use heirloom_kb::{Architecture, Name};
 
-use crate::space_history::{Pool, SpaceHistory};
+use crate::pool::Pool;
+use crate::space_history::SpaceHistory;
 
 /// Own trials that the Gaussian process is conditioned on; its cost grows with their cube.
 const CONDITIONED: usize = 256;

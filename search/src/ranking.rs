@@ -8,9 +8,9 @@ use heirloom_predictor::{Prediction, percentile};
 use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::goals::GoalTarget;
+use crate::pool::Pool;
 use crate::prices::Prices;
 use crate::recommendation::FrontPoint;
-use crate::space_history::Pool;
 
 /// Candidates in the order of recommendation.
 pub(crate) struct Ranking {

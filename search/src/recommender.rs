@@ -16,10 +16,11 @@ use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
 use crate::own_trials::OwnTrials;
+use crate::pool::Pool;
 use crate::prices::Prices;
 use crate::ranking::Ranking;
 use crate::recommendation::{RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
-use crate::space_history::{Pool, SpaceHistory, find_space};
+use crate::space_history::{SpaceHistory, find_space};
 use crate::space_trials::SpaceTrials;
 use crate::{SearchError, spaces};
 

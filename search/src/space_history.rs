@@ -9,18 +9,11 @@ use heirloom_kb::{
 use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
 };
-use ndarray::{Array2, Axis};
 
 use crate::model_shelf::ModelShelf;
+use crate::pool::{Pool, lists, own_pool, views};
 use crate::space_trials::SpaceTrials;
 use crate::{SearchError, spaces};
-
-/// Spaces of up to so many assignments are ranked whole.
-const ENUMERATED: u64 = 100_000;
-
-/// Candidates drawn from a larger space, beside those that past trials name, and how many of these count at most.
-const SAMPLED: u64 = 4_096;
-const TRIED: usize = 8_192;
 
 /// Everything that past trials in one search space say: the table of scores, one model a task, and the space's own
 /// pool of candidates as these models see it. Which task is the new one is decided when it is asked, so one
@@ -37,16 +30,6 @@ pub struct SpaceHistory {
     revision: u64,
     /// Ids in the base of trials that were made in another space.
     origins: HashMap<TrialId, TrialId>,
-}
-
-/// Candidates and how the past tasks' models see them.
-pub struct Pool {
-    /// Canonical architectures, none twice.
-    pub architectures: Vec<Architecture>,
-    /// The same in the form that they are proposed in: a caller's candidates as the caller wrote them.
-    pub shown: Vec<Architecture>,
-    /// Views of them by all tasks of the history.
-    pub views: Views,
 }
 
 impl SpaceHistory {
@@ -108,7 +91,9 @@ impl SpaceHistory {
         }
         tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
         let agreement = Agreement::new(&table, &models)?;
-        let pool = Arc::new(Pool::new(own_pool(&space, &table, earlier), &table, &models, earlier)?);
+        let before = earlier.map(|earlier| (&*earlier.pool, &earlier.models));
+        let architectures = own_pool(&space, &table, before.map(|(pool, _)| pool));
+        let pool = Arc::new(Pool::new(architectures, &table, &models, before)?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
         let (counts, origins, revision) = (HashMap::new(), HashMap::new(), 0);
         Ok(SpaceHistory { space, tasks, table, models, agreement, pool, counts, revision, origins })
@@ -136,7 +121,7 @@ impl SpaceHistory {
     /// Whether the space's own pool is all that the space has, and not a sample.
     #[must_use]
     pub(crate) fn lists_the_space(&self) -> bool {
-        self.space.cardinality().is_some_and(|n| n <= ENUMERATED)
+        lists(&self.space)
     }
 
     /// The store's revision that this is true for.
@@ -249,78 +234,6 @@ impl SpaceHistory {
     }
 }
 
-impl Pool {
-    fn new(
-        architectures: Vec<Architecture>,
-        table: &TrainingTable,
-        models: &TaskModels,
-        earlier: Option<&SpaceHistory>,
-    ) -> Result<Self, SearchError> {
-        let views = match earlier {
-            Some(earlier) => earlier.views_again(&architectures, table, models)?,
-            None => views(&architectures, table, models)?,
-        };
-        Ok(Pool { shown: architectures.clone(), architectures, views })
-    }
-}
-
-impl SpaceHistory {
-    /// Views of a pool, taken from this history's own where architecture and model are the same.
-    fn views_again(
-        &self,
-        architectures: &[Architecture],
-        table: &TrainingTable,
-        models: &TaskModels,
-    ) -> Result<Views, SearchError> {
-        let encoder = table.encoder();
-        let keys = self.pool.architectures.iter().enumerate();
-        let places: HashMap<Vec<u64>, usize> = keys.map(|(at, known)| (encoder.key(known), at)).collect();
-        let known: Vec<Option<usize>> = architectures
-            .iter()
-            .map(|architecture| places.get(&encoder.key(architecture)).copied())
-            .collect();
-        let new: Vec<usize> = (0..known.len()).filter(|row| known[*row].is_none()).collect();
-        let new_architectures: Vec<Architecture> =
-            new.iter().map(|row| architectures[*row].clone()).collect();
-        let mut x = Array2::zeros((architectures.len(), encoder.width()));
-        for (row, encoded) in new.iter().zip(encoder.encode(&new_architectures)?.rows()) {
-            x.row_mut(*row).assign(&encoded);
-        }
-        for (mut to, at) in x.rows_mut().into_iter().zip(&known) {
-            if let Some(at) = at {
-                to.assign(&self.pool.views.x.row(*at));
-            }
-        }
-        let x_new = x.select(Axis(0), &new);
-        let mut by_task = Array2::zeros((architectures.len(), models.models().len()));
-        for (model, mut column) in models.models().iter().zip(by_task.columns_mut()) {
-            let before = self.models.models().iter().position(|old| Arc::ptr_eq(old, model));
-            let Some(before) = before else {
-                column.assign(&model.mean(x.view())?);
-                continue;
-            };
-            let fresh = model.mean(x_new.view())?;
-            new.iter().zip(&fresh).for_each(|(row, value)| column[*row] = *value);
-            for (value, at) in column.iter_mut().zip(&known) {
-                if let Some(at) = at {
-                    *value = self.pool.views.by_task[[*at, before]];
-                }
-            }
-        }
-        Ok(Views { x: x.into_shared(), by_task })
-    }
-}
-
-fn views(
-    architectures: &[Architecture],
-    table: &TrainingTable,
-    models: &TaskModels,
-) -> Result<Views, SearchError> {
-    let x: Array2<f64> = table.encoder().encode(architectures)?;
-    let by_task = models.evaluate(x.view())?;
-    Ok(Views { x: x.into_shared(), by_task })
-}
-
 /// A space of the base, or a built-in one that the base has not met.
 ///
 /// # Errors
@@ -349,38 +262,4 @@ fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {
         *found.entry(group.task.clone()).or_insert(0) += group.trials;
     }
     found
-}
-
-fn own_pool(space: &SearchSpace, table: &TrainingTable, earlier: Option<&SpaceHistory>) -> Vec<Architecture> {
-    if let Some(earlier) = earlier.filter(|earlier| earlier.lists_the_space()) {
-        return earlier.pool.architectures.clone();
-    }
-    if space.cardinality().is_some_and(|n| n <= ENUMERATED) {
-        return spaces::pool(space, ENUMERATED, 0);
-    }
-    let mut pool: Vec<Architecture> =
-        best_tried(table).into_iter().map(|row| table.architectures()[row].clone()).collect();
-    if &**space.id() == spaces::any_network().id {
-        // Nothing is proposed in it.
-        return pool;
-    }
-    let new =
-        spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
-    pool.extend(new);
-    pool
-}
-
-/// Rows of the table, up to [`TRIED`] of them: each task's best, then each task's second best, and so on.
-fn best_tried(table: &TrainingTable) -> Vec<usize> {
-    let by_score = |scores: &TaskScores| {
-        let mut order: Vec<usize> = (0..scores.rows.len()).collect();
-        order.sort_by(|a, b| scores.z[*b].total_cmp(&scores.z[*a]).then(a.cmp(b)));
-        order.into_iter().map(|at| scores.rows[at]).collect::<Vec<_>>()
-    };
-    let orders: Vec<Vec<usize>> = table.tasks().iter().map(by_score).collect();
-    let longest = orders.iter().map(Vec::len).max().unwrap_or(0);
-    let mut taken = HashSet::new();
-    let in_turn =
-        (0..longest).flat_map(|place| orders.iter().filter_map(move |order| order.get(place).copied()));
-    in_turn.filter(|row| taken.insert(*row)).take(TRIED).collect()
 }

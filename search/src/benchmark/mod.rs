@@ -14,7 +14,8 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
-use crate::space_history::{Pool, SpaceHistory, find_space};
+use crate::pool::Pool;
+use crate::space_history::{SpaceHistory, find_space};
 use crate::{SearchError, StrategyKind, spaces};
 use replay::{Answers, Method, replay};
 pub(crate) use report::half_width;

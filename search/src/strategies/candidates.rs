@@ -11,7 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::exhausted;
 use crate::own_trials::OwnTrials;
-use crate::space_history::Pool;
+use crate::pool::Pool;
 use crate::{SearchError, spaces};
 
 /// A pool, and what of it is still to be tried.

@@ -10,7 +10,8 @@ use super::testing::{drawn, history, separable_history, trial};
 use super::{Strategy, StrategyKind};
 use crate::SearchError;
 use crate::own_trials::OwnTrials;
-use crate::space_history::{Pool, SpaceHistory};
+use crate::pool::Pool;
+use crate::space_history::SpaceHistory;
 
 fn separable() -> Arc<SpaceHistory> {
     Arc::new(separable_history(&[[1.0, 0.5, 2.0, 0.7, 1.5], [1.0, 2.0, 0.1, 0.1, 0.3]]))

@@ -1,0 +1,144 @@
+//! `Pool`: candidates, and how the past tasks' models see them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use heirloom_kb::{Architecture, SearchSpace};
+use heirloom_predictor::{TaskModels, TaskScores, TrainingTable, Views};
+use ndarray::{Array2, Axis};
+
+use crate::{SearchError, spaces};
+
+/// Spaces of up to so many assignments are ranked whole.
+const ENUMERATED: u64 = 100_000;
+
+/// Candidates drawn from a larger space, beside those that past trials name, and how many of these count at most.
+const SAMPLED: u64 = 4_096;
+const TRIED: usize = 8_192;
+
+/// Candidates and how the past tasks' models see them.
+pub struct Pool {
+    /// Canonical architectures, none twice.
+    pub architectures: Vec<Architecture>,
+    /// The same in the form that they are proposed in: a caller's candidates as the caller wrote them.
+    pub shown: Vec<Architecture>,
+    /// Views of them by all tasks of the history.
+    pub views: Views,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        architectures: Vec<Architecture>,
+        table: &TrainingTable,
+        models: &TaskModels,
+        earlier: Option<(&Pool, &TaskModels)>,
+    ) -> Result<Self, SearchError> {
+        let views = match earlier {
+            Some((pool, before)) => pool.views_again(before, &architectures, table, models)?,
+            None => views(&architectures, table, models)?,
+        };
+        Ok(Pool { shown: architectures.clone(), architectures, views })
+    }
+
+    /// Views of other candidates, taken from this pool's, which are by the models `before`, where architecture and model are
+    /// the same.
+    fn views_again(
+        &self,
+        before: &TaskModels,
+        architectures: &[Architecture],
+        table: &TrainingTable,
+        models: &TaskModels,
+    ) -> Result<Views, SearchError> {
+        let encoder = table.encoder();
+        let keys = self.architectures.iter().enumerate();
+        let places: HashMap<Vec<u64>, usize> = keys.map(|(at, known)| (encoder.key(known), at)).collect();
+        let known: Vec<Option<usize>> = architectures
+            .iter()
+            .map(|architecture| places.get(&encoder.key(architecture)).copied())
+            .collect();
+        let new: Vec<usize> = (0..known.len()).filter(|row| known[*row].is_none()).collect();
+        let new_architectures: Vec<Architecture> =
+            new.iter().map(|row| architectures[*row].clone()).collect();
+        let mut x = Array2::zeros((architectures.len(), encoder.width()));
+        for (row, encoded) in new.iter().zip(encoder.encode(&new_architectures)?.rows()) {
+            x.row_mut(*row).assign(&encoded);
+        }
+        for (mut to, at) in x.rows_mut().into_iter().zip(&known) {
+            if let Some(at) = at {
+                to.assign(&self.views.x.row(*at));
+            }
+        }
+        let x_new = x.select(Axis(0), &new);
+        let mut by_task = Array2::zeros((architectures.len(), models.models().len()));
+        for (model, mut column) in models.models().iter().zip(by_task.columns_mut()) {
+            let known_at = before.models().iter().position(|old| Arc::ptr_eq(old, model));
+            let Some(known_at) = known_at else {
+                column.assign(&model.mean(x.view())?);
+                continue;
+            };
+            let fresh = model.mean(x_new.view())?;
+            new.iter().zip(&fresh).for_each(|(row, value)| column[*row] = *value);
+            for (value, at) in column.iter_mut().zip(&known) {
+                if let Some(at) = at {
+                    *value = self.views.by_task[[*at, known_at]];
+                }
+            }
+        }
+        Ok(Views { x: x.into_shared(), by_task })
+    }
+}
+
+/// How the past tasks' models see architectures.
+pub(crate) fn views(
+    architectures: &[Architecture],
+    table: &TrainingTable,
+    models: &TaskModels,
+) -> Result<Views, SearchError> {
+    let x: Array2<f64> = table.encoder().encode(architectures)?;
+    let by_task = models.evaluate(x.view())?;
+    Ok(Views { x: x.into_shared(), by_task })
+}
+
+/// Whether a pool is all that a space has, and not a sample.
+pub(crate) fn lists(space: &SearchSpace) -> bool {
+    space.cardinality().is_some_and(|n| n <= ENUMERATED)
+}
+
+/// A space's own candidates: all of a small space; of another what past tasks found best, and a sample.
+pub(crate) fn own_pool(
+    space: &SearchSpace,
+    table: &TrainingTable,
+    earlier: Option<&Pool>,
+) -> Vec<Architecture> {
+    if lists(space) {
+        if let Some(earlier) = earlier {
+            return earlier.architectures.clone();
+        }
+        return spaces::pool(space, ENUMERATED, 0);
+    }
+    let mut pool: Vec<Architecture> =
+        best_tried(table).into_iter().map(|row| table.architectures()[row].clone()).collect();
+    if &**space.id() == spaces::any_network().id {
+        // Nothing is proposed in it.
+        return pool;
+    }
+    let new =
+        spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
+    pool.extend(new);
+    pool
+}
+
+/// Rows of the table, up to [`TRIED`] of them: each task's best, then each task's second best, and so on.
+fn best_tried(table: &TrainingTable) -> Vec<usize> {
+    let by_score = |scores: &TaskScores| {
+        let mut order: Vec<usize> = (0..scores.rows.len()).collect();
+        order.sort_by(|a, b| scores.z[*b].total_cmp(&scores.z[*a]).then(a.cmp(b)));
+        order.into_iter().map(|at| scores.rows[at]).collect::<Vec<_>>()
+    };
+    let orders: Vec<Vec<usize>> = table.tasks().iter().map(by_score).collect();
+    let longest = orders.iter().map(Vec::len).max().unwrap_or(0);
+    let mut taken = HashSet::new();
+    let in_turn =
+        (0..longest).flat_map(|place| orders.iter().filter_map(move |order| order.get(place).copied()));
+    in_turn.filter(|row| taken.insert(*row)).take(TRIED).collect()
+}
