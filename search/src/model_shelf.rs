@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use heirloom_kb::{Document, DocumentKind, KnowledgeStore, Name};
+use heirloom_kb::{Architecture, Document, DocumentKind, KnowledgeStore, Name};
 use heirloom_predictor::{TaskModel, TaskModels, TaskScores, TrainingTable};
+use ndarray::Array2;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::SearchError;
 
 /// Raised when models of before would be read wrongly or are no longer those that would be fitted.
 const FORMAT: u32 = 1;
+/// Opinions of tasks on candidates from which on they are kept: a few tenths of a second of rating.
+const LONG: usize = 20_000;
 /// Bytes of a digest before a model's own.
 const DIGEST: usize = blake3::OUT_LEN;
 
@@ -49,16 +54,52 @@ impl<'a> ModelShelf<'a> {
             if kept.iter().any(|old| Arc::ptr_eq(old, model)) {
                 continue;
             }
-            let name = self.name(&scores.task);
-            let kept =
-                write(model, &digest(scores, table)).map_err(|error| error.to_string()).and_then(|bytes| {
-                    let document = Document { kind: DocumentKind::Model, name: name.clone(), bytes };
-                    self.store.put_document(&document).map_err(|error| error.to_string())
-                });
-            if let Err(error) = kept {
-                tracing::warn!(model = %name, %error, "a fitted model could not be kept");
-            }
+            self.put(self.name(&scores.task), &**model, &digest(scores, table));
         }
+    }
+
+    /// What the models say of candidates, `(n, T)`, if it was kept and is still true.
+    pub(crate) fn opinions(
+        &self,
+        table: &TrainingTable,
+        architectures: &[Architecture],
+    ) -> Result<Option<Array2<f64>>, SearchError> {
+        if !is_long(architectures, table) {
+            return Ok(None);
+        }
+        let document = self.store.document(DocumentKind::Model, &self.pool_name())?;
+        let values: Option<Vec<f64>> =
+            document.and_then(|document| read(&document.bytes, &pool_digest(table, architectures)));
+        let shape = (architectures.len(), table.tasks().len());
+        Ok(values.and_then(|values| Array2::from_shape_vec(shape, values).ok()))
+    }
+
+    /// Keeps what the models say of candidates, where saying it again would take long.
+    pub(crate) fn keep_opinions(
+        &self,
+        table: &TrainingTable,
+        architectures: &[Architecture],
+        by_task: &Array2<f64>,
+    ) {
+        if is_long(architectures, table) {
+            let values: Vec<f64> = by_task.iter().copied().collect();
+            self.put(self.pool_name(), &values, &pool_digest(table, architectures));
+        }
+    }
+
+    fn put(&self, name: String, what: &impl Serialize, digest: &[u8; DIGEST]) {
+        let kept = write(what, digest).map_err(|error| error.to_string()).and_then(|bytes| {
+            let document = Document { kind: DocumentKind::Model, name: name.clone(), bytes };
+            self.store.put_document(&document).map_err(|error| error.to_string())
+        });
+        if let Err(error) = kept {
+            tracing::warn!(model = %name, %error, "a fitted model could not be kept");
+        }
+    }
+
+    /// No task has the empty name.
+    fn pool_name(&self) -> String {
+        self.name(&"".into())
     }
 
     fn name(&self, task: &Name) -> String {
@@ -83,14 +124,33 @@ fn digest(scores: &TaskScores, table: &TrainingTable) -> [u8; DIGEST] {
     *hasher.finalize().as_bytes()
 }
 
-fn write(model: &TaskModel, digest: &[u8; DIGEST]) -> Result<Vec<u8>, std::io::Error> {
+/// Whether rating candidates takes so long that it is kept.
+fn is_long(architectures: &[Architecture], table: &TrainingTable) -> bool {
+    architectures.len() * table.tasks().len() >= LONG
+}
+
+/// What opinions on candidates depend on: all models, and the candidates.
+fn pool_digest(table: &TrainingTable, architectures: &[Architecture]) -> [u8; DIGEST] {
+    let mut hasher = blake3::Hasher::new();
+    for scores in table.tasks() {
+        hasher.update(&digest(scores, table));
+    }
+    for architecture in architectures {
+        for value in table.encoder().key(architecture) {
+            hasher.update(&value.to_le_bytes());
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+fn write(model: &impl Serialize, digest: &[u8; DIGEST]) -> Result<Vec<u8>, std::io::Error> {
     let plain = postcard::to_stdvec(model).map_err(std::io::Error::other)?;
     let packed = zstd::encode_all(plain.as_slice(), 1)?;
     Ok([digest.as_slice(), &packed].concat())
 }
 
-/// The model, if it is of this digest and whole.
-fn read(bytes: &[u8], digest: &[u8; DIGEST]) -> Option<TaskModel> {
+/// What was written, if it is of this digest and whole.
+fn read<T: DeserializeOwned>(bytes: &[u8], digest: &[u8; DIGEST]) -> Option<T> {
     let (found, packed) = bytes.split_at_checked(DIGEST)?;
     if found != digest {
         return None;
@@ -120,6 +180,31 @@ mod tests {
         let tasks = vec![Task::new("t", Domain::Tabular, "accuracy", Goal::Maximize)];
         store.commit(&Batch { spaces: vec![space], tasks, trials }).unwrap();
         store
+    }
+
+    /// A space so large that what its models say of it is kept, and trials of one task in it.
+    #[test]
+    fn opinions_on_many_candidates_are_kept_until_a_trial_arrives() {
+        let space: SearchSpace = serde_json::from_str(
+            r#"{"id":"s/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":24999}}]}"#,
+        )
+        .unwrap();
+        let store = MemoryStore::default();
+        let trials = (0..20).map(|a| trial(1_000 * a, a as f64)).collect();
+        let tasks = vec![Task::new("t", Domain::Tabular, "accuracy", Goal::Maximize)];
+        store.commit(&Batch { spaces: vec![space], tasks, trials }).unwrap();
+        let space: Name = "s/1".into();
+        let fresh = SpaceHistory::load(&store, &space, None).unwrap();
+        let (pool, shelf) = (fresh.pool(), ModelShelf::new(&store, &space));
+        let kept = || shelf.opinions(fresh.table(), &pool.architectures).unwrap();
+        assert_eq!(kept().as_ref(), Some(&pool.views.by_task));
+        assert_eq!(shelf.opinions(fresh.table(), &pool.architectures[..24_000]).unwrap(), None);
+        let again = SpaceHistory::load(&store, &space, None).unwrap();
+        assert_eq!(again.pool().views.by_task, pool.views.by_task);
+        store.append(&[trial(500, 30.0)]).unwrap();
+        let later = SpaceHistory::load(&store, &space, None).unwrap();
+        assert_ne!(later.pool().views.by_task, pool.views.by_task);
+        assert_eq!(kept(), None, "of the trials of before");
     }
 
     #[test]

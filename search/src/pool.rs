@@ -6,7 +6,9 @@ use std::sync::Arc;
 use heirloom_kb::{Architecture, SearchSpace};
 use heirloom_predictor::{TaskModels, TaskScores, TrainingTable, Views};
 use ndarray::{Array2, Axis};
+use rayon::prelude::*;
 
+use crate::model_shelf::ModelShelf;
 use crate::{SearchError, spaces};
 
 /// Spaces of up to so many assignments are ranked whole.
@@ -32,10 +34,19 @@ impl Pool {
         table: &TrainingTable,
         models: &TaskModels,
         earlier: Option<(&Pool, &TaskModels)>,
+        shelf: Option<&ModelShelf<'_>>,
     ) -> Result<Self, SearchError> {
-        let views = match earlier {
-            Some((pool, before)) => pool.views_again(before, &architectures, table, models)?,
-            None => views(&architectures, table, models)?,
+        let kept = shelf.map(|shelf| shelf.opinions(table, &architectures)).transpose()?.flatten();
+        let views = match (earlier, kept) {
+            (Some((pool, before)), _) => pool.views_again(before, &architectures, table, models)?,
+            (None, Some(by_task)) => Views { x: encoded(&architectures, table)?.into_shared(), by_task },
+            (None, None) => {
+                let views = views(&architectures, table, models)?;
+                if let Some(shelf) = shelf {
+                    shelf.keep_opinions(table, &architectures, &views.by_task);
+                }
+                views
+            }
         };
         Ok(Pool { shown: architectures.clone(), architectures, views })
     }
@@ -94,9 +105,27 @@ pub(crate) fn views(
     table: &TrainingTable,
     models: &TaskModels,
 ) -> Result<Views, SearchError> {
-    let x: Array2<f64> = table.encoder().encode(architectures)?;
+    let x = encoded(architectures, table)?;
     let by_task = models.evaluate(x.view())?;
     Ok(Views { x: x.into_shared(), by_task })
+}
+
+/// Encoded architectures, `(n, d)`; those of the table are taken from there.
+fn encoded(architectures: &[Architecture], table: &TrainingTable) -> Result<Array2<f64>, SearchError> {
+    let rows: Vec<Option<usize>> =
+        architectures.par_iter().map(|architecture| table.row(architecture)).collect();
+    let new = architectures.iter().zip(&rows).filter(|(_, row)| row.is_none());
+    let new =
+        table.encoder().encode(&new.map(|(architecture, _)| architecture.clone()).collect::<Vec<_>>())?;
+    let mut x = Array2::zeros((architectures.len(), table.encoder().width()));
+    let mut at_new = 0..;
+    for (mut to, row) in x.rows_mut().into_iter().zip(rows) {
+        match row {
+            Some(row) => to.assign(&table.x().row(row)),
+            None => to.assign(&new.row(at_new.next().expect("there is no end to it"))),
+        }
+    }
+    Ok(x)
 }
 
 /// Whether a pool is all that a space has, and not a sample.

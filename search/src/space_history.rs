@@ -93,7 +93,7 @@ impl SpaceHistory {
         let agreement = Agreement::new(&table, &models)?;
         let before = earlier.map(|earlier| (&*earlier.pool, &earlier.models));
         let architectures = own_pool(&space, &table, before.map(|(pool, _)| pool));
-        let pool = Arc::new(Pool::new(architectures, &table, &models, before)?);
+        let pool = Arc::new(Pool::new(architectures, &table, &models, before, shelf.as_ref())?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
         let (counts, origins, revision) = (HashMap::new(), HashMap::new(), 0);
         Ok(SpaceHistory { space, tasks, table, models, agreement, pool, counts, revision, origins })
