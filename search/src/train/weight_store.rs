@@ -52,7 +52,8 @@ impl WeightStore {
         let hash = content_hash(bytes);
         let file = self.file(&hash);
         if !file.exists() {
-            write_whole(&file, bytes)?;
+            // Two processes may keep the same bytes at once; each writes beside the file under a name of its own.
+            write_beside(&file, &format!("{}.part", std::process::id()), bytes)?;
         }
         Ok(hash)
     }
@@ -85,12 +86,18 @@ pub(crate) fn content_hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..32].to_owned()
 }
 
-/// Writes a file all or not at all: what was there before stays until the new bytes are on the disk.
+/// Writes a file all or not at all: what was there before stays until the new bytes are on the disk. Nobody else may write it
+/// at the same time.
 ///
 /// # Errors
 /// [`TrainError::File`]; nothing of the new bytes is left then.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let beside = path.with_extension("part");
+    write_beside(path, "part", bytes)
+}
+
+/// Writes a file under another ending and then renames it.
+fn write_beside(path: &Path, ending: &str, bytes: &[u8]) -> Result<(), TrainError> {
+    let beside = path.with_extension(ending);
     let write = || {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
