@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use heirloom_kb::{Json, Trial};
+use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 
@@ -13,7 +14,7 @@ pub const WEIGHTS_FIELD: &str = "weights";
 
 /// A folder of safetensors files, each named by the BLAKE3 hash of its bytes, so that a file is never written over and what is
 /// read is what was written. A trial names its own in the field [`WEIGHTS_FIELD`]. Beside them, trials under way are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WeightStore {
     folder: PathBuf,
 }

@@ -99,7 +99,8 @@ pub fn serve(
             // A verdict on a trial that has ended meanwhile.
             Order::Verdict(_) | Order::Start(_) => continue,
         };
-        voice.say(&trial.map_or_else(|error| refused(&error), |trial| WorkerReport::Ended(Box::new(trial))))?;
+        voice
+            .say(&trial.map_or_else(|error| refused(&error), |trial| WorkerReport::Ended(Box::new(trial))))?;
     }
     Ok(())
 }
