@@ -18,5 +18,7 @@ mod own_data;
 mod program;
 mod rest;
 #[cfg(feature = "torch")]
+mod side_by_side;
+#[cfg(feature = "torch")]
 mod training;
 mod wheel;

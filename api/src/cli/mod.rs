@@ -9,6 +9,7 @@ mod export;
 mod export_net;
 mod front_chart;
 mod import;
+mod jobs;
 mod joint;
 mod kept;
 mod new_task;
@@ -27,6 +28,7 @@ mod status;
 mod study;
 mod supernet;
 mod train;
+mod train_worker;
 mod trainer;
 
 use std::process::ExitCode;
@@ -90,6 +92,9 @@ enum Verb {
     Bench(bench::BenchArgs),
     /// Say what the base holds.
     Status(status::StatusArgs),
+    /// Train for a study that trains side by side, and that alone talks to it.
+    #[command(name = train_worker::VERB, hide = true)]
+    TrainWorker,
 }
 
 /// What went wrong, and whose fault it is.
@@ -145,6 +150,7 @@ fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
         Verb::Serve(args) => serve::run(&base, &args, out),
         Verb::Bench(args) => bench::run(&base, &args, out),
         Verb::Status(args) => status::run(&base, &args, out),
+        Verb::TrainWorker => train_worker::run(),
     }
 }
 

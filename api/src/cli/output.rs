@@ -116,5 +116,5 @@ fn is_bad_question(error: &SearchError) -> bool {
 }
 
 fn is_bad_training(error: &TrainError) -> bool {
-    !matches!(error, TrainError::Torch { .. })
+    !matches!(error, TrainError::Torch { .. } | TrainError::NoWorker { .. })
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use heirloom_datasets::loaders::{AudioFeatures, PathOptions, open_path};
 use heirloom_datasets::{Dataset, DatasetError};
+use serde::{Deserialize, Serialize};
 
 /// A file or folder with data, and how to read it.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct OwnDataArgs {
     /// Your own data: a folder of class folders with PNG, JPEG or WAV files (train/ and test/ may stand above them), a table
     /// (.csv, .csv.gz, .parquet) or time series (.ts, .tsv).

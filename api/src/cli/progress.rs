@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heirloom_search::train::EpochReport;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar over `length` steps; a spinner where the length is not known. Nothing shows when standard error is no terminal.
@@ -19,6 +20,12 @@ pub(super) const BYTES: &str = "{spinner} {msg} {wide_bar} {bytes}/{total_bytes}
 pub(super) const COUNT: &str = "{spinner} {msg} {wide_bar} {pos}/{len}";
 /// For work of unknown length.
 pub(super) const SPIN: &str = "{spinner} {msg} {elapsed}";
+
+/// How an epoch went, for a bar.
+pub(super) fn epoch_words(report: &EpochReport) -> String {
+    let accuracy = report.validation_accuracy.map(|accuracy| format!(", validation {accuracy:.3}"));
+    format!("loss {:.3}{}", report.loss, accuracy.unwrap_or_default())
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,9 +3,10 @@
 use clap::builder::PossibleValuesParser;
 use heirloom_search::train::{Augmentation, Recipe};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// How networks are trained. An architecture's own learning rate and weight decay count.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Training")]
 pub(super) struct RecipeArgs {
     /// What turns gradients into steps.

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use heirloom_kb::{KnowledgeStore, Name, TrialId};
 use heirloom_search::train::{Teacher, TeacherSource, WeightStore};
+use serde::{Deserialize, Serialize};
 
 use super::kept;
 use super::output::InputFault;
 
 /// What networks start and learn from.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Knowledge")]
 pub(super) struct StartArgs {
     /// Start from the tensors of this safetensors file that fit by name and shape; in the space resnet/1 also by the names of

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
-use heirloom_search::train::{TableTrainer, Trainer};
+use heirloom_search::train::TableTrainer;
 use heirloom_search::{
     HistoryChoice, Objectives, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup,
     find_space, spaces,
@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Failure;
 use super::acquisition::AcquisitionArgs;
 use super::base::BaseArgs;
+use super::jobs::{JobArgs, TrialRunner};
 use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, table};
 use super::progress::{self, bar};
@@ -56,6 +57,8 @@ pub(super) struct StudyArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
+    jobs: JobArgs,
+    #[command(flatten)]
     acquisition: AcquisitionArgs,
     #[command(flatten)]
     scheduler: SchedulerArgs,
@@ -82,20 +85,17 @@ pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(),
         args.trainer.check_space(&space)?;
     }
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
-    let mut trainer: Box<dyn Trainer> = if args.train {
-        let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
-        let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
-        let teacher = args.trainer.start.teacher(&*store, weights.clone(), &args.task)?;
-        args.trainer.trainer(dataset, weights, (sources, teacher), &epochs)?
+    let mut runner = if args.train {
+        args.jobs.runner(base, &*store, &args.task, &args.trainer, &epochs)?
     } else {
-        Box::new(table_trainer(&*store, args)?)
+        TrialRunner::Here(Box::new(table_trainer(&*store, args)?))
     };
     store.commit(&Batch {
         spaces: vec![space.clone()],
-        tasks: vec![trainer.task().clone()],
+        tasks: vec![runner.task().clone()],
         ..Batch::default()
     })?;
-    let answer = search(&store, args, trainer.as_mut());
+    let answer = search(&store, args, &mut runner);
     epochs.finish_and_clear();
     out.answer(&answer?, describe)?;
     Ok(())
@@ -138,7 +138,7 @@ fn candidates(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<Ve
 fn search(
     store: &Arc<dyn KnowledgeStore>,
     args: &StudyArgs,
-    trainer: &mut dyn Trainer,
+    runner: &mut TrialRunner,
 ) -> anyhow::Result<Answer> {
     let mut exclude_tasks = args.exclude_task.clone();
     if args.table {
@@ -170,16 +170,19 @@ fn search(
         None if args.table => Study::rehearse(&recommender, setup)?,
         None => Study::create(&recommender, setup)?,
     };
-    let done = study.trials().len() as u32;
+    let done = study.trials().len();
     let past = study.history().past(&args.task, &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
     let mut proposals = Vec::new();
-    for _ in done..args.top.min(candidates as u32) {
-        let proposal = study.ask(1)?.remove(0);
-        let budget = args.trainer.budget(args.seed, Split::Validation);
-        let trial = study.try_out(trainer, &proposal.architecture, &budget)?;
-        study.tell(vec![trial])?;
-        proposals.push(proposal);
+    let mut left = (args.top as usize).min(candidates).saturating_sub(done);
+    let budget = args.trainer.budget(args.seed, Split::Validation);
+    while left > 0 {
+        let asked = study.ask(runner.at_once().min(left))?;
+        let trials = runner.try_out(&mut study, &asked, &budget)?;
+        // All that were asked for together are told together, so that a study that is broken off goes on as it would have.
+        study.tell(trials)?;
+        left = left.saturating_sub(asked.len().max(1));
+        proposals.extend(asked);
     }
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
 }

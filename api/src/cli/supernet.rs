@@ -15,7 +15,7 @@ use super::output::{Output, bold, table};
 use super::past_scores;
 use super::progress::{self, bar};
 use super::proxies::correlation;
-use super::trainer::TrainerArgs;
+use super::trainer::{TrainerArgs, TrainerParts};
 
 /// More assignments than a cell space has: a differentiable search ranks all of it.
 const WHOLE: u64 = 20_000;
@@ -241,8 +241,8 @@ fn on_their_own(
     }
     let bar = bar(Some(missing.len() as u64 * u64::from(args.trial_epochs)), progress::COUNT);
     let teacher = args.trainer.start.teacher(store, base.weights()?, &args.task)?;
-    let mut trainer: Box<dyn Trainer> =
-        args.trainer.trainer(dataset, base.weights()?, (Vec::new(), teacher), &bar)?;
+    let parts = TrainerParts { weights: base.weights()?, teacher, ..TrainerParts::default() };
+    let mut trainer: Box<dyn Trainer> = args.trainer.trainer(dataset, parts, &bar)?;
     for architecture in missing {
         let trial = trainer.train(space, &architecture, &budget)?;
         let (spaces, tasks) = (vec![space.clone()], vec![trainer.task().clone()]);

@@ -8,7 +8,7 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::{InputFault, Output};
 use super::progress::{self, bar};
-use super::trainer::TrainerArgs;
+use super::trainer::{TrainerArgs, TrainerParts};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
@@ -43,7 +43,8 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
     let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
     let teacher = args.trainer.start.teacher(&*store, weights.clone(), &args.task)?;
-    let mut trainer = args.trainer.trainer(dataset, weights, (sources, teacher), &bar)?;
+    let parts = TrainerParts { weights, sources, teacher, cores: None };
+    let mut trainer = args.trainer.trainer(dataset, parts, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
     let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));
     bar.finish_and_clear();

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use heirloom_datasets::{Dataset, loaders};
 use heirloom_kb::{Architecture, KnowledgeStore, SearchSpace, Split, Trial};
 use heirloom_search::spaces;
-use heirloom_search::train::{Budget, Teacher, Trainer, WeightStore, sources};
+use heirloom_search::train::{Budget, EpochReport, Teacher, Trainer, WeightStore, sources};
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 
 use super::output::InputFault;
 use super::own_data::OwnDataArgs;
+use super::progress::epoch_words;
 use super::recipe::RecipeArgs;
 use super::start::StartArgs;
 
@@ -18,8 +20,20 @@ use super::start::StartArgs;
 pub(super) type JointTraining =
     Box<dyn FnMut(&SearchSpace, &Architecture, &Budget) -> anyhow::Result<Vec<Trial>>>;
 
+/// What a trainer is given beside its options.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct TrainerParts {
+    /// Where weights are kept.
+    pub(super) weights: Option<WeightStore>,
+    /// The trials whose weights may be inherited.
+    pub(super) sources: Vec<Trial>,
+    pub(super) teacher: Option<Teacher>,
+    /// How many cores it may use; absent, all of them.
+    pub(super) cores: Option<usize>,
+}
+
 /// Where data sets are and what to compute on.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct DataArgs {
     /// The folder with the data sets: wheels of scikit-learn, IDX files, CIFAR's binary version.
     #[arg(long, env = "HEIRLOOM_DATA", default_value = ".", value_name = "DIR")]
@@ -78,7 +92,7 @@ pub(super) fn without_torch() -> anyhow::Error {
 }
 
 /// Where data sets are and how to train on them.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct TrainerArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
@@ -142,41 +156,44 @@ impl TrainerArgs {
 
     /// How to train with libtorch.
     #[cfg(feature = "torch")]
-    fn options(
-        &self,
-        weights: Option<WeightStore>,
-        start: (Vec<Trial>, Option<Teacher>),
-    ) -> anyhow::Result<heirloom_search::train::torch::TorchOptions> {
+    fn options(&self, parts: TrainerParts) -> anyhow::Result<heirloom_search::train::torch::TorchOptions> {
         Ok(heirloom_search::train::torch::TorchOptions {
             device: self.data.device_choice(),
             recipe: self.recipe.recipe()?,
-            weights: weights.filter(|_| !self.no_weights),
+            weights: parts.weights.filter(|_| !self.no_weights),
             init_from: self.start.init_from.clone(),
-            sources: start.0,
-            teacher: start.1,
+            sources: parts.sources,
+            teacher: parts.teacher,
+            cores: parts.cores,
             ..Default::default()
         })
     }
 
-    /// A trainer over a data set, which shows its epochs on a bar; `start` has the trials whose weights may be inherited and
-    /// the teacher.
-    #[cfg(feature = "torch")]
+    /// A trainer over a data set, which shows its epochs on a bar.
     pub(super) fn trainer(
         &self,
         dataset: Dataset,
-        weights: Option<WeightStore>,
-        start: (Vec<Trial>, Option<Teacher>),
+        parts: TrainerParts,
         bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
-        use heirloom_search::train::torch::{EpochReport, TorchTrainer};
-        let options = self.options(weights, start)?;
         let bar = bar.clone();
         let show = move |report: EpochReport| {
             bar.inc(1);
-            let accuracy = report.validation_accuracy.map(|accuracy| format!(", validation {accuracy:.3}"));
-            bar.set_message(format!("loss {:.3}{}", report.loss, accuracy.unwrap_or_default()));
+            bar.set_message(epoch_words(&report));
         };
-        Ok(Box::new(TorchTrainer::new(Arc::new(dataset), options, Box::new(show))?))
+        self.trainer_telling(dataset, parts, Box::new(show))
+    }
+
+    /// A trainer over a data set, which tells how each epoch went.
+    #[cfg(feature = "torch")]
+    pub(super) fn trainer_telling(
+        &self,
+        dataset: Dataset,
+        parts: TrainerParts,
+        on_epoch: Box<dyn FnMut(EpochReport) + Send>,
+    ) -> anyhow::Result<Box<dyn Trainer>> {
+        use heirloom_search::train::torch::TorchTrainer;
+        Ok(Box::new(TorchTrainer::new(Arc::new(dataset), self.options(parts)?, on_epoch)?))
     }
 
     /// A training of several data sets at once, all of them drawn afresh and without a teacher.
@@ -192,18 +209,21 @@ impl TrainerArgs {
             return Err(InputFault(message.into()).into());
         }
         let (first, others) = datasets.split_first().expect("the caller has counted them");
-        let mut trainer = JointTrainer::new(first, others, self.options(weights, (Vec::new(), None))?)?;
+        let mut trainer = JointTrainer::new(
+            first,
+            others,
+            self.options(TrainerParts { weights, ..TrainerParts::default() })?,
+        )?;
         Ok(Box::new(move |space, architecture, budget| Ok(trainer.train(space, architecture, budget)?)))
     }
 
     /// Without libtorch nothing can be trained.
     #[cfg(not(feature = "torch"))]
-    pub(super) fn trainer(
+    pub(super) fn trainer_telling(
         &self,
         _dataset: Dataset,
-        _weights: Option<WeightStore>,
-        _start: (Vec<Trial>, Option<Teacher>),
-        _bar: &ProgressBar,
+        _parts: TrainerParts,
+        _on_epoch: Box<dyn FnMut(EpochReport) + Send>,
     ) -> anyhow::Result<Box<dyn Trainer>> {
         let _ = (self.no_weights, self.recipe.recipe()?, &self.start.init_from);
         Err(self.data.without_torch())

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::SearchError;
 
 /// What becomes of a trial after a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// It is trained further.
     Continue {

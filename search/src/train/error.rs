@@ -121,6 +121,18 @@ pub enum TrainError {
     /// Of the data set.
     #[error(transparent)]
     Data(#[from] DatasetError),
+    /// What a worker process reports that concerns the whole study.
+    #[error("{reason}")]
+    Worker {
+        /// In its words.
+        reason: String,
+    },
+    /// A worker process that could not be started, or ended before it did anything.
+    #[error("a worker process did not start: {reason}")]
+    NoWorker {
+        /// What the system reports.
+        reason: String,
+    },
     /// What libtorch reports outside a trial.
     #[error("libtorch failed: {reason}")]
     Torch {

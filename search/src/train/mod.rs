@@ -10,8 +10,10 @@ mod teacher;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod weight_store;
+mod workers;
 
 use heirloom_kb::{Architecture, Split, Status, Task, Trial};
+use serde::{Deserialize, Serialize};
 
 pub use error::TrainError;
 pub use inheritance::{Fate, INHERITED_FIELD, Inherited, sources};
@@ -21,11 +23,12 @@ pub use sharing::{SharedScore, SharingMethod, SharingOptions, Strengths};
 pub use table::TableTrainer;
 pub use teacher::{Teacher, TeacherSource};
 pub use weight_store::{WEIGHTS_FIELD, WeightStore};
+pub use workers::{Assignment, Order, Orders, Voice, WorkerPool, WorkerReport, serve};
 
 use crate::fidelity::Decision;
 
 /// What a trial may cost, and what it is scored on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     /// Passes over the training data.
     pub epochs: u32,
@@ -44,6 +47,17 @@ impl Budget {
     pub fn new(epochs: u32, seed: u64, split: Split) -> Self {
         Budget { epochs, data_fraction: 1.0, seed, split }
     }
+}
+
+/// What is told after each epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// From 1.
+    pub epoch: u32,
+    /// Mean training loss, cross-entropy in nats.
+    pub loss: f64,
+    /// Accuracy on the validation part, from 0 to 1; absent when the budget asks for the test part.
+    pub validation_accuracy: Option<f64>,
 }
 
 /// Turns an architecture into a trial on one task.
@@ -81,6 +95,34 @@ pub trait Trainer: Send {
     ) -> Result<Trial, TrainError> {
         self.train_watched(space, architecture, budget, &mut |_, _| Decision::go_on("nobody watches"))
     }
+
+    /// The failed trial of an architecture whose training ended with its process. What was kept of it under way goes, for it
+    /// is not trained again.
+    ///
+    /// # Errors
+    /// As [`Trainer::train_watched`].
+    fn broken(
+        &mut self,
+        space: &heirloom_kb::SearchSpace,
+        architecture: &Architecture,
+        budget: &Budget,
+        reason: &str,
+    ) -> Result<Trial, TrainError> {
+        let Task { id, metric, .. } = self.task().clone();
+        let mut trial = Trial::new(id, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
+        trial.fidelity.insert("epochs".into(), budget.epochs.into());
+        trial.seed = Some(budget.seed);
+        mark_failed(&mut trial, reason);
+        Ok(trial)
+    }
+}
+
+/// Makes a trial one that broke.
+fn mark_failed(trial: &mut Trial, reason: &str) {
+    tracing::warn!(task = %trial.task, architecture = %trial.architecture, reason, "trial failed");
+    trial.status = Status::Failed;
+    trial.score = None;
+    trial.extra.insert("reason".into(), reason.into());
 }
 
 /// Marks a trial as stopped after so many epochs.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{TrainError, WeightStore};
 
 /// A network that others learn from, and how much.
@@ -9,7 +11,7 @@ use super::{TrainError, WeightStore};
 /// The loss is `(1 - alpha) CE + alpha T^2 KL(teacher at T || student at T) + hint MSE(W student's features, teacher's
 /// features)`: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2; features are what flows into the last layer and
 /// `W` is learned along (Romero et al. 2015, arXiv:1412.6550, equation 3).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Teacher {
     /// Who it is.
     pub source: TeacherSource,
@@ -22,7 +24,8 @@ pub struct Teacher {
 }
 
 /// Who teaches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TeacherSource {
     /// A network kept beside the base.
     Kept {

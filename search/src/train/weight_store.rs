@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use heirloom_kb::{Json, Trial};
+use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 
@@ -13,7 +14,7 @@ pub const WEIGHTS_FIELD: &str = "weights";
 
 /// A folder of safetensors files, each named by the BLAKE3 hash of its bytes, so that a file is never written over and what is
 /// read is what was written. A trial names its own in the field [`WEIGHTS_FIELD`]. Beside them, trials under way are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WeightStore {
     folder: PathBuf,
 }
@@ -52,7 +53,8 @@ impl WeightStore {
         let hash = content_hash(bytes);
         let file = self.file(&hash);
         if !file.exists() {
-            write_whole(&file, bytes)?;
+            // Two processes may keep the same bytes at once; each writes beside the file under a name of its own.
+            write_beside(&file, &format!("{}.part", std::process::id()), bytes)?;
         }
         Ok(hash)
     }
@@ -85,12 +87,18 @@ pub(crate) fn content_hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..32].to_owned()
 }
 
-/// Writes a file all or not at all: what was there before stays until the new bytes are on the disk.
+/// Writes a file all or not at all: what was there before stays until the new bytes are on the disk. Nobody else may write it
+/// at the same time.
 ///
 /// # Errors
 /// [`TrainError::File`]; nothing of the new bytes is left then.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let beside = path.with_extension("part");
+    write_beside(path, "part", bytes)
+}
+
+/// Writes a file under another ending and then renames it.
+fn write_beside(path: &Path, ending: &str, bytes: &[u8]) -> Result<(), TrainError> {
+    let beside = path.with_extension(ending);
     let write = || {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;

@@ -36,7 +36,7 @@ impl Network {
     /// Fresh weights, drawn with the seed.
     pub(super) fn new(net: &NetGraph, device: Device, recipe: &Recipe, seed: u64) -> Result<Self, TchError> {
         let shapes = net.shapes().map_err(|error| TchError::Torch(error.to_string()))?;
-        use_threads(net, recipe.batch_size);
+        use_threads(net, recipe.batch_size, None);
         // Seeds of libtorch are signed; all 64 bits are used.
         tch::manual_seed(seed.cast_signed());
         let store = VarStore::new(device);
@@ -63,12 +63,13 @@ impl Network {
     }
 }
 
-/// One thread for a small network, all cores for a large one.
-pub(super) fn use_threads(net: &NetGraph, batch_size: usize) {
+/// One thread for a small network, all cores or as many as are given for a large one.
+pub(super) fn use_threads(net: &NetGraph, batch_size: usize, cores: Option<usize>) {
     // The network was checked; one whose cost is unknown would be the trial's own failure.
     let flops = net.cost().map_or(0, |cost| cost.flops) * batch_size as u64;
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i32);
-    tch::set_num_threads(if flops < PARALLEL_FLOPS { 1 } else { cores });
+    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = cores.map_or(all, |cores| cores.clamp(1, all));
+    tch::set_num_threads(if flops < PARALLEL_FLOPS { 1 } else { cores as i32 });
 }
 
 /// What is trained of a store, by name: in an order of its own, which is that of an optimizer's memory.

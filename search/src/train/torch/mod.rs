@@ -28,11 +28,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heirloom_datasets::{Dataset, Splits};
-use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task, Trial};
+use heirloom_kb::{Architecture, SearchSpace, Split, Task, Trial};
 use tch::Device;
 
+pub use super::EpochReport;
 use super::{
-    Budget, INHERITED_FIELD, Recipe, Teacher, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_pruned,
+    Budget, INHERITED_FIELD, Recipe, Teacher, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_failed,
+    mark_pruned,
 };
 use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph};
@@ -41,7 +43,7 @@ use checkpoint::Checkpoint;
 use data::{Part, Parts};
 pub use device::DeviceChoice;
 use distillation::{Distillation, HINT, LoadedTeacher};
-use fit::{Course, Fit, Network, Watchers};
+use fit::{Course, Fit, Network, Watchers, use_threads};
 use heirloom_predictor::DEVICE_FIELD;
 use inherit::Heir;
 use kept_network::net_for;
@@ -76,17 +78,8 @@ pub struct TorchOptions {
     pub init_from: Option<std::path::PathBuf>,
     /// A network that all others learn from; a trial names it in its field `teacher`.
     pub teacher: Option<Teacher>,
-}
-
-/// What is told after each epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochReport {
-    /// From 1.
-    pub epoch: u32,
-    /// Mean training loss, cross-entropy in nats.
-    pub loss: f64,
-    /// Accuracy on the validation part, from 0 to 1; absent when the budget asks for the test part.
-    pub validation_accuracy: Option<f64>,
+    /// How many cores a large network may use; absent, all of them. A small one takes one.
+    pub cores: Option<usize>,
 }
 
 /// Trains networks with libtorch by a [`Recipe`]; an architecture's own `lr` and `weight_decay` count. The score is the
@@ -169,9 +162,7 @@ impl TorchTrainer {
     ) -> Result<Outcome, String> {
         let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
         let recipe = self.options.recipe.of(&trial.architecture);
-        let checkpoint = self.options.weights.as_ref();
-        let checkpoint =
-            checkpoint.map(|store| Checkpoint::new(&store.under_way(), &self.key(trial, &recipe)));
+        let checkpoint = self.checkpoint(trial, &recipe);
         let (outside, teacher) = (self.outside.as_ref(), self.teacher.as_ref());
         let card = NetCard::new((&trial.space, &trial.architecture), &self.dataset, &parts.standardiser);
         let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
@@ -180,6 +171,7 @@ impl TorchTrainer {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             let torch = |error| first_line(&error);
             let network = Network::new(net, device, &recipe, budget.seed).map_err(torch)?;
+            use_threads(net, recipe.batch_size, self.options.cores);
             outside.map_or(Ok(()), |outside| outside.fill(&network)).map_err(torch)?;
             let heir = Heir {
                 network: &network,
@@ -234,6 +226,12 @@ impl TorchTrainer {
         Ok(outcome)
     }
 
+    /// Where a trial is kept while under way.
+    fn checkpoint(&self, trial: &Trial, recipe: &Recipe) -> Option<Checkpoint> {
+        let store = self.options.weights.as_ref()?;
+        Some(Checkpoint::new(&store.under_way(), &self.key(trial, recipe)))
+    }
+
     /// What a trial is the same by, before it has a result.
     fn key(&self, trial: &Trial, recipe: &Recipe) -> String {
         let Trial { task, space, architecture, split, fidelity, seed, extra, .. } = trial;
@@ -244,6 +242,15 @@ impl TorchTrainer {
         let what = (task, space, architecture, split, fidelity, seed, recipe, data, start);
         let bytes = serde_json::to_vec(&what).expect("names and numbers can be written");
         content_hash(&bytes)
+    }
+
+    /// Writes into a trial what its network takes from a file.
+    fn note_outside(&self, net: &NetGraph, trial: &mut Trial) -> Result<(), TrainError> {
+        if let Some(outside) = &self.outside {
+            let taken = serde_json::to_value(outside.fit(net)?).expect("it holds names and numbers");
+            trial.extra.insert(INIT_FIELD.into(), taken);
+        }
+        Ok(())
     }
 
     /// A trial that is still to be run.
@@ -289,15 +296,12 @@ impl Trainer for TorchTrainer {
         let cost = match net.cost() {
             Ok(cost) => cost,
             Err(error) => {
-                fail(&mut trial, &error.to_string());
+                mark_failed(&mut trial, &error.to_string());
                 return Ok(trial);
             }
         };
         let turn = turn();
-        if let Some(outside) = &self.outside {
-            let taken = serde_json::to_value(outside.fit(&net)?).expect("it holds names and numbers");
-            trial.extra.insert(INIT_FIELD.into(), taken);
-        }
+        self.note_outside(&net, &mut trial)?;
         let outcome = self.run(&net, &mut trial, budget, watch);
         drop(turn);
         trial.costs = costs(&cost);
@@ -314,8 +318,29 @@ impl Trainer for TorchTrainer {
                     mark_pruned(&mut trial, epoch, &why);
                 }
             }
-            Err(reason) => fail(&mut trial, &reason),
+            Err(reason) => mark_failed(&mut trial, &reason),
         }
+        Ok(trial)
+    }
+
+    fn broken(
+        &mut self,
+        space: &SearchSpace,
+        architecture: &Architecture,
+        budget: &Budget,
+        reason: &str,
+    ) -> Result<Trial, TrainError> {
+        let net = self.net(space, architecture)?;
+        let mut trial = self.blank(space, architecture, budget);
+        let _turn = turn();
+        self.note_outside(&net, &mut trial)?;
+        if let Some(checkpoint) = self.checkpoint(&trial, &self.options.recipe.of(architecture)) {
+            checkpoint.remove();
+        }
+        if let Ok(cost) = net.cost() {
+            trial.costs = costs(&cost);
+        }
+        mark_failed(&mut trial, reason);
         Ok(trial)
     }
 }
@@ -344,14 +369,6 @@ fn blank(
         trial.extra.insert("recipe".into(), recipe);
     }
     trial
-}
-
-/// Makes a trial one that broke.
-fn fail(trial: &mut Trial, reason: &str) {
-    tracing::warn!(task = %trial.task, architecture = %trial.architecture, reason, "trial failed");
-    trial.status = Status::Failed;
-    trial.score = None;
-    trial.extra.insert("reason".into(), reason.into());
 }
 
 /// Puts a trial's weights beside the base. Without room for them the trial counts all the same.

@@ -18,9 +18,9 @@ use super::module::Module;
 use super::objective::{CrossEntropy, Objective};
 use super::optimizer::Optimizer;
 use super::weights::Tensors;
-use super::{TorchOptions, blank, costs, device, fail, first_line, keep_weights, measure, panic_text, turn};
+use super::{TorchOptions, blank, costs, device, first_line, keep_weights, measure, panic_text, turn};
 use crate::net::{HEAD, NetGraph};
-use crate::train::{Budget, Recipe, TrainError};
+use crate::train::{Budget, Recipe, TrainError, mark_failed};
 
 /// The field of a trial that says with which tasks it was trained, and the joint score.
 const JOINT_FIELD: &str = "joint";
@@ -133,7 +133,7 @@ impl JointTrainer {
                     self.keep_weights(at, trial, &outcome, &parts[at]);
                 }
             }
-            Err(reason) => trials.iter_mut().for_each(|trial| fail(trial, &reason)),
+            Err(reason) => trials.iter_mut().for_each(|trial| mark_failed(trial, &reason)),
         }
         for (trial, net) in trials.iter_mut().zip(&nets) {
             // One that does not hold together has failed above.
@@ -182,7 +182,7 @@ impl SharedNetwork {
         let modules = nets.iter().enumerate().map(|(at, net)| {
             let net = net.clone().with_head(&head(at));
             let shapes = net.shapes().map_err(|error| TchError::Torch(error.to_string()))?;
-            use_threads(&net, recipe.batch_size);
+            use_threads(&net, recipe.batch_size, None);
             // What is in the store under its name is shared: everything but the heads.
             Ok(Module::new(&store.root(), &net, &shapes)?.computing(recipe))
         });

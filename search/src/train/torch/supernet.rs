@@ -78,7 +78,7 @@ impl Supernet {
     /// [`TrainError::Diverged`] and [`TrainError::Torch`].
     pub fn train(&mut self, on_epoch: &mut dyn FnMut(EpochReport)) -> Result<(), TrainError> {
         let _turn = turn();
-        use_threads(&self.everything, self.options.batch_size);
+        use_threads(&self.everything, self.options.batch_size, None);
         tch::manual_seed(self.options.seed.cast_signed());
         if self.options.method == SharingMethod::Darts {
             let relaxation = Relaxation::train(self, on_epoch)?;
@@ -117,7 +117,7 @@ impl Supernet {
         on_each: &mut dyn FnMut(),
     ) -> Result<Vec<SharedScore>, TrainError> {
         let _turn = turn();
-        use_threads(&self.everything, self.options.batch_size);
+        use_threads(&self.everything, self.options.batch_size, None);
         let mut ranked = Vec::with_capacity(candidates.len());
         for architecture in candidates {
             ranked.push(match &self.relaxation {

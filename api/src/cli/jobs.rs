@@ -1,0 +1,119 @@
+//! How many trials a study trains at once, and who trains them.
+
+use std::process::Command;
+
+use anyhow::Context;
+use heirloom_kb::{KnowledgeStore, Name, Task, Trial};
+use heirloom_search::train::{Budget, EpochReport, Trainer, WorkerPool};
+use heirloom_search::{Proposal, SearchError, Study};
+use indicatif::ProgressBar;
+use tracing::level_filters::LevelFilter;
+
+use super::base::BaseArgs;
+use super::progress::epoch_words;
+use super::train_worker::{self, WorkerSetup};
+use super::trainer::{TrainerArgs, TrainerParts};
+
+/// How many trials are trained at once.
+#[derive(Debug, clap::Args)]
+pub(super) struct JobArgs {
+    /// Train so many architectures side by side, each in a process of its own; the cores are shared out. As many are proposed
+    /// at once, so a study depends on this number, though not on which process is quicker.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "table")]
+    jobs: u32,
+}
+
+/// Who tries proposals out.
+pub(super) enum TrialRunner {
+    /// This process, one after the other.
+    Here(Box<dyn Trainer>),
+    /// Processes of their own, side by side, on a task.
+    SideBySide(WorkerPool, Box<Task>),
+}
+
+impl JobArgs {
+    /// Who trains on a task's data, showing its epochs on a bar.
+    pub(super) fn runner(
+        &self,
+        base: &BaseArgs,
+        store: &dyn KnowledgeStore,
+        task: &Name,
+        args: &TrainerArgs,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<TrialRunner> {
+        let (dataset, weights) = (args.dataset(task)?, base.weights()?);
+        let sources = args.sources(store, weights.as_ref(), &dataset)?;
+        let teacher = args.start.teacher(store, weights.clone(), task)?;
+        let mut parts = TrainerParts { weights, sources, teacher, cores: None };
+        if self.jobs == 1 {
+            return Ok(TrialRunner::Here(args.trainer(dataset, parts, bar)?));
+        }
+        let jobs = self.jobs as usize;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        parts.cores = Some((cores / jobs).max(1));
+        let setup = WorkerSetup { task: task.clone(), args: args.clone(), parts };
+        // A path that is no Unicode cannot be handed over.
+        let setup =
+            serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
+        let pool = WorkerPool::start(jobs, worker_command()?, setup, shown_on(bar, jobs))?;
+        Ok(TrialRunner::SideBySide(pool, Box::new(dataset.task())))
+    }
+}
+
+/// This program as a worker, as talkative as it is itself.
+fn worker_command() -> anyhow::Result<Command> {
+    let program = std::env::current_exe().context("cannot find this program, to start workers of it")?;
+    let mut command = Command::new(program);
+    command.arg(train_worker::VERB);
+    if LevelFilter::current() >= LevelFilter::INFO {
+        command.arg("--verbose");
+    }
+    Ok(command)
+}
+
+/// Counts the epochs of all workers on one bar, which says how each worker's last one went.
+fn shown_on(bar: &ProgressBar, workers: usize) -> Box<dyn FnMut(usize, EpochReport) + Send> {
+    let bar = bar.clone();
+    let mut words = vec!["-".to_owned(); workers];
+    Box::new(move |worker, report| {
+        words[worker] = epoch_words(&report);
+        bar.inc(1);
+        bar.set_message(words.join(" | "));
+    })
+}
+
+impl TrialRunner {
+    /// The task whose data it has.
+    pub(super) fn task(&self) -> &Task {
+        match self {
+            TrialRunner::Here(trainer) => trainer.task(),
+            TrialRunner::SideBySide(_, task) => task,
+        }
+    }
+
+    /// How many proposals it tries at once.
+    pub(super) fn at_once(&self) -> usize {
+        match self {
+            TrialRunner::Here(_) => 1,
+            TrialRunner::SideBySide(pool, _) => pool.size(),
+        }
+    }
+
+    /// The trials of a study's proposals, in their order.
+    pub(super) fn try_out(
+        &mut self,
+        study: &mut Study,
+        proposals: &[Proposal],
+        budget: &Budget,
+    ) -> Result<Vec<Trial>, SearchError> {
+        let architectures = proposals.iter().map(|proposal| proposal.architecture.clone());
+        match self {
+            TrialRunner::Here(trainer) => architectures
+                .map(|architecture| study.try_out(trainer.as_mut(), &architecture, budget))
+                .collect(),
+            TrialRunner::SideBySide(pool, _) => {
+                study.try_out_together(pool, &architectures.collect::<Vec<_>>(), budget)
+            }
+        }
+    }
+}
