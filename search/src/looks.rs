@@ -40,7 +40,8 @@ impl Looks {
         task: &Task,
         request: &RecommendationRequest,
     ) -> Result<Option<Self>, SearchError> {
-        let tried = home.scores(&task.id).map_or(0, |scores| scores.rows.len());
+        let own = home.scores(&task.id).filter(|_| !request.exclude_tasks.contains(&task.id));
+        let tried = own.map_or(0, |scores| scores.rows.len());
         if tried >= FEW || !request.objectives.is_score_alone() || !others_know(recommender, task)? {
             return Ok(None);
         }

@@ -39,13 +39,22 @@ fn store() -> Arc<dyn KnowledgeStore> {
 }
 
 fn ask(store: &Arc<dyn KnowledgeStore>, task: &str, candidates: Option<Vec<Architecture>>) -> Recommendation {
+    recommend(store, task, candidates, Vec::new())
+}
+
+fn recommend(
+    store: &Arc<dyn KnowledgeStore>,
+    task: &str,
+    candidates: Option<Vec<Architecture>>,
+    exclude_tasks: Vec<Name>,
+) -> Recommendation {
     let request = RecommendationRequest {
         task: task.into(),
         space: NEW.into(),
         k: 3,
         candidates,
         exclude: Vec::new(),
-        exclude_tasks: Vec::new(),
+        exclude_tasks,
         seed: 0,
         objectives: Objectives::default(),
     };
@@ -119,6 +128,9 @@ fn own_trials_count_wherever_they_were_made() {
     store.append(&own).unwrap();
     let answer = ask(&store, "new", None);
     assert_eq!((answer.own_trials, answer.history.len()), (FEW, 0));
+    // Left out, they are as good as not made.
+    let answer = recommend(&store, "new", None, vec!["new".into()]);
+    assert_eq!((answer.own_trials, answer.history.len()), (0, 2));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod program;
 mod rest;
 #[cfg(feature = "torch")]
 mod side_by_side;
+mod starter;
 #[cfg(feature = "torch")]
 mod training;
 mod wheel;

@@ -9,6 +9,7 @@ mod export;
 mod export_net;
 mod front_chart;
 mod import;
+mod init;
 mod jobs;
 mod joint;
 mod kept;
@@ -68,6 +69,8 @@ enum Colour {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Put the history that ships with the program into the base: small networks on real tables, images and sounds.
+    Init(init::InitArgs),
     /// Put histories into the base: JSON Lines (also .gz and .zst), or the wheel of NAS-Bench-Graph.
     Import(import::ImportArgs),
     /// Write the base as JSON Lines.
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
     let base = cli.base;
     match cli.verb {
+        Verb::Init(args) => init::run(&base, &args, out),
         Verb::Import(args) => import::run(&base, &args, out),
         Verb::Export(args) => export::run(&base, &args, out),
         Verb::ExportNet(args) => export_net::run(&base, &args, out),

@@ -23,6 +23,9 @@ const DEEPEST: usize = 15;
 pub struct Fingerprint(pub Vec<f64>);
 
 impl Fingerprint {
+    /// The number of entries about the whole network, which come first.
+    pub const STATISTICS: usize = STATISTICS.len();
+
     /// The number of entries.
     pub const WIDTH: usize = STATISTICS.len() + BLOCKS[0] + BLOCKS[1] + BLOCKS[2] + BLOCKS[3] + BLOCKS[4];
 

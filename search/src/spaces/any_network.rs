@@ -1,10 +1,17 @@
 //! The networks of all built-in spaces as one space, so that what did well in one tells of another by what its networks look
 //! like.
 
-use heirloom_kb::{Architecture, Condition, Domain, Name, Param, Range, SearchSpace};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use super::{FAMILIES, NetInput, SpaceFamily, family, no_network};
+use heirloom_kb::{Architecture, Condition, Domain, Name, Param, Range, SearchSpace};
+use rayon::prelude::*;
+
+use super::{FAMILIES, NetInput, SpaceFamily, family, no_network, pool};
 use crate::net::{Fingerprint, NetError, NetGraph};
+
+/// Networks of a space that say what is usual in it.
+const SAMPLED: u64 = 400;
 
 /// Which space a network is of.
 const OF: &str = "space";
@@ -80,11 +87,42 @@ fn canonical(among: &Architecture) -> Architecture {
     canonical.unwrap_or_else(|| among.clone())
 }
 
+/// Where a network stands among those of its own space in each of the [`statistics`] of its fingerprint, from 0 to 1: the one
+/// of median size has one half in every space. Sizes themselves, and kinds of layers, differ so much between spaces that what
+/// they say of one is wrong in another (BENCHMARKS.md).
 fn describe(among: &Architecture) -> Vec<f64> {
-    unwrapped(among).map_or_else(
-        || vec![0.0; Fingerprint::WIDTH],
-        |(family, architecture)| (family.describe)(&architecture),
-    )
+    let Some((family, architecture)) = unwrapped(among) else { return vec![0.0; Fingerprint::STATISTICS] };
+    let sorted = &usual()[family.id];
+    let place = |(value, column): (f64, &Vec<f64>)| {
+        let (below, up_to) =
+            (column.partition_point(|other| *other < value), column.partition_point(|other| *other <= value));
+        (below + up_to) as f64 / (2.0 * column.len() as f64)
+    };
+    (family.describe)(&architecture).into_iter().zip(sorted).map(place).collect()
+}
+
+/// What the numbers of [`describe`] are of.
+pub(super) fn statistics() -> Vec<String> {
+    let names = Fingerprint::names().into_iter().take(Fingerprint::STATISTICS);
+    names.map(|name| format!("{name} in its space")).collect()
+}
+
+/// Of each space the statistics of some of its networks, in ascending order.
+fn usual() -> &'static BTreeMap<&'static str, Vec<Vec<f64>>> {
+    static USUAL: OnceLock<BTreeMap<&'static str, Vec<Vec<f64>>>> = OnceLock::new();
+    USUAL.get_or_init(|| {
+        let of_family = |family: &'static SpaceFamily| {
+            let drawn = pool(&(family.space)(), SAMPLED, 0);
+            let rows: Vec<Vec<f64>> = drawn.par_iter().map(|one| (family.describe)(one)).collect();
+            let column = |at: usize| {
+                let mut column: Vec<f64> = rows.iter().map(|row| row[at]).collect();
+                column.sort_by(f64::total_cmp);
+                column
+            };
+            (family.id, (0..Fingerprint::STATISTICS).map(column).collect())
+        };
+        members().map(of_family).collect()
+    })
 }
 
 fn net(among: &Architecture, input: &NetInput) -> Result<NetGraph, NetError> {
@@ -111,10 +149,27 @@ mod tests {
             let drawn = sample(&(family.space)(), &mut Xoshiro256PlusPlus::seed_from_u64(seed));
             let among = wrapped(family.id, &drawn).unwrap();
             prop_assert_eq!(&space().normalise(&among).unwrap(), &among);
-            prop_assert_eq!(describe(&among), (family.describe)(&drawn));
+            prop_assert!(describe(&among).iter().all(|place| (0.0..=1.0).contains(place)));
             let (back, architecture) = unwrapped(&canonical(&among)).unwrap();
             prop_assert_eq!(back.id, family.id);
             prop_assert_eq!(architecture, (family.canonical)(&drawn));
+        }
+    }
+
+    /// More parameters than most in one space stand where more than most in another do.
+    #[test]
+    fn places_are_among_a_spaces_own() {
+        let params = statistics().iter().position(|name| name.starts_with("net.params")).unwrap();
+        for family in members() {
+            let mut drawn = pool(&(family.space)(), 200, 9);
+            drawn.sort_by(|a, b| (family.describe)(a)[params].total_cmp(&(family.describe)(b)[params]));
+            let place = |at: usize| describe(&wrapped(family.id, &drawn[at]).unwrap())[params];
+            let (low, middle, high) = (place(20), place(100), place(180));
+            assert!(
+                low < 0.25 && (0.3..0.7).contains(&middle) && high > 0.75,
+                "{}: {low} {middle} {high}",
+                family.id
+            );
         }
     }
 

@@ -229,7 +229,8 @@ pub fn widened(space: &SearchSpace, architecture: &Architecture) -> Option<Archi
 #[must_use]
 pub fn descriptors(space: &str) -> Option<Descriptors> {
     let describe = known(space)?.describe;
-    Some(Descriptors { names: Fingerprint::names(), describe })
+    let names = if space == any_network().id { any_network::statistics() } else { Fingerprint::names() };
+    Some(Descriptors { names, describe })
 }
 
 /// The fingerprint of the network that an architecture stands for on a usual input of its domain; zeros where it stands for
