@@ -54,7 +54,7 @@ impl<'a> ModelShelf<'a> {
             if kept.iter().any(|old| Arc::ptr_eq(old, model)) {
                 continue;
             }
-            self.put(self.name(&scores.task), &**model, &digest(scores, table));
+            self.put(&self.name(&scores.task), &**model, &digest(scores, table));
         }
     }
 
@@ -83,13 +83,13 @@ impl<'a> ModelShelf<'a> {
     ) {
         if is_long(architectures, table) {
             let values: Vec<f64> = by_task.iter().copied().collect();
-            self.put(self.pool_name(), &values, &pool_digest(table, architectures));
+            self.put(&self.pool_name(), &values, &pool_digest(table, architectures));
         }
     }
 
-    fn put(&self, name: String, what: &impl Serialize, digest: &[u8; DIGEST]) {
+    fn put(&self, name: &str, what: &impl Serialize, digest: &[u8; DIGEST]) {
         let kept = write(what, digest).map_err(|error| error.to_string()).and_then(|bytes| {
-            let document = Document { kind: DocumentKind::Model, name: name.clone(), bytes };
+            let document = Document { kind: DocumentKind::Model, name: name.to_owned(), bytes };
             self.store.put_document(&document).map_err(|error| error.to_string())
         });
         if let Err(error) = kept {

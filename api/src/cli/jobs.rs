@@ -28,7 +28,7 @@ pub(super) enum TrialRunner {
     /// This process, one after the other.
     Here(Box<dyn Trainer>),
     /// Processes of their own, side by side, on a task.
-    SideBySide(WorkerPool, Box<Task>),
+    SideBySide(Box<WorkerPool>, Box<Task>),
 }
 
 impl JobArgs {
@@ -56,7 +56,7 @@ impl JobArgs {
         let setup =
             serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
         let pool = WorkerPool::start(jobs, worker_command()?, setup, shown_on(bar, jobs))?;
-        Ok(TrialRunner::SideBySide(pool, Box::new(dataset.task())))
+        Ok(TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())))
     }
 }
 

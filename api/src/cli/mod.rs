@@ -80,7 +80,7 @@ enum Verb {
     /// Say which architectures a task should try first.
     Recommend(recommend::RecommendArgs),
     /// Search on a task: propose, train or look up, learn, propose again.
-    Study(study::StudyArgs),
+    Study(Box<study::StudyArgs>),
     /// Train one architecture and keep the trial.
     Train(train::TrainArgs),
     /// Search for one network body that serves several tasks, each with its own head.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use heirloom_datasets::loaders;
-use heirloom_kb::Domain;
+use heirloom_kb::{Domain, Status};
 
 use super::tests::{BUDGET, halves, small_cnn};
 use super::*;

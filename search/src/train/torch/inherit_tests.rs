@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use heirloom_datasets::loaders;
-use heirloom_kb::{Trial, Value};
+use heirloom_kb::{Status, Trial, Value};
 
 use super::tests::{BUDGET, halves, small_cnn};
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heirloom_kb::Trial;
+use heirloom_kb::{Status, Trial};
 
 use super::tests::{BUDGET, halves, small_cnn};
 use super::*;

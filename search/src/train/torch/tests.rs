@@ -1,7 +1,7 @@
 //! The trainer on real and on made-up data.
 
 use heirloom_datasets::loaders;
-use heirloom_kb::{Domain, Value};
+use heirloom_kb::{Domain, Status, Value};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
