@@ -109,7 +109,7 @@ def main() -> None:
     work = (args.work or Path(tempfile.mkdtemp())).resolve()
     data = unpack(args.data, work)
     links = Path(tempfile.mkdtemp(dir=work))
-    base = f"sled://{work.resolve()}/base"
+    base = f"sled://{work}/base"
     environment = {**os.environ, "HEIRLOOM_DATA": str(args.wheels), "HEIRLOOM_BASE": base}
 
     def heirloom(*words) -> str:
@@ -121,11 +121,12 @@ def main() -> None:
         groups = json.loads(heirloom("--json", "status"))["groups"]
         done = {group["task"]: group.get("validation", 0) for group in groups}
     for seed, (task, space, options) in enumerate(tasks(data, links)):
-        if done.get(task, 0) >= args.trials:
+        missing = args.trials - done.get(task, 0)
+        if missing <= 0:
             continue
         print(f"{task} in {space}", file=sys.stderr, flush=True)
         epochs = args.epochs * 2 if space == "mlp/1" else args.epochs
-        heirloom("--json", "study", "--task", task, "--space", space, "--train", "--strategy", "random", "--top", args.trials,
+        heirloom("--json", "study", "--task", task, "--space", space, "--train", "--strategy", "random", "--top", missing,
                  "--epochs", epochs, "--candidates", 2000, "--seed", seed, "--no-weights", *options)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     plain = work / "history.jsonl"

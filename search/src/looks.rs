@@ -8,6 +8,7 @@ use heirloom_predictor::Prediction;
 use crate::recommendation::{Recommendation, RecommendationRequest};
 use crate::recommender::Recommender;
 use crate::space_history::SpaceHistory;
+use crate::spaces::any_network;
 use crate::strategies::StrategyKind;
 use crate::study::StudySetup;
 use crate::{SearchError, spaces};
@@ -32,7 +33,7 @@ pub(crate) struct Looks {
 }
 
 impl Looks {
-    /// Nothing where the space is not built in, where other spaces have no task of the domain, where the task has tried some
+    /// Nothing where the space has past tasks, where it is not built in, where other spaces have no task of the domain, where the task has tried some
     /// architectures of the space itself, and where more than the score counts. `home` is the space's own history.
     pub(crate) fn of(
         recommender: &Recommender,
@@ -40,21 +41,24 @@ impl Looks {
         task: &Task,
         request: &RecommendationRequest,
     ) -> Result<Option<Self>, SearchError> {
+        if !home.past(&task.id, &request.exclude_tasks).is_empty() {
+            return Ok(None);
+        }
         let own = home.scores(&task.id).filter(|_| !request.exclude_tasks.contains(&task.id));
         let tried = own.map_or(0, |scores| scores.rows.len());
         if tried >= FEW || !request.objectives.is_score_alone() || !others_know(recommender, task)? {
             return Ok(None);
         }
         let wrapped = |architectures: &[Architecture]| {
-            let all = architectures.iter().map(|architecture| spaces::wrapped(&request.space, architecture));
+            let all =
+                architectures.iter().map(|architecture| any_network::wrapped(&request.space, architecture));
             all.collect::<Option<Vec<_>>>()
         };
         let pool = home.pool_of(request.candidates.as_deref())?;
         let Some((candidates, exclude)) = wrapped(&pool.shown).zip(wrapped(&request.exclude)) else {
             return Ok(None);
         };
-        let any = spaces::any_network().id;
-        let history = recommender.history(&any.into())?;
+        let history = recommender.history(&any_network::ID.into())?;
         let mut past = history.past(&task.id, &request.exclude_tasks);
         past.retain(|at| {
             let known = history.task(&history.table().tasks()[*at].task);
@@ -70,7 +74,7 @@ impl Looks {
             past.len()
         );
         let request = RecommendationRequest {
-            space: any.into(),
+            space: any_network::ID.into(),
             candidates: Some(candidates),
             exclude,
             ..request.clone()
@@ -81,7 +85,7 @@ impl Looks {
     /// The answer as one about `request`.
     pub(crate) fn answer(request: &RecommendationRequest, mut answer: Recommendation) -> Recommendation {
         for ranked in &mut answer.ranked {
-            ranked.architecture = spaces::unwrapped(&ranked.architecture)
+            ranked.architecture = any_network::unwrapped(&ranked.architecture)
                 .map_or_else(|| ranked.architecture.clone(), |(_, architecture)| architecture);
         }
         answer.space = request.space.clone();
@@ -127,7 +131,7 @@ pub(crate) fn centre(prediction: &mut Prediction) {
 
 /// Whether a space whose networks compare has trials of another task.
 fn others_know(recommender: &Recommender, task: &Task) -> Result<bool, SearchError> {
-    let spaces = spaces::relatives(spaces::any_network().id);
+    let spaces = spaces::relatives(any_network::ID);
     let stats = recommender.store().stats()?;
     Ok(stats.groups.iter().any(|group| {
         group.split == Split::Validation && group.task != task.id && spaces.contains(&group.space)

@@ -9,6 +9,7 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use crate::model_shelf::ModelShelf;
+use crate::spaces::any_network;
 use crate::{SearchError, spaces};
 
 /// Spaces of up to so many assignments are ranked whole.
@@ -29,6 +30,7 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Canonical architectures, none twice, as the models see them; what an earlier pool or the shelf has is taken from there.
     pub(crate) fn new(
         architectures: Vec<Architecture>,
         table: &TrainingTable,
@@ -36,17 +38,9 @@ impl Pool {
         earlier: Option<(&Pool, &TaskModels)>,
         shelf: Option<&ModelShelf<'_>>,
     ) -> Result<Self, SearchError> {
-        let kept = shelf.map(|shelf| shelf.opinions(table, &architectures)).transpose()?.flatten();
-        let views = match (earlier, kept) {
-            (Some((pool, before)), _) => pool.views_again(before, &architectures, table, models)?,
-            (None, Some(by_task)) => Views { x: encoded(&architectures, table)?.into_shared(), by_task },
-            (None, None) => {
-                let views = views(&architectures, table, models)?;
-                if let Some(shelf) = shelf {
-                    shelf.keep_opinions(table, &architectures, &views.by_task);
-                }
-                views
-            }
+        let views = match earlier {
+            Some((pool, before)) => pool.views_again(before, &architectures, table, models)?,
+            None => views_or_kept(&architectures, table, models, shelf)?,
         };
         Ok(Pool { shown: architectures.clone(), architectures, views })
     }
@@ -71,7 +65,7 @@ impl Pool {
         let new_architectures: Vec<Architecture> =
             new.iter().map(|row| architectures[*row].clone()).collect();
         let mut x = Array2::zeros((architectures.len(), encoder.width()));
-        for (row, encoded) in new.iter().zip(encoder.encode(&new_architectures)?.rows()) {
+        for (row, encoded) in new.iter().zip(encoded(&new_architectures, table)?.rows()) {
             x.row_mut(*row).assign(&encoded);
         }
         for (mut to, at) in x.rows_mut().into_iter().zip(&known) {
@@ -110,6 +104,22 @@ pub(crate) fn views(
     Ok(Views { x: x.into_shared(), by_task })
 }
 
+/// The same, the models' opinions from the shelf if it has them, else kept there.
+fn views_or_kept(
+    architectures: &[Architecture],
+    table: &TrainingTable,
+    models: &TaskModels,
+    shelf: Option<&ModelShelf<'_>>,
+) -> Result<Views, SearchError> {
+    let Some(shelf) = shelf else { return views(architectures, table, models) };
+    if let Some(by_task) = shelf.opinions(table, architectures)? {
+        return Ok(Views { x: encoded(architectures, table)?.into_shared(), by_task });
+    }
+    let views = views(architectures, table, models)?;
+    shelf.keep_opinions(table, architectures, &views.by_task);
+    Ok(views)
+}
+
 /// Encoded architectures, `(n, d)`; those of the table are taken from there.
 fn encoded(architectures: &[Architecture], table: &TrainingTable) -> Result<Array2<f64>, SearchError> {
     let rows: Vec<Option<usize>> =
@@ -118,11 +128,11 @@ fn encoded(architectures: &[Architecture], table: &TrainingTable) -> Result<Arra
     let new =
         table.encoder().encode(&new.map(|(architecture, _)| architecture.clone()).collect::<Vec<_>>())?;
     let mut x = Array2::zeros((architectures.len(), table.encoder().width()));
-    let mut at_new = 0..;
+    let mut new = new.rows().into_iter();
     for (mut to, row) in x.rows_mut().into_iter().zip(rows) {
         match row {
             Some(row) => to.assign(&table.x().row(row)),
-            None => to.assign(&new.row(at_new.next().expect("there is no end to it"))),
+            None => to.assign(&new.next().expect("as many were encoded as the table has not")),
         }
     }
     Ok(x)
@@ -139,6 +149,10 @@ pub(crate) fn own_pool(
     table: &TrainingTable,
     earlier: Option<&Pool>,
 ) -> Vec<Architecture> {
+    if any_network::is_any_network(space) {
+        // Nothing is proposed in it.
+        return Vec::new();
+    }
     if lists(space) {
         if let Some(earlier) = earlier {
             return earlier.architectures.clone();
@@ -147,10 +161,6 @@ pub(crate) fn own_pool(
     }
     let mut pool: Vec<Architecture> =
         best_tried(table).into_iter().map(|row| table.architectures()[row].clone()).collect();
-    if &**space.id() == spaces::any_network().id {
-        // Nothing is proposed in it.
-        return pool;
-    }
     let new =
         spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
     pool.extend(new);

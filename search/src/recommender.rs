@@ -9,6 +9,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::evidence::evidence;
 use crate::fidelity::{FidelityAdvice, SpaceCurves};
@@ -21,8 +22,8 @@ use crate::prices::Prices;
 use crate::ranking::Ranking;
 use crate::recommendation::{RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
 use crate::space_history::{SpaceHistory, find_space};
-use crate::space_trials::SpaceTrials;
-use crate::{SearchError, spaces};
+use crate::space_trials::space_trials;
+use crate::spaces::any_network::is_any_network;
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
@@ -88,7 +89,7 @@ impl Recommender {
             return Ok(known.clone());
         }
         // Read once for both: this is the slow part.
-        let trials = SpaceTrials::read(&*self.store, space)?.trials;
+        let trials = space_trials(&*self.store, space)?;
         let costs = CostBook::new(space, &trials, revision, earlier.map(|known| &*known.costs))?;
         let curves = SpaceCurves::new(&trials, &self.store.tasks()?);
         let fresh = Books { costs: Arc::new(costs), curves: Arc::new(curves) };
@@ -110,12 +111,10 @@ impl Recommender {
         let history = self.history(&request.space)?;
         let mut notes = Vec::new();
         let task = request.task.task(&history, &mut notes)?;
-        let past = history.past(&task.id, &request.exclude_tasks);
-        if past.is_empty()
-            && let Some(answer) = self.by_looks(&history, &task, request, &notes)?
-        {
+        if let Some(answer) = self.by_looks(&history, &task, request, &notes)? {
             return Ok(answer);
         }
+        let past = history.past(&task.id, &request.exclude_tasks);
         self.rank_over(&history, past, &task, request, notes)
     }
 
@@ -158,7 +157,7 @@ impl Recommender {
         let views = pool.views.tasks(&past);
         let belief = believe(history, task, &past, &own, &views, &mut notes)?;
         let mut prediction = belief.expected.select(&open);
-        if &**history.space().id() == spaces::any_network().id {
+        if is_any_network(history.space()) {
             centre(&mut prediction);
         }
         let own_column = history.column(&task.id).filter(|_| !own.is_empty());

@@ -12,7 +12,8 @@ use heirloom_predictor::{
 
 use crate::model_shelf::ModelShelf;
 use crate::pool::{Pool, lists, own_pool, views};
-use crate::space_trials::SpaceTrials;
+use crate::space_trials::space_trials_and_origins;
+use crate::spaces::any_network;
 use crate::{SearchError, spaces};
 
 /// Everything that past trials in one search space say: the table of scores, one model a task, and the space's own
@@ -44,9 +45,9 @@ impl SpaceHistory {
         earlier: Option<&SpaceHistory>,
     ) -> Result<Self, SearchError> {
         let stats = store.stats()?;
-        let any = spaces::any_network();
-        let space = if &**space == any.id { (any.space)() } else { find_space(store, space)? };
-        let SpaceTrials { trials, origins } = SpaceTrials::read(store, &space)?;
+        let space =
+            if &**space == any_network::ID { any_network::space() } else { find_space(store, space)? };
+        let (trials, origins) = space_trials_and_origins(store, &space)?;
         tracing::debug!(space = %space.id(), trials = trials.len(), "trials read");
         let counts = validation_counts(&stats, &space);
         let unchanged =

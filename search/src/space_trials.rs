@@ -6,36 +6,50 @@ use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Split, StoreError, Trial, T
 
 use crate::spaces;
 
-/// The validation trials that tell of a space.
-pub(crate) struct SpaceTrials {
-    /// All of them as trials of the space.
-    pub(crate) trials: Vec<Trial>,
-    /// Of trials of other spaces, the ids that they have there.
-    pub(crate) origins: HashMap<TrialId, TrialId>,
+/// The validation trials that tell of a space: its own, and, as trials of it, those of its [`spaces::relatives`].
+///
+/// # Errors
+/// Of the store.
+pub(crate) fn space_trials(
+    store: &dyn KnowledgeStore,
+    space: &SearchSpace,
+) -> Result<Vec<Trial>, StoreError> {
+    read(store, space, |_, _| {})
 }
 
-impl SpaceTrials {
-    /// The space's own trials, and, as trials of it, those of its [`spaces::relatives`].
-    ///
-    /// # Errors
-    /// Of the store.
-    pub(crate) fn read(store: &dyn KnowledgeStore, space: &SearchSpace) -> Result<Self, StoreError> {
-        let of =
-            |id: Name| Ok::<_, StoreError>(store.trials(&TrialQuery::space(id, Split::Validation))?.trials);
-        let mut trials = of(space.id().clone())?;
-        let mut origins = HashMap::new();
-        for relative in spaces::relatives(space.id()) {
-            for trial in of(relative.clone())? {
-                let translated = spaces::translated(space, &relative, &trial.architecture);
-                let Some(architecture) = translated else { continue };
-                let id = trial.id();
-                let trial = Trial { space: space.id().clone(), architecture, ..trial };
-                origins.insert(trial.id(), id);
-                trials.push(trial);
-            }
+/// The same, and of trials of other spaces the ids that they have there.
+///
+/// # Errors
+/// Of the store.
+pub(crate) fn space_trials_and_origins(
+    store: &dyn KnowledgeStore,
+    space: &SearchSpace,
+) -> Result<(Vec<Trial>, HashMap<TrialId, TrialId>), StoreError> {
+    let mut origins = HashMap::new();
+    let trials = read(store, space, |there, here| {
+        origins.insert(here.id(), there.id());
+    })?;
+    Ok((trials, origins))
+}
+
+/// Reads the trials; `translated` hears of each of another space what it is there and what it is here.
+fn read(
+    store: &dyn KnowledgeStore,
+    space: &SearchSpace,
+    mut translated: impl FnMut(&Trial, &Trial),
+) -> Result<Vec<Trial>, StoreError> {
+    let of = |id: Name| Ok::<_, StoreError>(store.trials(&TrialQuery::space(id, Split::Validation))?.trials);
+    let mut trials = of(space.id().clone())?;
+    for relative in spaces::relatives(space.id()) {
+        for there in of(relative.clone())? {
+            let architecture = spaces::translated(space, &relative, &there.architecture);
+            let Some(architecture) = architecture else { continue };
+            let here = Trial { space: space.id().clone(), architecture, ..there.clone() };
+            translated(&there, &here);
+            trials.push(here);
         }
-        Ok(SpaceTrials { trials, origins })
     }
+    Ok(trials)
 }
 
 #[cfg(test)]
@@ -71,13 +85,13 @@ mod tests {
     fn the_trials_of_an_extended_space_tell_of_the_wider() {
         let (store, told) = base();
         let heir = (spaces::family("mlp-inherit/1").unwrap().space)();
-        let trials = SpaceTrials::read(&store, &heir).unwrap().trials;
+        let trials = space_trials(&store, &heir).unwrap();
         assert_eq!(trials.len(), told.len());
         for trial in &trials {
             assert_eq!(trial.normalise(&heir).unwrap().architecture, trial.architecture);
         }
         let unrelated = (spaces::family("conv1d-inherit/1").unwrap().space)();
-        assert!(SpaceTrials::read(&store, &unrelated).unwrap().trials.is_empty());
+        assert!(space_trials(&store, &unrelated).unwrap().is_empty());
     }
 
     #[test]

@@ -165,9 +165,9 @@ impl Study {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
-        let looks = past.is_empty().then(|| first_looks(recommender, &history, &task, &setup)).transpose()?;
+        let looks = first_looks(recommender, &history, &task, &setup)?;
         let mut strategy = setup.strategy.start(&history, &task, past, Arc::clone(&pool), own, setup.seed)?;
-        if let Some((first, note)) = looks.flatten() {
+        if let Some((first, note)) = looks {
             strategy.start_with(&first);
             notes.push(note);
         }

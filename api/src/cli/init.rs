@@ -9,10 +9,7 @@ use super::output::{Output, bold};
 /// Trials of architectures on real tasks, made by scripts/starter.py: JSON Lines under zstd.
 const STARTER: &[u8] = include_bytes!("../../starter/history.jsonl.zst");
 
-#[derive(Debug, clap::Args)]
-pub(super) struct InitArgs {}
-
-pub(super) fn run(base: &BaseArgs, _args: &InitArgs, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(base: &BaseArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
     let options = ImportOptions { strict: true, compression: Compression::Zstd };
     let report = jsonl::import(STARTER, &*store, options, &mut |_| {})?;

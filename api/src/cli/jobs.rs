@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::base::BaseArgs;
 use super::progress::epoch_words;
 use super::train_worker::{self, WorkerSetup};
-use super::trainer::{TrainerArgs, TrainerParts};
+use super::trainer::TrainerArgs;
 
 /// How many trials are trained at once.
 #[derive(Debug, clap::Args)]
@@ -41,10 +41,8 @@ impl JobArgs {
         args: &TrainerArgs,
         bar: &ProgressBar,
     ) -> anyhow::Result<TrialRunner> {
-        let (dataset, weights) = (args.dataset(task)?, base.weights()?);
-        let sources = args.sources(store, weights.as_ref(), &dataset)?;
-        let teacher = args.start.teacher(store, weights.clone(), task)?;
-        let mut parts = TrainerParts { weights, sources, teacher, cores: None };
+        let dataset = args.dataset(task)?;
+        let mut parts = args.parts(base, store, task, &dataset)?;
         if self.jobs == 1 {
             return Ok(TrialRunner::Here(args.trainer(dataset, parts, bar)?));
         }

@@ -70,7 +70,7 @@ enum Colour {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Put the history that ships with the program into the base: small networks on real tables, images and sounds.
-    Init(init::InitArgs),
+    Init,
     /// Put histories into the base: JSON Lines (also .gz and .zst), or the wheel of NAS-Bench-Graph.
     Import(import::ImportArgs),
     /// Write the base as JSON Lines.
@@ -141,7 +141,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
     let base = cli.base;
     match cli.verb {
-        Verb::Init(args) => init::run(&base, &args, out),
+        Verb::Init => init::run(&base, out),
         Verb::Import(args) => import::run(&base, &args, out),
         Verb::Export(args) => export::run(&base, &args, out),
         Verb::ExportNet(args) => export_net::run(&base, &args, out),

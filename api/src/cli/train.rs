@@ -8,7 +8,7 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::{InputFault, Output};
 use super::progress::{self, bar};
-use super::trainer::{TrainerArgs, TrainerParts};
+use super::trainer::TrainerArgs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
@@ -40,10 +40,8 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     args.trainer.check_space(&space)?;
     let architecture = space.normalise(&architecture)?;
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
-    let (dataset, weights) = (args.trainer.dataset(&args.task)?, base.weights()?);
-    let sources = args.trainer.sources(&*store, weights.as_ref(), &dataset)?;
-    let teacher = args.trainer.start.teacher(&*store, weights.clone(), &args.task)?;
-    let parts = TrainerParts { weights, sources, teacher, cores: None };
+    let dataset = args.trainer.dataset(&args.task)?;
+    let parts = args.trainer.parts(base, &*store, &args.task, &dataset)?;
     let mut trainer = args.trainer.trainer(dataset, parts, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
     let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));

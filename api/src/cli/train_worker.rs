@@ -47,8 +47,8 @@ fn trainer(setup: Json, voice: &Voice) -> anyhow::Result<Box<dyn Trainer>> {
 }
 
 fn refused(error: &anyhow::Error) -> WorkerReport {
-    match error.downcast_ref() {
-        Some(TrainError::Torch { reason }) => WorkerReport::Refused { reason: reason.clone(), torch: true },
-        _ => WorkerReport::Refused { reason: format!("{error:#}"), torch: false },
+    match error.downcast_ref::<TrainError>() {
+        Some(error) => WorkerReport::refused(error),
+        None => WorkerReport::Refused { reason: format!("{error:#}"), torch: false },
     }
 }

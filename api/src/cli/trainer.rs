@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use heirloom_datasets::{Dataset, loaders};
-use heirloom_kb::{Architecture, KnowledgeStore, SearchSpace, Split, Trial};
+use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Trial};
 use heirloom_search::spaces;
 use heirloom_search::train::{Budget, EpochReport, Teacher, Trainer, WeightStore, sources};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
+use super::base::BaseArgs;
 use super::output::InputFault;
 use super::own_data::OwnDataArgs;
 use super::progress::epoch_words;
@@ -141,17 +142,21 @@ impl TrainerArgs {
         }
     }
 
-    /// The trials whose weights may be inherited, if they may.
-    pub(super) fn sources(
+    /// What a base has for trials of a task on a data set: weights to inherit, if they may be, and the teacher.
+    pub(super) fn parts(
         &self,
+        base: &BaseArgs,
         store: &dyn KnowledgeStore,
-        weights: Option<&WeightStore>,
+        task: &Name,
         dataset: &Dataset,
-    ) -> anyhow::Result<Vec<Trial>> {
-        match weights.filter(|_| self.inherit) {
-            Some(weights) => Ok(sources(store, weights, &dataset.task())?),
-            None => Ok(Vec::new()),
-        }
+    ) -> anyhow::Result<TrainerParts> {
+        let weights = base.weights()?;
+        let sources = match weights.as_ref().filter(|_| self.inherit) {
+            Some(weights) => sources(store, weights, &dataset.task())?,
+            None => Vec::new(),
+        };
+        let teacher = self.start.teacher(store, weights.clone(), task)?;
+        Ok(TrainerParts { weights, sources, teacher, cores: None })
     }
 
     /// How to train with libtorch.

@@ -12,8 +12,8 @@ const WEIGHTS: [f64; 7] = [0.6, 0.6, 0.6, 0.6, 0.05, 0.05, 0.05];
 const DEEPEST: usize = 15;
 
 /// What a network looks like: statistics of the whole (depth, number of branches that reach the output, receptive reach,
-/// parameters, multiply-adds, synaptic flow; logarithms), and the shares that operations and paths of two and three operations have in it.
-/// Shares enter as square roots (Hellinger), so that squared distances are at most 1 over all blocks together; names are
+/// parameters, multiply-adds, synaptic flow; logarithms), and the shares that operations and paths of two and three operations
+/// have in it. Shares enter as square roots (Hellinger), so that squared distances are at most 1 over all blocks together; names are
 /// hashed into buckets, so that networks of any space compare. Norms, activations, sums and joins are passed through.
 ///
 /// *Source*: path encodings, White, Neiswanger, Savani, "BANANAS", AAAI 2021 (arXiv:1910.11858); counts of labelled

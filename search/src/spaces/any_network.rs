@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use heirloom_kb::{Architecture, Condition, Domain, Name, Param, Range, SearchSpace};
+use heirloom_predictor::Descriptors;
 use rayon::prelude::*;
 
-use super::{FAMILIES, NetInput, SpaceFamily, family, no_network, pool};
-use crate::net::{Fingerprint, NetError, NetGraph};
+use super::{FAMILIES, SpaceFamily, family, pool};
+use crate::net::Fingerprint;
+
+/// The id of this space, in which no architecture is proposed: histories of other spaces are read in it, see [`wrapped`].
+pub(crate) const ID: &str = "any-network/1";
 
 /// Networks of a space that say what is usual in it.
 const SAMPLED: u64 = 400;
@@ -16,27 +20,19 @@ const SAMPLED: u64 = 400;
 /// Which space a network is of.
 const OF: &str = "space";
 
-/// A space that no architecture is proposed in: histories of other spaces are read in it, see [`wrapped`].
-pub(super) static ANY_NETWORK: SpaceFamily = SpaceFamily {
-    id: "any-network/1",
-    title: "the networks of all built-in spaces",
-    extends: None,
-    domains: &[Domain::Image, Domain::Audio, Domain::Timeseries, Domain::Tabular],
-    space,
-    canonical,
-    admits: |_| true,
-    describe,
-    net,
-};
+/// Whether a space is this one.
+pub(crate) fn is_any_network(space: &SearchSpace) -> bool {
+    &**space.id() == ID
+}
 
 /// The built-in spaces whose networks compare: those over a graph are of other layers, and what a block inherits does not
 /// show.
-pub(crate) fn members() -> impl Iterator<Item = &'static SpaceFamily> {
+pub(super) fn members() -> impl Iterator<Item = &'static SpaceFamily> {
     FAMILIES.iter().filter(|family| family.extends.is_none() && family.domains != [Domain::Graph])
 }
 
 /// A choice of a space, and the parameters of each by names of its own.
-fn space() -> SearchSpace {
+pub(crate) fn space() -> SearchSpace {
     let options = members().map(|family| Name::from(family.id)).collect();
     let range = Range::Choice { options, descriptors: Default::default() };
     let mut params = vec![Param { name: OF.into(), range, active_if: Vec::new() }];
@@ -51,7 +47,7 @@ fn space() -> SearchSpace {
             Param { name: own(&param.name), range: param.range.clone(), active_if }
         }));
     }
-    SearchSpace::new(ANY_NETWORK.id, params).expect("a built-in space holds together")
+    SearchSpace::new(ID, params).expect("a built-in space holds together")
 }
 
 fn named(space: &str, param: &str) -> String {
@@ -81,13 +77,14 @@ pub(crate) fn unwrapped(among: &Architecture) -> Option<(&'static SpaceFamily, A
     Some((family, architecture))
 }
 
-fn canonical(among: &Architecture) -> Architecture {
+/// The representative of all architectures isomorphic to this one.
+pub(super) fn canonical(among: &Architecture) -> Architecture {
     let canonical = unwrapped(among)
         .and_then(|(family, architecture)| wrapped(family.id, &(family.canonical)(&architecture)));
     canonical.unwrap_or_else(|| among.clone())
 }
 
-/// Where a network stands among those of its own space in each of the [`statistics`] of its fingerprint, from 0 to 1: the one
+/// Where a network stands among those of its own space in each of the statistics of its fingerprint, from 0 to 1: the one
 /// of median size has one half in every space. Sizes themselves, and kinds of layers, differ so much between spaces that what
 /// they say of one is wrong in another (BENCHMARKS.md).
 fn describe(among: &Architecture) -> Vec<f64> {
@@ -101,10 +98,10 @@ fn describe(among: &Architecture) -> Vec<f64> {
     (family.describe)(&architecture).into_iter().zip(sorted).map(place).collect()
 }
 
-/// What the numbers of [`describe`] are of.
-pub(super) fn statistics() -> Vec<String> {
+/// What networks look like beside those of their own space.
+pub(super) fn descriptors() -> Descriptors {
     let names = Fingerprint::names().into_iter().take(Fingerprint::STATISTICS);
-    names.map(|name| format!("{name} in its space")).collect()
+    Descriptors { names: names.map(|name| format!("{name} in its space")).collect(), describe }
 }
 
 /// Of each space the statistics of some of its networks, in ascending order.
@@ -123,13 +120,6 @@ fn usual() -> &'static BTreeMap<&'static str, Vec<Vec<f64>>> {
         };
         members().map(of_family).collect()
     })
-}
-
-fn net(among: &Architecture, input: &NetInput) -> Result<NetGraph, NetError> {
-    match unwrapped(among) {
-        Some((family, architecture)) => (family.net)(&architecture, input),
-        None => Err(no_network(ANY_NETWORK.id, input, "the architecture names no space")),
-    }
 }
 
 #[cfg(test)]
@@ -159,7 +149,7 @@ mod tests {
     /// More parameters than most in one space stand where more than most in another do.
     #[test]
     fn places_are_among_a_spaces_own() {
-        let params = statistics().iter().position(|name| name.starts_with("net.params")).unwrap();
+        let params = descriptors().names.iter().position(|name| name.starts_with("net.params")).unwrap();
         for family in members() {
             let mut drawn = pool(&(family.space)(), 200, 9);
             drawn.sort_by(|a, b| (family.describe)(a)[params].total_cmp(&(family.describe)(b)[params]));
@@ -175,7 +165,7 @@ mod tests {
 
     #[test]
     fn graph_networks_and_unknown_spaces_are_not_among_them() {
-        for space in ["nas-bench-graph/1", "mlp-inherit/1", "mine/1", ANY_NETWORK.id] {
+        for space in ["nas-bench-graph/1", "mlp-inherit/1", "mine/1", ID] {
             assert_eq!(wrapped(space, &Architecture::default()), None);
         }
     }

@@ -3,7 +3,7 @@
 //! A space file has `space()`, `canonical()` and `net()`; [`families`] lists them. Sampling, enumeration and
 //! neighbours work for every [`SearchSpace`], also one that came in a file.
 
-mod any_network;
+pub(crate) mod any_network;
 mod blocks;
 mod cell_skeleton;
 mod chain_cnn;
@@ -22,7 +22,6 @@ use heirloom_kb::{Architecture, Domain, Name, SearchSpace};
 use heirloom_predictor::Descriptors;
 
 use crate::net::{Fingerprint, NetError, NetGraph, Shape};
-pub(crate) use any_network::{unwrapped, wrapped};
 pub use cell_skeleton::CellSkeleton;
 #[cfg(feature = "torch")] // for weights that cells share
 pub(crate) use nas_bench_201::{Cell, OPS as CELL_OPS, architecture as cell_architecture, cell};
@@ -68,72 +67,66 @@ const CHAIN_CNN_HEIR: &str = "chain-cnn-inherit/1";
 const CONV1D_HEIR: &str = "conv1d-inherit/1";
 const MLP_HEIR: &str = "mlp-inherit/1";
 
+const CHAIN_CNN: SpaceFamily = SpaceFamily {
+    id: chain_cnn::ID,
+    title: "chains of convolution blocks for images and for log-mel pictures of sounds",
+    extends: None,
+    domains: &[Domain::Image, Domain::Audio],
+    space: chain_cnn::space,
+    canonical: Architecture::clone,
+    admits: |_| true,
+    describe: |architecture| fingerprint(chain_cnn::net, architecture, &[3, 32, 32]),
+    net: chain_cnn::net,
+};
+
+const CONV1D: SpaceFamily = SpaceFamily {
+    id: conv1d::ID,
+    title: "chains of 1-D convolutions for audio and time series",
+    extends: None,
+    domains: &[Domain::Audio, Domain::Timeseries],
+    space: conv1d::space,
+    canonical: Architecture::clone,
+    admits: |_| true,
+    describe: |architecture| fingerprint(conv1d::net, architecture, &[1, 1_024]),
+    net: conv1d::net,
+};
+
+const MLP: SpaceFamily = SpaceFamily {
+    id: mlp::ID,
+    title: "multi-layer perceptrons for tables",
+    extends: None,
+    domains: &[Domain::Tabular],
+    space: mlp::space,
+    canonical: Architecture::clone,
+    admits: |_| true,
+    describe: |architecture| fingerprint(mlp::net, architecture, &[16]),
+    net: mlp::net,
+};
+
 static FAMILIES: [SpaceFamily; 9] = [
-    SpaceFamily {
-        id: chain_cnn::ID,
-        title: "chains of convolution blocks for images and for log-mel pictures of sounds",
-        extends: None,
-        domains: &[Domain::Image, Domain::Audio],
-        space: chain_cnn::space,
-        canonical: Architecture::clone,
-        admits: |_| true,
-        describe: |architecture| fingerprint(chain_cnn::net, architecture, &[3, 32, 32]),
-        net: chain_cnn::net,
-    },
+    CHAIN_CNN,
     SpaceFamily {
         id: CHAIN_CNN_HEIR,
         title: "chains of convolution blocks, with what each block inherits",
         extends: Some(chain_cnn::ID),
-        domains: &[Domain::Image, Domain::Audio],
         space: || heirs::space(CHAIN_CNN_HEIR, &chain_cnn::space()),
-        canonical: Architecture::clone,
-        admits: |_| true,
-        describe: |architecture| fingerprint(chain_cnn::net, architecture, &[3, 32, 32]),
-        net: chain_cnn::net,
+        ..CHAIN_CNN
     },
-    SpaceFamily {
-        id: conv1d::ID,
-        title: "chains of 1-D convolutions for audio and time series",
-        extends: None,
-        domains: &[Domain::Audio, Domain::Timeseries],
-        space: conv1d::space,
-        canonical: Architecture::clone,
-        admits: |_| true,
-        describe: |architecture| fingerprint(conv1d::net, architecture, &[1, 1_024]),
-        net: conv1d::net,
-    },
+    CONV1D,
     SpaceFamily {
         id: CONV1D_HEIR,
         title: "chains of 1-D convolutions, with what each block inherits",
         extends: Some(conv1d::ID),
-        domains: &[Domain::Audio, Domain::Timeseries],
         space: || heirs::space(CONV1D_HEIR, &conv1d::space()),
-        canonical: Architecture::clone,
-        admits: |_| true,
-        describe: |architecture| fingerprint(conv1d::net, architecture, &[1, 1_024]),
-        net: conv1d::net,
+        ..CONV1D
     },
-    SpaceFamily {
-        id: mlp::ID,
-        title: "multi-layer perceptrons for tables",
-        extends: None,
-        domains: &[Domain::Tabular],
-        space: mlp::space,
-        canonical: Architecture::clone,
-        admits: |_| true,
-        describe: |architecture| fingerprint(mlp::net, architecture, &[16]),
-        net: mlp::net,
-    },
+    MLP,
     SpaceFamily {
         id: MLP_HEIR,
         title: "multi-layer perceptrons, with what each block inherits",
         extends: Some(mlp::ID),
-        domains: &[Domain::Tabular],
         space: || heirs::space(MLP_HEIR, &mlp::space()),
-        canonical: Architecture::clone,
-        admits: |_| true,
-        describe: |architecture| fingerprint(mlp::net, architecture, &[16]),
-        net: mlp::net,
+        ..MLP
     },
     SpaceFamily {
         id: nas_bench_201::ID,
@@ -182,28 +175,22 @@ pub fn family(id: &str) -> Option<&'static SpaceFamily> {
     FAMILIES.iter().find(|family| family.id == id)
 }
 
-/// The space in which histories of all built-in spaces are read together; no architecture is proposed in it.
-pub(crate) fn any_network() -> &'static SpaceFamily {
-    &any_network::ANY_NETWORK
-}
-
-/// A built-in space, or that of all of them.
-fn known(id: &str) -> Option<&'static SpaceFamily> {
-    family(id).or_else(|| Some(any_network()).filter(|any| any.id == id))
-}
-
 /// An architecture of the space `from` as one of `space`, where what is tried in that one tells of this one.
 pub(crate) fn translated(
     space: &SearchSpace,
     from: &str,
     architecture: &Architecture,
 ) -> Option<Architecture> {
-    if &**space.id() == any_network().id { wrapped(from, architecture) } else { widened(space, architecture) }
+    if any_network::is_any_network(space) {
+        any_network::wrapped(from, architecture)
+    } else {
+        widened(space, architecture)
+    }
 }
 
 /// The spaces whose trials tell of a space, beside itself: that which it extends; of all networks, every other.
 pub(crate) fn relatives(space: &str) -> Vec<Name> {
-    if space == any_network().id {
+    if space == any_network::ID {
         return any_network::members().map(|family| family.id.into()).collect();
     }
     family(space).and_then(|family| family.extends).map(Name::from).into_iter().collect()
@@ -212,8 +199,9 @@ pub(crate) fn relatives(space: &str) -> Vec<Name> {
 /// The representative of all architectures isomorphic to this one; in a space that is not built in, itself.
 #[must_use]
 pub fn canonical(space: &str, architecture: &Architecture) -> Architecture {
-    match known(space) {
+    match family(space) {
         Some(family) => (family.canonical)(architecture),
+        None if space == any_network::ID => any_network::canonical(architecture),
         None => architecture.clone(),
     }
 }
@@ -228,9 +216,11 @@ pub fn widened(space: &SearchSpace, architecture: &Architecture) -> Option<Archi
 /// What the networks of a built-in space look like, as descriptors for the encoder; a space that came in a file has none.
 #[must_use]
 pub fn descriptors(space: &str) -> Option<Descriptors> {
-    let describe = known(space)?.describe;
-    let names = if space == any_network().id { any_network::statistics() } else { Fingerprint::names() };
-    Some(Descriptors { names, describe })
+    if space == any_network::ID {
+        return Some(any_network::descriptors());
+    }
+    let describe = family(space)?.describe;
+    Some(Descriptors { names: Fingerprint::names(), describe })
 }
 
 /// The fingerprint of the network that an architecture stands for on a usual input of its domain; zeros where it stands for

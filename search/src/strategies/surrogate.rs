@@ -23,9 +23,8 @@ use crate::spaces;
 const SPREAD: usize = 4;
 
 /// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for.
-/// While nothing has been told, the
-/// proposals are a portfolio: chosen together to have the best of them do well whichever past task the new one is like.
-/// What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
+/// While nothing has been told, the proposals are a portfolio: chosen together to have the best of them do well whichever past
+/// task the new one is like. What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
 /// batch spreads.
 ///
 /// *Source*: Ginsbourger, Le Riche, Carraro, "Kriging is well-suited to parallelize optimization", 2010, section 3.2.
@@ -92,10 +91,10 @@ impl SurrogateStrategy {
         Ok(Proposal { architecture, mean: Some(pick.mean), std: Some(pick.std), why: pick.why })
     }
 
+    /// A position, and what is expected of it alone.
     fn pick(&self, position: usize, expected: &Prediction, why: String) -> Pick {
         let canonical = self.candidates.pool().architectures[position].clone();
-        let (mean, std) = (expected.mean[position], expected.std[position]);
-        Pick { canonical, position: Some(position), mean, std, why }
+        Pick { canonical, position: Some(position), mean: expected.mean[0], std: expected.std[0], why }
     }
 
     /// Whether trials are too few to say where to look: none after a past, up to [`SPREAD`] without one.
@@ -111,8 +110,9 @@ impl SurrogateStrategy {
         let chosen: Vec<usize> =
             self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
         let prior = model.prior(seen);
-        if let Some(position) = self.first.iter().find(|first| !chosen.contains(first)) {
-            return self.pick(*position, &prior, "its like does well in other spaces".to_owned());
+        if let Some(position) = self.first.iter().copied().find(|first| !chosen.contains(first)) {
+            let expected = prior.select(&[position]);
+            return self.pick(position, &expected, "its like does well in other spaces".to_owned());
         }
         let pick = portfolio.picks(&chosen, 1).first().copied();
         let why = match (pick, chosen.len()) {
@@ -128,7 +128,7 @@ impl SurrogateStrategy {
         };
         let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
         let position = pick.or_else(best).expect("the caller saw that candidates are open");
-        self.pick(position, &prior, why)
+        self.pick(position, &prior.select(&[position]), why)
     }
 
     /// What the acquisition is for most, usually the largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
@@ -139,7 +139,7 @@ impl SurrogateStrategy {
             let expected = posterior.expect(&self.seen.select(&[position]));
             let trust = 100.0 * posterior.trust();
             let why = format!("least is told of its like by what was tried; {trust:.0} % trust in the past");
-            return Ok(self.pick_of(position, &expected, why));
+            return Ok(self.pick(position, &expected, why));
         }
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
@@ -161,13 +161,7 @@ impl SurrogateStrategy {
             return Ok(Pick { canonical, position: None, mean, std, why: why(gain) });
         }
         let expected = posterior.expect(&self.seen.select(&[position]));
-        Ok(self.pick_of(position, &expected, why(gain)))
-    }
-
-    /// A position, and what is expected of it alone.
-    fn pick_of(&self, position: usize, expected: &Prediction, why: String) -> Pick {
-        let canonical = self.candidates.pool().architectures[position].clone();
-        Pick { canonical, position: Some(position), mean: expected.mean[0], std: expected.std[0], why }
+        Ok(self.pick(position, &expected, why(gain)))
     }
 
     /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
@@ -251,7 +245,7 @@ impl SurrogateStrategy {
         tried.extend(self.pending.iter().map(|(pending, _)| pending.clone()).zip(believed));
         let prediction = expected.select(open);
         let (at, why) = goals.choose(open, &prediction, &tried)?;
-        Ok(self.pick(open[at], &expected, why))
+        Ok(self.pick(open[at], &expected.select(&[open[at]]), why))
     }
 
     fn posterior(&self) -> Result<Posterior, SearchError> {
@@ -333,9 +327,7 @@ impl Strategy for SurrogateStrategy {
     }
 
     fn start_with(&mut self, first: &[Architecture]) {
-        if self.past.is_empty() {
-            self.first = first.iter().filter_map(|one| self.candidates.position(one)).collect();
-        }
+        self.first = first.iter().filter_map(|one| self.candidates.position(one)).collect();
     }
 
     fn acquire(&mut self, acquisition: Acquisition) -> Result<(), SearchError> {

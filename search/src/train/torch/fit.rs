@@ -33,10 +33,16 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Fresh weights, drawn with the seed.
-    pub(super) fn new(net: &NetGraph, device: Device, recipe: &Recipe, seed: u64) -> Result<Self, TchError> {
+    /// Fresh weights, drawn with the seed; a large network uses so many cores, all of them unless given.
+    pub(super) fn new(
+        net: &NetGraph,
+        device: Device,
+        recipe: &Recipe,
+        seed: u64,
+        cores: Option<usize>,
+    ) -> Result<Self, TchError> {
         let shapes = net.shapes().map_err(|error| TchError::Torch(error.to_string()))?;
-        use_threads(net, recipe.batch_size, None);
+        use_threads(net, recipe.batch_size, cores);
         // Seeds of libtorch are signed; all 64 bits are used.
         tch::manual_seed(seed.cast_signed());
         let store = VarStore::new(device);

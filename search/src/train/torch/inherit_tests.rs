@@ -59,7 +59,7 @@ fn a_grown_network_computes_what_its_source_does() {
     let (_, parts) = heir.parts.as_ref().unwrap();
     let recipe = Recipe::default();
     let _turn = turn();
-    let network = Network::new(&net, Device::Cpu, &recipe, 7).unwrap();
+    let network = Network::new(&net, Device::Cpu, &recipe, 7, None).unwrap();
     let (task, n_classes) = (&source.task, 2);
     let heir = Heir { network: &network, net: &net, architecture: &grown, task, n_classes, part: &parts.fit };
     let heritage = heir.inherit(std::slice::from_ref(&source), &WeightStore::new(dir.path())).unwrap();

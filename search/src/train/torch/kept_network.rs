@@ -122,7 +122,7 @@ impl KeptNetwork {
         let card: NetCard = serde_json::from_str(&note).map_err(|error| bad(error.to_string()))?;
         let build = || {
             let net = card.net().map_err(|error| TchError::FileFormat(error.to_string()))?;
-            let mut network = Network::new(&net, device, &Recipe::default(), 0)?;
+            let mut network = Network::new(&net, device, &Recipe::default(), 0, None)?;
             network.load(&tensors)?;
             network.store.freeze();
             let scaling = Scaling::new(&card.mean, &card.scale, card.shape.len() + 1, device)?;

@@ -43,7 +43,7 @@ use checkpoint::Checkpoint;
 use data::{Part, Parts};
 pub use device::DeviceChoice;
 use distillation::{Distillation, HINT, LoadedTeacher};
-use fit::{Course, Fit, Network, Watchers, use_threads};
+use fit::{Course, Fit, Network, Watchers};
 use heirloom_predictor::DEVICE_FIELD;
 use inherit::Heir;
 use kept_network::net_for;
@@ -167,11 +167,10 @@ impl TorchTrainer {
         let card = NetCard::new((&trial.space, &trial.architecture), &self.dataset, &parts.standardiser);
         let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
         let scored = budget.split == Split::Validation;
-        let device = self.device;
+        let (device, cores) = (self.device, self.options.cores);
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             let torch = |error| first_line(&error);
-            let network = Network::new(net, device, &recipe, budget.seed).map_err(torch)?;
-            use_threads(net, recipe.batch_size, self.options.cores);
+            let network = Network::new(net, device, &recipe, budget.seed, cores).map_err(torch)?;
             outside.map_or(Ok(()), |outside| outside.fill(&network)).map_err(torch)?;
             let heir = Heir {
                 network: &network,

@@ -66,7 +66,7 @@ impl OutsideWeights {
     /// [`TrainError::BadWeights`] when nothing fits: the file is of another network.
     pub(super) fn fit(&self, net: &NetGraph) -> Result<Taken, TrainError> {
         let bad = |reason: String| TrainError::BadWeights { file: self.file.clone(), reason };
-        let network = Network::new(net, Device::Cpu, &Recipe::default(), 0);
+        let network = Network::new(net, Device::Cpu, &Recipe::default(), 0, None);
         let network = network.map_err(|error| bad(super::first_line(&error)))?;
         let (mut used, mut taken) = (std::collections::BTreeSet::new(), 0);
         let (mut missing, mut recoloured, mut other_shape) = (Vec::new(), Vec::new(), Vec::new());

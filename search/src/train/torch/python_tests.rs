@@ -51,7 +51,7 @@ fn a_residual_network_of_python_computes_the_same() {
         let taken = outside.fit(&net).unwrap();
         assert!(taken.missing.is_empty() && taken.other_shape.is_empty(), "{taken:?}");
         assert_eq!((taken.taken, taken.unused), (if depth == 18 { 102 } else { 267 }, 0));
-        let network = Network::new(&net, Device::Cpu, &Recipe::default(), 3).unwrap();
+        let network = Network::new(&net, Device::Cpu, &Recipe::default(), 3, None).unwrap();
         outside.fill(&network).unwrap();
         let scores = no_grad(|| network.module.forward(&io["x"], false)).unwrap();
         let off = largest_difference(&scores, &io["y"]);
@@ -175,7 +175,7 @@ fn weights_of_colour_images_serve_grey_ones() {
     };
     let (colour_net, grey_net) = (net(3), net(1));
     let _turn = turn();
-    let network = |net, seed| Network::new(net, Device::Cpu, &Recipe::default(), seed).unwrap();
+    let network = |net, seed| Network::new(net, Device::Cpu, &Recipe::default(), seed, None).unwrap();
     let (colour, grey) = (network(&colour_net, 0), network(&grey_net, 1));
     let file = dir.path().join("colour.safetensors");
     std::fs::write(&file, weights::to_bytes(&colour.tensors()).unwrap()).unwrap();

@@ -99,8 +99,10 @@ pub fn serve(
             // A verdict on a trial that has ended meanwhile.
             Order::Verdict(_) | Order::Start(_) => continue,
         };
-        voice
-            .say(&trial.map_or_else(|error| refused(&error), |trial| WorkerReport::Ended(Box::new(trial))))?;
+        voice.say(&trial.map_or_else(
+            |error| WorkerReport::refused(&error),
+            |trial| WorkerReport::Ended(Box::new(trial)),
+        ))?;
     }
     Ok(())
 }
@@ -123,11 +125,14 @@ fn train(
     trainer.train_watched(space, architecture, budget, &mut watch)
 }
 
-/// An error of a trainer as a worker reports it.
-fn refused(error: &TrainError) -> WorkerReport {
-    match error {
-        TrainError::Torch { reason } => WorkerReport::Refused { reason: reason.clone(), torch: true },
-        _ => WorkerReport::Refused { reason: in_words(error), torch: false },
+impl WorkerReport {
+    /// An error of a trainer as a worker reports it.
+    #[must_use]
+    pub fn refused(error: &TrainError) -> Self {
+        match error {
+            TrainError::Torch { reason } => WorkerReport::Refused { reason: reason.clone(), torch: true },
+            _ => WorkerReport::Refused { reason: in_words(error), torch: false },
+        }
     }
 }
 
