@@ -28,8 +28,14 @@ fn store() -> Arc<dyn KnowledgeStore> {
         [("a", Domain::Audio), ("b", Domain::Audio), ("new", Domain::Audio), ("rows", Domain::Tabular)];
     let trials = sample(PAST, 60, 1).into_iter().flat_map(|architecture| {
         let score = size(PAST, &architecture);
-        ["a", "b"]
-            .map(|task| Trial::new(task, PAST, architecture.clone(), Split::Validation, "accuracy", score))
+        ["a", "b"].map(|task| {
+            let mut trial =
+                Trial::new(task, PAST, architecture.clone(), Split::Validation, "accuracy", score);
+            trial.costs.insert("params".into(), 1_000.0);
+            trial.curve = (1..=8).map(|epoch| (f64::from(epoch), score)).collect();
+            trial.fidelity.insert("epochs".into(), 8.0);
+            trial
+        })
     });
     let trials = trials.collect();
     let store = MemoryStore::default();
@@ -78,7 +84,9 @@ fn a_space_without_history_is_told_of_by_another() {
     assert!(first.mean > 0.0 && beats(&pool, &first.architecture) > 0.7);
     for ranked in &answer.ranked {
         assert!(pool.contains(&ranked.architecture), "in the form it was given in");
+        assert!(ranked.expected_costs.is_empty(), "costs of another space's networks are not this one's");
     }
+    assert_eq!(answer.fidelity, None);
     let tasks: Vec<&Name> = answer.history.iter().map(|share| &share.task).collect();
     assert_eq!(tasks.len(), 2);
     assert!(answer.notes[0].starts_with("no other task has been tried in conv1d/1"), "{:?}", answer.notes);

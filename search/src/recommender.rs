@@ -88,8 +88,9 @@ impl Recommender {
         {
             return Ok(known.clone());
         }
-        // Read once for both: this is the slow part.
-        let trials = space_trials(&*self.store, space)?;
+        // Read once for both: this is the slow part. What networks of one space cost, and how long they are to be trained, says
+        // nothing of another's: for all of them together there are no books.
+        let trials = if is_any_network(space) { Vec::new() } else { space_trials(&*self.store, space)? };
         let costs = CostBook::new(space, &trials, revision, earlier.map(|known| &*known.costs))?;
         let curves = SpaceCurves::new(&trials, &self.store.tasks()?);
         let fresh = Books { costs: Arc::new(costs), curves: Arc::new(curves) };
