@@ -349,14 +349,17 @@ impl Posterior {
         mean
     }
 
-    /// Expected improvement over the best score, in raw units: heights of the shape, times the task's unit.
+    /// Expected improvement over the best score, in raw units: heights of the shape, times the task's unit. What a trial will
+    /// measure counts, the noise with it: it is measured once, and most of what a kernel calls noise is particular to an
+    /// architecture.
     pub(super) fn improvement(&self, asked: &Features) -> Vec<f64> {
         let mut gains = vec![0.0; asked.len()];
         for (share, reading) in &self.readings {
             let (mean, variance) = reading.predict(asked);
             let floor = self.best.map(|best| (best - reading.scale.median) / reading.scale.unit);
             let gain = |(mean, variance): (&f64, &f64)| {
-                reading.scale.unit * self.shape.expected_gain(*mean, variance.sqrt(), floor)
+                let std = (variance + reading.kernel.noise).sqrt();
+                reading.scale.unit * self.shape.expected_gain(*mean, std, floor)
             };
             let new: Vec<f64> = mean
                 .as_slice()
