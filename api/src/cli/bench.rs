@@ -107,7 +107,13 @@ fn describe(report: &BenchmarkReport) -> String {
     let points = points.unwrap_or_default();
     let mut columns = vec!["regret after".to_owned()];
     columns.extend(points.iter().map(|point| point.trials.to_string()));
-    columns.extend(["mean".into(), "percentile".into(), "test score".into(), "ask ms".into()]);
+    columns.extend([
+        "mean".into(),
+        "percentile".into(),
+        "in 95 %".into(),
+        "test score".into(),
+        "ask ms".into(),
+    ]);
     let mut rows = table(&columns.iter().map(String::as_str).collect::<Vec<_>>());
     for method in &report.methods {
         let mut row = vec![method.method.as_str().to_owned()];
@@ -117,12 +123,14 @@ fn describe(report: &BenchmarkReport) -> String {
         let Some(last) = method.curve.last() else { continue };
         row.push(format!("{:.3}", method.mean_regret));
         row.push(format!("{:.4}", last.percentile));
+        row.push(last.covered.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)));
         row.push(last.test_score.map_or("-".into(), |score| format!("{score:.4}")));
         row.push(format!("{:.1}", 1000.0 * last.ask_s));
         rows.add_row(row);
     }
     let foot = dim(
-        "regret: (best - best found) / (best - median) of all validation scores, ± half the 95 % interval over seeds and tasks; percentile, test score and ask time after the last trial",
+        "regret: (best - best found) / (best - median) of all validation scores, ± half the 95 % interval over seeds and tasks; percentile, test score and ask time after the last trial; \
+         in 95 %: proposals that scored within their 95 % interval",
     );
     format!("{head}\n{rows}\n{foot}")
 }

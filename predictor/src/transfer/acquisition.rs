@@ -108,7 +108,7 @@ impl Posterior {
         match acquisition {
             Acquisition::ExpectedImprovement => self.improvement(&seen.features.select(rows)),
             Acquisition::UpperConfidenceBound { beta } => in_parts(&|features| {
-                let expected = self.predict(features);
+                let expected = self.predict(features, false);
                 expected.mean + expected.std * beta
             }),
             Acquisition::Thompson => {

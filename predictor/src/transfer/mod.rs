@@ -170,12 +170,12 @@ impl TransferModel {
         Seen { lens, features, norm }
     }
 
-    /// What the past tasks alone expect of a new one.
+    /// What the past tasks alone expect a trial of a new one to measure.
     #[must_use]
     pub fn prior(&self, seen: &Seen) -> Prediction {
         let kernel = self.trusting(seen);
         let mean = &seen.features.mean * self.slope();
-        Prediction { mean, std: kernel.variances(&seen.features).mapv(f64::sqrt) }
+        Prediction { mean, std: (kernel.variances(&seen.features) + kernel.noise).mapv(f64::sqrt) }
     }
 
     /// What past tasks and the new task's own trials say.
@@ -223,9 +223,9 @@ impl TransferModel {
             mean: self.foretelling.slope_variance,
             tasks: if self.weights.len() < 2 { 0.0 } else { 0.8 },
             linear: 0.25 * rest / seen.norm,
-            own: 0.4 * rest,
+            own: 0.8 * rest,
             length: self.length,
-            noise: 0.03 + 0.1 * rest,
+            noise: 0.06 + 0.2 * rest,
         }
     }
 
@@ -237,13 +237,13 @@ impl TransferModel {
 }
 
 impl Posterior {
-    /// Mean and standard deviation of the normalised score.
+    /// Mean and standard deviation of the normalised score that a trial would measure.
     ///
     /// # Shapes
     /// `(n,)` for a pool of `n`.
     #[must_use]
     pub fn expect(&self, seen: &Seen) -> Prediction {
-        self.predict(&seen.features)
+        self.predict(&seen.features, true)
     }
 
     /// Expected improvement in raw score over the best so far, of each.

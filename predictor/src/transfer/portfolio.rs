@@ -39,7 +39,7 @@ impl TransferModel {
             return self.spread_beside(&seen.features.select(&[]), seen, open, seed);
         }
         let features = &seen.features;
-        let kernel = self.trusting(seen);
+        let kernel = Kernel { own: 0.0, linear: 0.0, ..self.trusting(seen) };
         let variances = kernel.variances(features);
         let height = |at: usize| {
             self.shape.expected_gain(self.slope() * features.mean[at], variances[at].sqrt(), None)

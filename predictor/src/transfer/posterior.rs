@@ -318,13 +318,14 @@ impl Posterior {
         (0..trials).map(mean).collect()
     }
 
-    /// Mean and standard deviation of the mixture.
-    pub(super) fn predict(&self, asked: &Features) -> Prediction {
+    /// Mean and standard deviation of the mixture: of what a trial would measure, with `noise`, or of what lies behind it.
+    pub(super) fn predict(&self, asked: &Features, noise: bool) -> Prediction {
         let mut mean = Array1::<f64>::zeros(asked.len());
         let mut square = Array1::<f64>::zeros(asked.len());
         for (share, reading) in &self.readings {
             let (m, v) = reading.predict(asked);
-            square += &((&m * &m + v) * *share);
+            let noise = if noise { reading.kernel.noise } else { 0.0 };
+            square += &((&m * &m + v + noise) * *share);
             mean += &(m * *share);
         }
         let std = (square - &mean * &mean).mapv(|variance| variance.max(1e-9).sqrt());

@@ -269,7 +269,9 @@ fn a_drawn_function_is_one_function() {
 fn drawn_functions_scatter_as_is_believed() {
     let history = history(&[true, false, true]);
     let (seen, posterior) = history.learn(&[9, 2, 5], &[Some(0.9), Some(0.4), Some(0.5)]);
-    let expected = posterior.expect(&seen);
+    // Functions are drawn without the noise of a trial, which what is expected of a trial has on top.
+    let expected = posterior.predict(&seen.features, false);
+    assert!(posterior.expect(&seen).std.iter().zip(&expected.std).all(|(trial, function)| trial > function));
     let n = 3_000;
     let draws: Vec<Vec<f64>> =
         (0..n).map(|seed| posterior.worth(&seen, Acquisition::Thompson, seed)).collect();

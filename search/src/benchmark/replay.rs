@@ -6,11 +6,15 @@ use std::time::Instant;
 
 use heirloom_kb::{Architecture, Status, Task, Trial};
 use heirloom_predictor::Acquisition;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{CHECKPOINTS, SharedPool, canonical_key};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
-use crate::{SearchError, StrategyKind};
+use crate::{Proposal, SearchError, StrategyKind};
+
+/// Standard deviations to either side of a 95 % interval.
+const HALF_WIDTH: f64 = 1.96;
 
 /// Who proposes.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,8 @@ pub(super) struct Answers {
 pub(super) struct Checkpoint {
     pub(super) regret: f64,
     pub(super) percentile: f64,
+    /// The share of the proposals so far whose 95 % interval held what they scored; absent for who expects nothing.
+    pub(super) covered: Option<f64>,
     pub(super) test_score: Option<f64>,
     /// Seconds that the last proposal took.
     pub(super) ask_s: f64,
@@ -85,6 +91,17 @@ impl Answers {
     fn percentile(&self, score: f64) -> f64 {
         self.sorted.partition_point(|other| *other <= score) as f64 / self.sorted.len() as f64
     }
+
+    /// Whether a proposal's 95 % interval holds what it scored, on the normalised scale; ties share the middle of their ranks.
+    fn holds(&self, proposal: &Proposal, score: f64) -> Option<bool> {
+        let (below, up_to) = (
+            self.sorted.partition_point(|other| *other < score),
+            self.sorted.partition_point(|other| *other <= score),
+        );
+        let place = (below + up_to) as f64 / 2.0 / self.sorted.len() as f64;
+        let off = (Normal::standard().inverse_cdf(place) - proposal.mean?).abs();
+        Some(off <= HALF_WIDTH * proposal.std?)
+    }
 }
 
 /// The state of a method at each checkpoint that `trials` reaches.
@@ -104,12 +121,14 @@ pub(super) fn replay(
     }
     let mut best: Option<(f64, Vec<u64>)> = None;
     let mut curve = Vec::new();
+    let mut held = Some(0);
     for trial in 1..=trials.min(pool.architectures.len()) {
         let start = Instant::now();
         let proposal = strategy.ask(1)?.remove(0);
         let ask_s = start.elapsed().as_secs_f64();
         let key = canonical_key(history, &proposal.architecture);
         let score = answers.validation[&key];
+        held = held.and_then(|held| Some(held + usize::from(answers.holds(&proposal, score)?)));
         strategy.tell(&proposal.architecture, Some(score))?;
         if best.as_ref().is_none_or(|(most, _)| score > *most) {
             best = Some((score, key));
@@ -118,6 +137,7 @@ pub(super) fn replay(
             curve.push(Checkpoint {
                 regret: answers.regret(*score),
                 percentile: answers.percentile(*score),
+                covered: held.map(|held| held as f64 / trial as f64),
                 test_score: answers.test.get(key).copied(),
                 ask_s,
             });

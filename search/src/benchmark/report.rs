@@ -55,6 +55,10 @@ pub struct Point {
     pub regret_half_width: f64,
     /// The share of architectures that the best found is at least as good as.
     pub percentile: f64,
+    /// The share of proposals so far that scored within their 95 % interval; absent for who expects nothing. Who proposes what
+    /// is expected to be best is likely to have expected too much, so this is less than for candidates at random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covered: Option<f64>,
     /// Test score of the best found, in the tasks' own metrics; absent where a task has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_score: Option<f64>,
@@ -107,6 +111,7 @@ fn curve(replays: &[&Vec<Checkpoint>]) -> Vec<Point> {
 fn summary(trials: usize, reached: &[&Checkpoint]) -> Point {
     let regrets: Vec<f64> = reached.iter().map(|checkpoint| checkpoint.regret).collect();
     let tests: Option<Vec<f64>> = reached.iter().map(|checkpoint| checkpoint.test_score).collect();
+    let covered: Option<Vec<f64>> = reached.iter().map(|checkpoint| checkpoint.covered).collect();
     let mean_of =
         |field: fn(&Checkpoint) -> f64| mean(&reached.iter().map(|point| field(point)).collect::<Vec<_>>());
     Point {
@@ -114,6 +119,7 @@ fn summary(trials: usize, reached: &[&Checkpoint]) -> Point {
         regret: mean(&regrets),
         regret_half_width: half_width(&regrets),
         percentile: mean_of(|point| point.percentile),
+        covered: covered.map(|covered| mean(&covered)),
         test_score: tests.map(|tests| mean(&tests)),
         ask_s: mean_of(|point| point.ask_s),
     }
@@ -148,7 +154,8 @@ mod tests {
 
     #[test]
     fn replays_that_end_early_do_not_count_later() {
-        let at = |regret| Checkpoint { regret, percentile: 0.5, test_score: Some(0.9), ask_s: 0.1 };
+        let at =
+            |regret| Checkpoint { regret, percentile: 0.5, covered: None, test_score: Some(0.9), ask_s: 0.1 };
         let (long, short) = (vec![at(1.0), at(0.5)], vec![at(0.0)]);
         let curve = curve(&[&long, &short]);
         assert_eq!(curve.len(), 2);
