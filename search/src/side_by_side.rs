@@ -35,7 +35,7 @@ impl Study {
         let mut untold = 0;
         let mut end = None;
         loop {
-            while end.is_none() && untold < std::env::var("XAHEAD").ok().and_then(|c| c.parse().ok()).unwrap_or(ASKED_AHEAD) * pool.size() && proposals.len() < n {
+            while end.is_none() && untold < ASKED_AHEAD * pool.size() && proposals.len() < n {
                 match self.ask(1) {
                     Ok(asked) => {
                         for proposal in asked {
@@ -94,7 +94,11 @@ impl Study {
     }
 
     fn assignment(&self, architecture: &Architecture, budget: &Budget) -> Assignment {
-        Assignment { space: self.history().space().clone(), architecture: architecture.clone(), budget: *budget }
+        Assignment {
+            space: self.history().space().clone(),
+            architecture: architecture.clone(),
+            budget: *budget,
+        }
     }
 }
 

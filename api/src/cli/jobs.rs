@@ -14,6 +14,9 @@ use super::progress::epoch_words;
 use super::train_worker::{self, WorkerSetup};
 use super::trainer::TrainerArgs;
 
+/// How OpenMP's threads wait (OpenMP 5.0, section 6.7).
+const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+
 /// How many trials are trained at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct JobArgs {
@@ -48,7 +51,9 @@ impl JobArgs {
         }
         let jobs = self.jobs as usize;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        parts.cores = std::env::var("XCORES").ok().map(|c| c.parse().unwrap_or(1)).or(Some((cores / jobs).max(1)));
+        // Twice its share: networks differ a hundredfold in size, and while one trains a large one the others are often done.
+        // What a trial computes with depends on the number of jobs alone, for else it would not repeat.
+        parts.cores = Some((2 * cores / jobs).clamp(1, cores));
         let setup = WorkerSetup { task: task.clone(), args: args.clone(), parts };
         // A path that is no Unicode cannot be handed over.
         let setup =
@@ -63,6 +68,10 @@ fn worker_command() -> anyhow::Result<Command> {
     let program = std::env::current_exe().context("cannot find this program, to start workers of it")?;
     let mut command = Command::new(program);
     command.arg(train_worker::VERB);
+    // Threads that wait for each other leave their core to other workers; libtorch's own habit is to keep it busy.
+    if std::env::var_os(WAIT_POLICY).is_none() {
+        command.env(WAIT_POLICY, "passive");
+    }
     if LevelFilter::current() >= LevelFilter::INFO {
         command.arg("--verbose");
     }

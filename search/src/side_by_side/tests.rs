@@ -1,7 +1,9 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use heirloom_kb::{Batch, Domain, Goal, Json, KnowledgeStore, MemoryStore, SearchSpace, Split, Task, TrialQuery};
+use heirloom_kb::{
+    Batch, Domain, Goal, Json, KnowledgeStore, MemoryStore, SearchSpace, Split, Task, TrialQuery,
+};
 
 use super::*;
 use crate::train::WorkerReport;

@@ -78,8 +78,16 @@ impl WorkerPool {
     ) -> Result<Self, TrainError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let (sender, events) = channel();
-        let mut pool =
-            WorkerPool { command, setup, workers: Vec::new(), jobs: VecDeque::new(), launched: 0, sender, events, on_epoch };
+        let mut pool = WorkerPool {
+            command,
+            setup,
+            workers: Vec::new(),
+            jobs: VecDeque::new(),
+            launched: 0,
+            sender,
+            events,
+            on_epoch,
+        };
         for _ in 0..workers.max(1) {
             let worker = pool.launch()?;
             pool.workers.push(worker);
@@ -157,7 +165,14 @@ impl WorkerPool {
         while let Ok(event) = self.events.try_recv() {
             self.heed(event)?;
         }
-        self.jobs.push_back(Job { what, is_watched, worker: None, asks: None, is_broken: false, trial: None });
+        self.jobs.push_back(Job {
+            what,
+            is_watched,
+            worker: None,
+            asks: None,
+            is_broken: false,
+            trial: None,
+        });
         self.hand_out();
         Ok(())
     }
