@@ -111,7 +111,8 @@ def read(folder: Path, part: str):
     files = [(file, at) for at, name in enumerate(classes) for file in sorted((folder / part / name).glob("*.png"))]
     images = [numpy.asarray(Image.open(file), dtype="float32") / 255 for file, _ in files]
     x = torch.tensor(numpy.stack([image.reshape(*image.shape[:2], -1) for image in images]))
-    return x.permute(0, 3, 1, 2).contiguous(), torch.tensor([at for _, at in files]), len(classes)
+    # A copy, for one channel is contiguous either way, and torch would take it for channels last.
+    return x.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format), torch.tensor([at for _, at in files]), len(classes)
 
 
 # The loop.
