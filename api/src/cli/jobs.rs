@@ -14,14 +14,12 @@ use super::progress::epoch_words;
 use super::train_worker::{self, WorkerSetup};
 use super::trainer::TrainerArgs;
 
-/// How OpenMP's threads wait (OpenMP 5.0, section 6.7).
-const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
-
 /// How many trials are trained at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct JobArgs {
-    /// Train so many architectures side by side, each in a process of its own. Up to three times as many are proposed before
-    /// their results are known, so a study depends on this number, though not on which process is quicker.
+    /// Train so many architectures side by side, each in a process of its own; the cores are shared out. Up to three times as
+    /// many are proposed before their results are known, so a study depends on this number, though not on which process is
+    /// quicker.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "table")]
     jobs: u32,
 }
@@ -51,9 +49,7 @@ impl JobArgs {
         }
         let jobs = self.jobs as usize;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        // Twice its share: networks differ a hundredfold in size, and while one trains a large one the others are often done.
-        // What a trial computes with depends on the number of jobs alone, for else it would not repeat.
-        parts.cores = Some((2 * cores / jobs).clamp(1, cores));
+        parts.cores = Some((cores / jobs).max(1));
         let setup = WorkerSetup { task: task.clone(), args: args.clone(), parts };
         // A path that is no Unicode cannot be handed over.
         let setup =
@@ -68,10 +64,6 @@ fn worker_command() -> anyhow::Result<Command> {
     let program = std::env::current_exe().context("cannot find this program, to start workers of it")?;
     let mut command = Command::new(program);
     command.arg(train_worker::VERB);
-    // Threads that wait for each other leave their core to other workers; libtorch's own habit is to keep it busy.
-    if std::env::var_os(WAIT_POLICY).is_none() {
-        command.env(WAIT_POLICY, "passive");
-    }
     if LevelFilter::current() >= LevelFilter::INFO {
         command.arg("--verbose");
     }
