@@ -28,6 +28,7 @@ mod rank_correlation;
 mod ranking;
 mod recommendation;
 mod recommender;
+mod side_by_side;
 mod space_history;
 mod space_trials;
 pub mod spaces;

@@ -15,7 +15,7 @@ use crate::objectives::{Constraints, Objectives};
 use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::strategies::{Proposal, Strategy, StrategyKind};
-use crate::train::{Budget, Trainer, WorkerPool};
+use crate::train::{Budget, Trainer};
 use crate::{Recommender, SearchError};
 use heirloom_predictor::{Acquisition, DEVICE_FIELD};
 
@@ -294,33 +294,6 @@ impl Study {
         };
         let trial = trainer.train_watched(history.space(), architecture, budget, &mut watch)?;
         fault.map_or(Ok(trial), Err)
-    }
-
-    /// Has architectures trained side by side, under the study's scheduler if it has one, and gives their trials in the order
-    /// of the architectures. They are still to be told.
-    ///
-    /// # Errors
-    /// Of the workers, and as [`Study::report`].
-    pub fn try_out_together(
-        &mut self,
-        pool: &mut WorkerPool,
-        architectures: &[Architecture],
-        budget: &Budget,
-    ) -> Result<Vec<Trial>, SearchError> {
-        let history = Arc::clone(&self.history);
-        if self.scheduler.is_none() {
-            return Ok(pool.train(history.space(), architectures, budget, None)?);
-        }
-        let mut fault = None;
-        let mut watch = |at: usize, step, score| {
-            self.report(&architectures[at], step, score).unwrap_or_else(|error| {
-                let stop = Decision::Stop { why: error.to_string() };
-                fault = Some(error);
-                stop
-            })
-        };
-        let trials = pool.train(history.space(), architectures, budget, Some(&mut watch))?;
-        fault.map_or(Ok(trials), Err)
     }
 
     /// Takes in finished trials: into the base and into the strategy, all or none. A trial told twice counts once.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::Context;
-use heirloom_kb::{KnowledgeStore, Name, Task, Trial};
+use heirloom_kb::{KnowledgeStore, Name, Task};
 use heirloom_search::train::{Budget, EpochReport, Trainer, WorkerPool};
 use heirloom_search::{Proposal, SearchError, Study};
 use indicatif::ProgressBar;
@@ -17,8 +17,9 @@ use super::trainer::TrainerArgs;
 /// How many trials are trained at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct JobArgs {
-    /// Train so many architectures side by side, each in a process of its own; the cores are shared out. As many are proposed
-    /// at once, so a study depends on this number, though not on which process is quicker.
+    /// Train so many architectures side by side, each in a process of its own; the cores are shared out. Up to three times as
+    /// many are proposed before their results are known, so a study depends on this number, though not on which process is
+    /// quicker.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "table")]
     jobs: u32,
 }
@@ -89,29 +90,25 @@ impl TrialRunner {
         }
     }
 
-    /// How many proposals it tries at once.
-    pub(super) fn at_once(&self) -> usize {
-        match self {
-            TrialRunner::Here(_) => 1,
-            TrialRunner::SideBySide(pool, _) => pool.size(),
-        }
-    }
-
-    /// The trials of a study's proposals, in their order.
-    pub(super) fn try_out(
+    /// Asks a study for up to `n` architectures, tries them out and tells their trials; gives what was proposed.
+    pub(super) fn run(
         &mut self,
         study: &mut Study,
-        proposals: &[Proposal],
+        n: usize,
         budget: &Budget,
-    ) -> Result<Vec<Trial>, SearchError> {
-        let architectures = proposals.iter().map(|proposal| proposal.architecture.clone());
-        match self {
-            TrialRunner::Here(trainer) => architectures
-                .map(|architecture| study.try_out(trainer.as_mut(), &architecture, budget))
-                .collect(),
-            TrialRunner::SideBySide(pool, _) => {
-                study.try_out_together(pool, &architectures.collect::<Vec<_>>(), budget)
+    ) -> Result<Vec<Proposal>, SearchError> {
+        let trainer = match self {
+            TrialRunner::Here(trainer) => trainer,
+            TrialRunner::SideBySide(pool, _) => return study.try_side_by_side(pool, n, budget),
+        };
+        let mut proposals = Vec::new();
+        while proposals.len() < n {
+            for proposal in study.ask(1)? {
+                let trial = study.try_out(trainer.as_mut(), &proposal.architecture, budget)?;
+                study.tell(vec![trial])?;
+                proposals.push(proposal);
             }
         }
+        Ok(proposals)
     }
 }

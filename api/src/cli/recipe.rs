@@ -33,7 +33,7 @@ pub(super) struct RecipeArgs {
     /// In which numbers networks compute.
     #[arg(long, default_value = "float32", value_parser = ["float32", "bfloat16"])]
     precision: String,
-    /// Lay images out with channels last, which suits GPUs and many CPUs.
+    /// Lay images out with channels last on a GPU too, as it is always done on the CPU.
     #[arg(long)]
     channels_last: bool,
 }

@@ -173,17 +173,9 @@ fn search(
     let done = study.trials().len();
     let past = study.history().past(&args.task, &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
-    let mut proposals = Vec::new();
-    let mut left = (args.top as usize).min(candidates).saturating_sub(done);
+    let left = (args.top as usize).min(candidates).saturating_sub(done);
     let budget = args.trainer.budget(args.seed, Split::Validation);
-    while left > 0 {
-        let asked = study.ask(runner.at_once().min(left))?;
-        let trials = runner.try_out(&mut study, &asked, &budget)?;
-        // All that were asked for together are told together, so that a study that is broken off goes on as it would have.
-        study.tell(trials)?;
-        left = left.saturating_sub(asked.len().max(1));
-        proposals.extend(asked);
-    }
+    let proposals = runner.run(&mut study, left, &budget)?;
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
 }
 

@@ -32,7 +32,7 @@ pub struct Recipe {
     pub augmentations: Vec<Augmentation>,
     /// In which numbers the network computes; its weights are kept in single precision.
     pub precision: Precision,
-    /// Whether images and their filters lie in memory with channels last.
+    /// Whether images and their filters lie in memory with channels last on a GPU, as they always do on the CPU.
     pub channels_last: bool,
 }
 

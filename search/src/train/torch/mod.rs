@@ -163,6 +163,7 @@ impl TorchTrainer {
         let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
         let recipe = self.options.recipe.of(&trial.architecture);
         let checkpoint = self.checkpoint(trial, &recipe);
+        let recipe = device::laid_out(recipe, self.device);
         let (outside, teacher) = (self.outside.as_ref(), self.teacher.as_ref());
         let card = NetCard::new((&trial.space, &trial.architecture), &self.dataset, &parts.standardiser);
         let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };

@@ -48,7 +48,9 @@ impl Module {
     /// The same network, computing in the numbers and the layout of a recipe.
     pub(super) fn computing(mut self, recipe: &Recipe) -> Self {
         self.kind = if recipe.precision == Precision::Bfloat16 { Kind::BFloat16 } else { Kind::Float };
-        self.channels_last = recipe.channels_last;
+        // Without convolutions images would only be turned there and back.
+        let has_images = self.nodes.iter().any(|node| matches!(node.op, Op::Conv2d { .. }));
+        self.channels_last = recipe.channels_last && has_images;
         self
     }
 

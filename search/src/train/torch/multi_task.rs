@@ -117,8 +117,8 @@ impl JointTrainer {
             .iter()
             .map(|joint| Parts::of_budget(&joint.dataset, &joint.splits, budget, 2, self.device));
         let parts: Vec<Parts> = parts.collect::<Result<_, _>>()?;
-        let recipe = self.options.recipe.of(architecture);
         let device = self.device;
+        let recipe = device::laid_out(self.options.recipe.of(architecture), device);
         let attempt = catch_unwind(AssertUnwindSafe(|| run(&nets, &parts, &recipe, budget, device)));
         let outcome = attempt.unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))));
         let blank = |joint: &JointTask| {

@@ -11,13 +11,18 @@ const EPSILON: f64 = 1e-8;
 const MOMENTUM: f64 = 0.9;
 
 /// AdamW or SGD over weights that lie one after the other in one vector, so that a step is a dozen operations however many
-/// layers there are. The weights become views of that vector. What it remembers can be kept and taken up again.
+/// layers there are. The weights become views of that vector. What it remembers can be kept and taken up again. A step takes no
+/// memory of its own: new memory costs more than what is done with it.
 pub(super) struct Optimizer {
     kind: OptimizerKind,
     weights: Vec<Tensor>,
     /// Whether the filters' channels lie last.
     channels_last: bool,
     flat: Tensor,
+    /// The gradients of a step, `(weights)`.
+    gradient: Tensor,
+    /// What a step works out on the way, `(weights)`.
+    scratch: Tensor,
     pub(super) memory: Memory,
 }
 
@@ -49,7 +54,8 @@ impl Optimizer {
             start += length;
         }
         let memory = Memory { first: flat.f_zeros_like()?, second: flat.f_zeros_like()?, steps: 0 };
-        Ok(Optimizer { kind: recipe.optimizer, weights, channels_last, flat, memory })
+        let (gradient, scratch) = (flat.f_zeros_like()?, flat.f_zeros_like()?);
+        Ok(Optimizer { kind: recipe.optimizer, weights, channels_last, flat, gradient, scratch, memory })
     }
 
     /// One step down the gradients of a loss.
@@ -73,38 +79,43 @@ impl Optimizer {
                     },
                 )
                 .collect::<Result<_, _>>()?;
-            let mut gradient = join(gradients.iter(), self.channels_last)?;
-            clip(&mut gradient, recipe.max_gradient)?;
+            let _ = Tensor::f_cat_out(&self.gradient, &flattened(gradients.iter(), self.channels_last)?, 0)?;
+            clip(&mut self.gradient, recipe.max_gradient)?;
             self.memory.steps += 1;
             match self.kind {
-                OptimizerKind::AdamW => self.adam(&gradient, learning_rate, recipe.weight_decay),
-                OptimizerKind::Sgd => self.descend(&gradient, learning_rate, recipe.weight_decay),
+                OptimizerKind::AdamW => self.adam(learning_rate, recipe.weight_decay),
+                OptimizerKind::Sgd => self.descend(learning_rate, recipe.weight_decay),
             }
         })
     }
 
-    fn adam(&mut self, gradient: &Tensor, learning_rate: f64, weight_decay: f64) -> Result<(), TchError> {
-        let Memory { first, second, steps } = &mut self.memory;
+    fn adam(&mut self, learning_rate: f64, weight_decay: f64) -> Result<(), TchError> {
+        let Optimizer { flat, gradient, scratch, memory: Memory { first, second, steps }, .. } = self;
         let steps = *steps as f64;
         let (bias1, bias2) = (1.0 - BETAS.0.powf(steps), 1.0 - BETAS.1.powf(steps));
         let _ = first.f_lerp_(gradient, 1.0 - BETAS.0)?;
-        let _ = second.f_lerp_(&gradient.f_square()?, 1.0 - BETAS.1)?;
-        let root = second.f_sqrt()?.f_mul_scalar_(1.0 / bias2.sqrt())?.f_add_scalar_(EPSILON)?;
-        let change = first.f_div(&root)?.f_mul_scalar_(learning_rate / bias1)?;
-        let _ = self.flat.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
-        self.flat.f_sub_(&change).map(|_| ())
+        let _ = second.f_lerp_(&gradient.f_square_out(scratch)?, 1.0 - BETAS.1)?;
+        // The root of the unbiased mean is that of the biased one over the root of the bias: it goes to the other factors.
+        let _ = second.f_sqrt_out(scratch)?.f_add_scalar_(EPSILON * bias2.sqrt())?;
+        let _ = first.f_div_out(scratch, scratch)?.f_mul_scalar_(learning_rate * bias2.sqrt() / bias1)?;
+        let _ = flat.f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+        flat.f_sub_(scratch).map(|_| ())
     }
 
-    fn descend(&mut self, gradient: &Tensor, learning_rate: f64, weight_decay: f64) -> Result<(), TchError> {
-        let gradient = gradient.f_add(&self.flat.f_mul_scalar(weight_decay)?)?;
-        let _ = self.memory.first.f_mul_scalar_(MOMENTUM)?.f_add_(&gradient)?;
-        let ahead = gradient.f_add(&self.memory.first.f_mul_scalar(MOMENTUM)?)?;
-        self.flat.f_sub_(&ahead.f_mul_scalar(learning_rate)?).map(|_| ())
+    fn descend(&mut self, learning_rate: f64, weight_decay: f64) -> Result<(), TchError> {
+        let Optimizer { flat, gradient, scratch, memory: Memory { first, .. }, .. } = self;
+        let _ = gradient.f_add_(&flat.f_mul_scalar_out(scratch, weight_decay)?)?;
+        let _ = first.f_mul_scalar_(MOMENTUM)?.f_add_(gradient)?;
+        let _ = gradient.f_add_(&first.f_mul_scalar_out(scratch, MOMENTUM)?)?.f_mul_scalar_(learning_rate)?;
+        flat.f_sub_(gradient).map(|_| ())
     }
 }
 
-/// All values one after the other; filters as they lie in memory.
-fn join<'a>(tensors: impl Iterator<Item = &'a Tensor>, channels_last: bool) -> Result<Tensor, TchError> {
+/// Tensors as vectors; filters as they lie in memory.
+fn flattened<'a>(
+    tensors: impl Iterator<Item = &'a Tensor>,
+    channels_last: bool,
+) -> Result<Vec<Tensor>, TchError> {
     let flat = |tensor: &Tensor| {
         if channels_last && tensor.dim() == 4 {
             tensor.f_permute([0, 2, 3, 1])?.f_flatten(0, -1)
@@ -112,7 +123,12 @@ fn join<'a>(tensors: impl Iterator<Item = &'a Tensor>, channels_last: bool) -> R
             tensor.f_flatten(0, -1)
         }
     };
-    let parts: Vec<Tensor> = tensors.map(flat).collect::<Result<_, _>>()?;
+    tensors.map(flat).collect()
+}
+
+/// All values one after the other.
+fn join<'a>(tensors: impl Iterator<Item = &'a Tensor>, channels_last: bool) -> Result<Tensor, TchError> {
+    let parts = flattened(tensors, channels_last)?;
     if parts.is_empty() {
         return Tensor::f_zeros([0], (Kind::Float, tch::Device::Cpu));
     }

@@ -1,5 +1,6 @@
 //! `WorkerPool`: processes that train side by side.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,6 +22,8 @@ pub struct WorkerPool {
     command: Command,
     setup: Json,
     workers: Vec<Worker>,
+    /// Trials taken on and not yet given back, in the order of the former.
+    jobs: VecDeque<Job>,
     launched: u64,
     sender: Sender<Event>,
     events: Receiver<Event>,
@@ -47,9 +50,13 @@ enum Said {
     Gone,
 }
 
-/// A trial under way.
+/// A trial that was taken on.
 struct Job {
     what: Assignment,
+    /// Whether it is asked after each epoch if it goes on.
+    is_watched: bool,
+    /// The worker that trains it, or did so; none yet while it waits for one.
+    worker: Option<usize>,
     /// The epoch and score that it waits with.
     asks: Option<(u32, f64)>,
     /// Whether its process has ended and another one is asked what trial that makes.
@@ -71,8 +78,16 @@ impl WorkerPool {
     ) -> Result<Self, TrainError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let (sender, events) = channel();
-        let mut pool =
-            WorkerPool { command, setup, workers: Vec::new(), launched: 0, sender, events, on_epoch };
+        let mut pool = WorkerPool {
+            command,
+            setup,
+            workers: Vec::new(),
+            jobs: VecDeque::new(),
+            launched: 0,
+            sender,
+            events,
+            on_epoch,
+        };
         for _ in 0..workers.max(1) {
             let worker = pool.launch()?;
             pool.workers.push(worker);
@@ -94,61 +109,110 @@ impl WorkerPool {
         self.workers.len()
     }
 
-    /// Trains architectures side by side, as many at a time as there are processes, and gives their trials in the order given.
+    /// Takes on an architecture to train: at once if a process is free, else when one becomes free and all that were taken on
+    /// before have one.
     ///
-    /// With `watch` the trials keep step: only when all that are under way have come through an epoch is it asked for each, in
-    /// the order given, so that its answers do not depend on which process is quicker.
+    /// # Errors
+    /// [`TrainError`] for what concerns all trials.
+    pub fn take_on(&mut self, what: Assignment) -> Result<(), TrainError> {
+        self.queue(what, false)
+    }
+
+    /// Waits for the trial that was taken on first of those not yet given back; nothing if there is none. The others go on
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// [`TrainError`] for what concerns all trials; one that breaks is a failed trial.
+    pub fn give_back(&mut self) -> Result<Option<Trial>, TrainError> {
+        while self.jobs.front().is_some_and(|job| job.trial.is_none()) {
+            let event = self.hear();
+            self.heed(event)?;
+        }
+        Ok(self.jobs.pop_front().and_then(|job| job.trial))
+    }
+
+    /// Trains architectures side by side, as many at a time as there are processes, and gives their trials in the order given.
+    /// They keep step: only when all that are under way have come through an epoch is `watch` asked for each, in the order
+    /// given, so that its answers do not depend on which process is quicker. All that were taken on before have been given back.
     ///
     /// # Errors
     /// [`TrainError`] for what concerns all of them; a trial that breaks is a failed trial.
-    pub fn train(
+    pub fn train_in_step(
         &mut self,
         space: &SearchSpace,
         architectures: &[Architecture],
         budget: &Budget,
-        mut watch: Option<Watch<'_>>,
+        watch: Watch<'_>,
     ) -> Result<Vec<Trial>, TrainError> {
         let mut trials = Vec::with_capacity(architectures.len());
         for together in architectures.chunks(self.workers.len()) {
-            self.replace_idle()?;
-            let assignment = |architecture: &Architecture| Assignment {
-                space: space.clone(),
-                architecture: architecture.clone(),
-                budget: *budget,
-            };
-            let new = |what| Job { what, asks: None, is_broken: false, trial: None };
-            let mut jobs: Vec<Job> = together.iter().map(assignment).map(new).collect();
-            for (at, job) in jobs.iter().enumerate() {
-                self.tell(at, &Order::Train { what: job.what.clone(), watched: watch.is_some() });
+            for architecture in together {
+                let (space, architecture) = (space.clone(), architecture.clone());
+                self.queue(Assignment { space, architecture, budget: *budget }, true)?;
             }
-            while jobs.iter().any(|job| job.trial.is_none()) {
+            while self.jobs.iter().any(|job| job.trial.is_none()) {
                 let event = self.hear();
-                if let Some(at) = self.position(&event) {
-                    self.advance(at, event.said, jobs.get_mut(at))?;
-                }
-                if let Some(watch) = &mut watch {
-                    self.judge(&mut jobs, &mut |at, epoch, score| watch(trials.len() + at, epoch, score));
-                }
+                self.heed(event)?;
+                self.judge(&mut |at, epoch, score| watch(trials.len() + at, epoch, score));
             }
-            trials.extend(jobs.into_iter().filter_map(|job| job.trial));
+            trials.extend(self.jobs.drain(..).filter_map(|job| job.trial));
         }
         Ok(trials)
     }
 
-    /// What a worker said, as far as it concerns its job.
-    fn advance(&mut self, at: usize, said: Said, job: Option<&mut Job>) -> Result<(), TrainError> {
-        match (said, job) {
-            (Said::Report(WorkerReport::Ended(trial)), Some(job)) => job.trial = Some(*trial),
+    fn queue(&mut self, what: Assignment, is_watched: bool) -> Result<(), TrainError> {
+        // A process that ended while it had nothing to do is to be replaced before it is given something.
+        while let Ok(event) = self.events.try_recv() {
+            self.heed(event)?;
+        }
+        self.jobs.push_back(Job {
+            what,
+            is_watched,
+            worker: None,
+            asks: None,
+            is_broken: false,
+            trial: None,
+        });
+        self.hand_out();
+        Ok(())
+    }
+
+    /// Gives the trials that wait to the workers that are free.
+    fn hand_out(&mut self) {
+        for at in 0..self.workers.len() {
+            if self.jobs.iter().any(|job| job.is_with(at)) {
+                continue;
+            }
+            let Some(job) = self.jobs.iter_mut().find(|job| job.worker.is_none()) else { return };
+            job.worker = Some(at);
+            let order = Order::Train { what: job.what.clone(), watched: job.is_watched };
+            self.workers[at].tell(&order);
+        }
+    }
+
+    /// Takes in what a worker said.
+    fn heed(&mut self, event: Event) -> Result<(), TrainError> {
+        // One that was replaced has nothing to say any more.
+        let Some(at) = self.position(&event) else { return Ok(()) };
+        let job = self.jobs.iter_mut().find(|job| job.is_with(at));
+        match (event.said, job) {
+            (Said::Report(WorkerReport::Ended(trial)), Some(job)) => {
+                job.trial = Some(*trial);
+                self.hand_out();
+            }
             (Said::Report(WorkerReport::Ask { epoch, score }), Some(job)) => job.asks = Some((epoch, score)),
-            (Said::Gone, Some(job)) if job.trial.is_none() => {
+            (Said::Gone, Some(job)) => {
                 if !self.workers[at].is_ready || job.is_broken {
                     return Err(self.never_ready(at));
                 }
-                let reason = self.replace(at)?;
                 (job.asks, job.is_broken) = (None, true);
-                self.tell(at, &Order::Broken { what: job.what.clone(), reason });
+                let what = job.what.clone();
+                let reason = self.replace(at)?;
+                self.tell(at, &Order::Broken { what, reason });
             }
-            (Said::Gone, _) => drop(self.replace(at)?),
+            // One that does not even come up is no reason to start it forever.
+            (Said::Gone, None) if !self.workers[at].is_ready => return Err(self.never_ready(at)),
+            (Said::Gone, None) => drop(self.replace(at)?),
             (said, _) => return self.take_in(at, said),
         }
         Ok(())
@@ -171,15 +235,15 @@ impl WorkerPool {
     }
 
     /// Once all trials under way wait, says which of them go on.
-    fn judge(&mut self, jobs: &mut [Job], watch: Watch<'_>) {
+    fn judge(&mut self, watch: Watch<'_>) {
         let under_way = |job: &&Job| job.trial.is_none() && !job.is_broken;
-        if jobs.iter().filter(under_way).any(|job| job.asks.is_none()) {
+        if self.jobs.iter().filter(under_way).any(|job| job.asks.is_none()) {
             return;
         }
-        for (at, job) in jobs.iter_mut().enumerate() {
-            if let Some((epoch, score)) = job.asks.take() {
+        for (at, job) in self.jobs.iter_mut().enumerate() {
+            if let Some(((epoch, score), worker)) = job.asks.take().zip(job.worker) {
                 let decision = watch(at, epoch, score);
-                self.tell(at, &Order::Verdict(decision));
+                self.workers[worker].tell(&Order::Verdict(decision));
             }
         }
     }
@@ -206,16 +270,6 @@ impl WorkerPool {
         Ok(reason)
     }
 
-    /// Replaces processes that ended while they had nothing to do.
-    fn replace_idle(&mut self) -> Result<(), TrainError> {
-        while let Ok(event) = self.events.try_recv() {
-            if let Some(at) = self.position(&event) {
-                self.advance(at, event.said, None)?;
-            }
-        }
-        Ok(())
-    }
-
     /// A process that ended before it could be told anything: another one would do the same.
     fn never_ready(&mut self, at: usize) -> TrainError {
         TrainError::NoWorker { reason: self.workers[at].end() }
@@ -240,6 +294,13 @@ impl Drop for WorkerPool {
         for worker in &mut self.workers {
             worker.end();
         }
+    }
+}
+
+impl Job {
+    /// Whether a worker has it and has not ended it.
+    fn is_with(&self, worker: usize) -> bool {
+        self.worker == Some(worker) && self.trial.is_none()
     }
 }
 

@@ -28,9 +28,13 @@ fn pool(workers: usize, script: &str, file: &std::path::Path) -> Result<WorkerPo
     WorkerPool::start(workers, command, Json::Null, Box::new(|_, _| ()))
 }
 
+fn assignment(architecture: Architecture) -> Assignment {
+    Assignment { space: space(), architecture, budget: Budget::new(4, 0, Split::Validation) }
+}
+
 fn train(pool: &mut WorkerPool, n: u32) -> Result<Vec<Trial>, TrainError> {
-    let architectures: Vec<Architecture> = (1..=n).map(depth).collect();
-    pool.train(&space(), &architectures, &Budget::new(4, 0, Split::Validation), None)
+    (1..=n).try_for_each(|at| pool.take_on(assignment(depth(at))))?;
+    std::iter::from_fn(|| pool.give_back().transpose()).collect()
 }
 
 #[test]
@@ -88,6 +92,27 @@ fn what_concerns_the_whole_study_is_an_error() {
     assert!(matches!(error, TrainError::NoWorker { .. }));
 }
 
+/// While one worker has a large network the other one trains the rest; they come back in the order in which they were given.
+#[test]
+fn a_worker_that_is_free_takes_the_next_trial() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    // The first network is done when the last one is.
+    let script = r#"read start; echo '"ready"'
+        while read -r order; do
+            at=${order#*\"depth\":}; at=${at%%[!0-9]*}
+            if [ $at = 1 ]; then until grep -q 5 "$file"; do sleep .01; done; fi
+            echo $at >> "$file"; echo "$ended" | sed "s/\"depth\":3/\"depth\":$at/"
+        done"#;
+    std::fs::write(&log, "").unwrap();
+    let mut pool = pool(2, script, &log).unwrap();
+    let trials = train(&mut pool, 5).unwrap();
+    let depths: Vec<_> = trials.iter().map(|trial| trial.architecture.clone()).collect();
+    assert_eq!(depths, [1, 2, 3, 4, 5].map(depth));
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "2\n3\n4\n5\n1\n");
+    assert_eq!(pool.give_back().unwrap(), None);
+}
+
 /// However quick the processes are, the epochs are judged round by round in the order of the architectures.
 #[test]
 fn trials_keep_step_when_they_are_watched() {
@@ -108,7 +133,7 @@ fn trials_keep_step_when_they_are_watched() {
     };
     let architectures = [1, 2, 3].map(depth);
     let budget = Budget::new(4, 0, Split::Validation);
-    let trials = pool.train(&space(), &architectures, &budget, Some(&mut watch)).unwrap();
+    let trials = pool.train_in_step(&space(), &architectures, &budget, &mut watch).unwrap();
     assert_eq!(trials.len(), 3);
     assert_eq!(*heard.lock().unwrap(), [(0, 1), (1, 1), (2, 1), (0, 2), (2, 2), (0, 3), (2, 3)]);
 }
@@ -177,9 +202,8 @@ impl Write for Out {
 #[test]
 fn a_worker_follows_its_orders() {
     let what = |architecture| Assignment {
-        space: space(),
-        architecture,
         budget: Budget::new(4, 9, Split::Validation),
+        ..assignment(architecture)
     };
     let go_on = Decision::go_on("well");
     let stop = Decision::Stop { why: "ill".into() };
