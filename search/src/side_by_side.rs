@@ -9,15 +9,16 @@ use crate::{SearchError, Study};
 
 /// How many trials are asked for and not yet told, for each worker. Networks of a space differ a hundredfold in size: while one
 /// worker trains a large one, the others need enough to go on with. The more, the less is known when a trial is chosen.
-const ASKED_AHEAD: usize = 3;
+const ASKED_AHEAD: usize = 2;
 
 impl Study {
     /// Asks for up to `n` architectures, has them trained side by side and tells their trials; gives what was proposed, in the
     /// order of asking, which is that of telling.
     ///
-    /// The trial `i` is asked for when those before `i - w` have been told and no others, `w` being three times the number of
+    /// The trial `i` is asked for when those before `i - w` have been told and no others, `w` being twice the number of
     /// workers; so the trials depend on that number, and not on which worker is quicker. Under a scheduler as many are asked
-    /// for as there are workers, keep step and are told together.
+    /// for as there are workers, keep step and are told together. What has ended is in the base at once, before its turn to be
+    /// told.
     ///
     /// # Errors
     /// As [`Study::ask`] and [`Study::tell`], after what was asked for before has been told; of the workers, and as
@@ -48,9 +49,14 @@ impl Study {
                     Err(error) => end = Some(error),
                 }
             }
-            let Some(trial) = pool.give_back()? else { break };
-            self.tell(vec![trial])?;
-            untold -= 1;
+            if let Some(trial) = pool.give_back() {
+                self.tell(vec![trial])?;
+                untold -= 1;
+            } else if let Some(trial) = pool.wait()? {
+                self.keep(trial.clone())?;
+            } else {
+                break;
+            }
         }
         end.map_or(Ok(proposals), Err)
     }

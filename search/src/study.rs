@@ -307,14 +307,7 @@ impl Study {
         let trials = trials.into_iter().enumerate().map(|(index, trial)| self.check(index, trial));
         let trials: Vec<Trial> = trials.collect::<Result<_, _>>()?;
         let known: HashSet<_> = self.trials.iter().map(Trial::id).collect();
-        let batch = heirloom_kb::Batch {
-            spaces: vec![self.history.space().clone()],
-            trials: trials.clone(),
-            ..Default::default()
-        };
-        if self.kept {
-            self.store.commit(&batch)?;
-        }
+        self.commit(&trials)?;
         let mut taken = 0;
         for trial in trials {
             if !known.contains(&trial.id()) {
@@ -325,6 +318,23 @@ impl Study {
             }
         }
         Ok(taken)
+    }
+
+    /// Puts a finished trial into the base that is told later. If the study is broken off before, it knows the trial when it is
+    /// resumed.
+    ///
+    /// # Errors
+    /// As [`Study::tell`].
+    pub(crate) fn keep(&self, trial: Trial) -> Result<(), SearchError> {
+        self.commit(&[self.check(0, trial)?])
+    }
+
+    fn commit(&self, trials: &[Trial]) -> Result<(), SearchError> {
+        if self.kept {
+            let (spaces, trials) = (vec![self.history.space().clone()], trials.to_vec());
+            self.store.commit(&heirloom_kb::Batch { spaces, trials, ..Default::default() })?;
+        }
+        Ok(())
     }
 
     fn check(&self, index: usize, mut trial: Trial) -> Result<Trial, SearchError> {

@@ -17,7 +17,7 @@ use super::trainer::TrainerArgs;
 /// How many trials are trained at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct JobArgs {
-    /// Train so many architectures side by side, each in a process of its own; the cores are shared out. Up to three times as
+    /// Train so many architectures side by side, each in a process of its own; the cores are shared out. Up to twice as
     /// many are proposed before their results are known, so a study depends on this number, though not on which process is
     /// quicker.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "table")]

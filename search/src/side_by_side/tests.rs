@@ -22,8 +22,9 @@ fn trial(a: u32, b: u32) -> Trial {
     Trial::new("t", "s/1", architecture, Split::Validation, "accuracy", score)
 }
 
-/// Workers that score as [`trial`], and take their time over what the pattern of the shell finds.
-fn pool(slow: &str) -> WorkerPool {
+/// Workers that score as [`trial`], and take their time over what the first pattern of the shell finds; what the
+/// second finds ends the study.
+fn pool(slow: &str, refused: &str) -> WorkerPool {
     let reports = (0..100).map(|at| {
         let ended = WorkerReport::Ended(Box::new(trial(at / 10, at % 10)));
         (format!("t{at:02}"), serde_json::to_string(&ended).unwrap())
@@ -32,14 +33,23 @@ fn pool(slow: &str) -> WorkerPool {
         while read -r order; do
             a=${order#*\"a\":}; a=${a%%[!0-9]*}; b=${order#*\"b\":}; b=${b%%[!0-9]*}
             case "$a$b" in $slow) sleep .05;; esac
+            case "$a$b" in $refused) sleep .5; echo '{"refused":{"reason":"no room","torch":false}}';; esac
             eval "echo \"\$t$a$b\""
         done"#;
     let mut command = Command::new("sh");
-    command.arg("-c").arg(script).envs(reports).env("slow", slow);
+    command.arg("-c").arg(script).envs(reports).env("slow", slow).env("refused", refused);
     WorkerPool::start(WORKERS, command, Json::Null, Box::new(|_, _| ())).unwrap()
 }
 
 fn study(strategy: StrategyKind, candidates: Option<Vec<Architecture>>) -> (Arc<dyn KnowledgeStore>, Study) {
+    seeded(strategy, candidates, 7)
+}
+
+fn seeded(
+    strategy: StrategyKind,
+    candidates: Option<Vec<Architecture>>,
+    seed: u64,
+) -> (Arc<dyn KnowledgeStore>, Study) {
     let store = MemoryStore::default();
     let tasks = vec![Task::new("t", Domain::Tabular, "accuracy", Goal::Maximize)];
     store.commit(&Batch { spaces: vec![space()], tasks, ..Batch::default() }).unwrap();
@@ -50,7 +60,7 @@ fn study(strategy: StrategyKind, candidates: Option<Vec<Architecture>>) -> (Arc<
         candidates,
         strategy,
         acquisition: None,
-        seed: 7,
+        seed,
         history: Default::default(),
         scheduler: None,
         constraints: Default::default(),
@@ -90,7 +100,7 @@ fn each_trial_is_asked_for_when_those_before_the_window_are_told_however_quick_t
         let want = by_hand(strategy, 20);
         for slow in ["?[02468]", "[01234]?", ""] {
             let (store, mut study) = study(strategy, None);
-            let proposals = study.try_side_by_side(&mut pool(slow), 20, &budget()).unwrap();
+            let proposals = study.try_side_by_side(&mut pool(slow, ""), 20, &budget()).unwrap();
             assert_eq!(architectures(study.trials()), want, "{strategy:?}, slow: {slow}");
             assert!(proposals.iter().map(|proposal| &proposal.architecture).eq(&want));
             assert_eq!(store.trials(&TrialQuery::task("t")).unwrap().trials.len(), 20);
@@ -102,7 +112,22 @@ fn each_trial_is_asked_for_when_those_before_the_window_are_told_however_quick_t
 fn what_is_under_way_is_told_when_there_is_no_more_to_ask_for() {
     let candidates = [(1, 2), (3, 4), (5, 6)].map(|(a, b)| trial(a, b).architecture).to_vec();
     let (_, mut study) = study(StrategyKind::Random, Some(candidates));
-    let error = study.try_side_by_side(&mut pool("34"), 4, &budget()).unwrap_err();
+    let error = study.try_side_by_side(&mut pool("34", ""), 4, &budget()).unwrap_err();
     assert!(matches!(error, SearchError::NothingToPropose { .. }), "{error}");
     assert_eq!(study.trials().len(), 3);
+}
+
+/// 99 is asked for first and ends the study when the others have long been trained.
+#[test]
+fn what_has_ended_is_in_the_base_before_its_turn_to_be_told() {
+    let candidates = [(9, 9), (1, 2), (3, 4)].map(|(a, b)| trial(a, b).architecture).to_vec();
+    let start = |seed| seeded(StrategyKind::Random, Some(candidates.clone()), seed);
+    let is_first = |seed: &u64| start(*seed).1.ask(1).unwrap()[0].architecture == candidates[0];
+    let (store, mut study) = start((0..50).find(is_first).unwrap());
+    let error = study.try_side_by_side(&mut pool("", "99"), 3, &budget()).unwrap_err();
+    assert!(error.to_string().contains("no room"), "{error}");
+    assert!(study.trials().is_empty(), "none had its turn");
+    assert_eq!(store.trials(&TrialQuery::task("t")).unwrap().trials.len(), 2);
+    let again = Study::resume(&Recommender::new(store), study.id()).unwrap();
+    assert_eq!(again.trials().len(), 2);
 }

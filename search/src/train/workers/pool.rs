@@ -62,6 +62,8 @@ struct Job {
     /// Whether its process has ended and another one is asked what trial that makes.
     is_broken: bool,
     trial: Option<Trial>,
+    /// Whether its end was shown to who waits.
+    is_shown: bool,
 }
 
 impl WorkerPool {
@@ -118,17 +120,27 @@ impl WorkerPool {
         self.queue(what, false)
     }
 
-    /// Waits for the trial that was taken on first of those not yet given back; nothing if there is none. The others go on
-    /// meanwhile.
+    /// The trial that was taken on first of those not yet given back, if it has ended; it is given back with that.
+    pub fn give_back(&mut self) -> Option<Trial> {
+        let has_ended = self.jobs.front().is_some_and(|job| job.trial.is_some());
+        if has_ended { self.jobs.pop_front().and_then(|job| job.trial) } else { None }
+    }
+
+    /// Waits until one more of those taken on has ended, whichever it is, and shows it before it is given back; nothing if all
+    /// have been shown. The others go on meanwhile.
     ///
     /// # Errors
     /// [`TrainError`] for what concerns all trials; one that breaks is a failed trial.
-    pub fn give_back(&mut self) -> Result<Option<Trial>, TrainError> {
-        while self.jobs.front().is_some_and(|job| job.trial.is_none()) {
+    pub fn wait(&mut self) -> Result<Option<&Trial>, TrainError> {
+        let is_new = |job: &Job| job.trial.is_some() && !job.is_shown;
+        while !self.jobs.iter().any(is_new) && self.jobs.iter().any(|job| job.trial.is_none()) {
             let event = self.hear();
             self.heed(event)?;
         }
-        Ok(self.jobs.pop_front().and_then(|job| job.trial))
+        Ok(self.jobs.iter_mut().find(|job| is_new(job)).and_then(|job| {
+            job.is_shown = true;
+            job.trial.as_ref()
+        }))
     }
 
     /// Trains architectures side by side, as many at a time as there are processes, and gives their trials in the order given.
@@ -172,6 +184,7 @@ impl WorkerPool {
             asks: None,
             is_broken: false,
             trial: None,
+            is_shown: false,
         });
         self.hand_out();
         Ok(())

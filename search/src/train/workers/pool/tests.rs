@@ -34,7 +34,8 @@ fn assignment(architecture: Architecture) -> Assignment {
 
 fn train(pool: &mut WorkerPool, n: u32) -> Result<Vec<Trial>, TrainError> {
     (1..=n).try_for_each(|at| pool.take_on(assignment(depth(at))))?;
-    std::iter::from_fn(|| pool.give_back().transpose()).collect()
+    while pool.wait()?.is_some() {}
+    Ok(std::iter::from_fn(|| pool.give_back()).collect())
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_worker_that_is_free_takes_the_next_trial() {
     let depths: Vec<_> = trials.iter().map(|trial| trial.architecture.clone()).collect();
     assert_eq!(depths, [1, 2, 3, 4, 5].map(depth));
     assert_eq!(std::fs::read_to_string(log).unwrap(), "2\n3\n4\n5\n1\n");
-    assert_eq!(pool.give_back().unwrap(), None);
+    assert!(pool.give_back().is_none() && pool.wait().unwrap().is_none());
 }
 
 /// However quick the processes are, the epochs are judged round by round in the order of the architectures.
