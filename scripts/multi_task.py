@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--networks", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--only", choices=["alphabets", "speakers"], help="only these tasks")
     args = parser.parse_args()
     work = Path(tempfile.mkdtemp())
     data = unpack(args.data, work)
@@ -45,6 +46,8 @@ def main() -> None:
     print("| tasks | alone | gain of joint training |")
     print("|---|---|---|")
     for name, tasks, sizes, options in groups(data):
+        if args.only not in (None, name):
+            continue
         alone, gains = [], []
         for seed in range(args.seeds):
             folder = work / f"{name}-{seed}"

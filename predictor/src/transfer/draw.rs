@@ -6,7 +6,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::features::Features;
 use super::kernel::Kernel;
-use super::posterior::Reading;
+use super::reading::Reading;
 
 /// Waves that a smooth function is drawn as a sum of.
 const WAVES: usize = 256;

@@ -8,6 +8,7 @@ mod kernel;
 mod past_tasks;
 mod portfolio;
 mod posterior;
+mod reading;
 mod readings;
 mod score_shape;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
-use posterior::{Told, UnitBelief};
+use reading::{Told, UnitBelief};
 use score_shape::{ScoreShape, median_and_unit};
 
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by

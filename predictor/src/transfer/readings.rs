@@ -1,6 +1,6 @@
 //! The readings of a new task: what its past may mean for it.
 
-use super::posterior::{Reading, Told, UnitBelief};
+use super::reading::{Reading, Told, UnitBelief};
 use super::{Seen, TransferModel};
 use crate::PredictError;
 

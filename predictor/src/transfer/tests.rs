@@ -263,6 +263,16 @@ fn a_drawn_function_is_one_function() {
     assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1) && ranked.len() == 3);
 }
 
+/// The quick way to the mean, which many candidates are sorted by, gives what the whole way gives.
+#[test]
+fn the_mean_alone_is_that_of_what_is_expected() {
+    let history = history(&[true, false, true]);
+    let (seen, posterior) = history.learn(&[9, 2, 5], &[Some(0.9), Some(0.4), None]);
+    assert!(posterior.readings.len() > 1);
+    let (quick, whole) = (posterior.mean(&seen.features), posterior.expect(&seen).mean);
+    assert!(quick.iter().zip(&whole).all(|(quick, whole)| (quick - whole).abs() < 1e-9), "{quick} {whole}");
+}
+
 /// Over many seeds, drawn functions have the mean and the deviation of the posterior: six deviations of the estimates, and
 /// something for the waves.
 #[test]

@@ -24,7 +24,7 @@ use crate::train::Recipe;
 
 /// Multiply-adds of a step from which on several threads are worth their barriers. Below, one thread is as fast, and does
 /// not depend on all threads having a core to themselves.
-const PARALLEL_FLOPS: u64 = 50_000_000;
+const PARALLEL_FLOPS: u64 = 20_000_000;
 
 /// A network with its weights, before or after training.
 pub(super) struct Network {
