@@ -96,6 +96,18 @@ fn a_flipped_bit_is_found_and_the_other_records_are_read() {
 }
 
 #[test]
+fn a_base_that_is_just_being_closed_is_waited_for() {
+    let dir = base(1);
+    let store = SledStore::open(dir.path()).unwrap();
+    let closing = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(store);
+    });
+    assert_eq!(SledStore::open(dir.path()).unwrap().stats().unwrap().trials(), 1);
+    closing.join().unwrap();
+}
+
+#[test]
 fn a_newer_format_is_left_alone() {
     let dir = base(1);
     SledStore::open(dir.path()).unwrap().files.put(keys::FORMAT, record::number(9)).unwrap();

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ::sled::{IVec, Tree};
 
@@ -10,6 +11,9 @@ use super::super::StoreError;
 
 /// Memory that sled may take for its page cache, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
+/// How long a base that is in use is waited for, and how often it is tried.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The folder of a base: sled's default tree, and handles to write it through.
 #[derive(Debug)]
@@ -98,8 +102,19 @@ impl Files {
     }
 }
 
-/// Opens sled; a panic on a damaged file becomes an error.
+/// Opens sled; a base that is in use gets a moment, for sled's own threads let go of its lock a little after it was closed.
 fn open_guarded(dir: &Path) -> Result<::sled::Db, StoreError> {
+    let start = Instant::now();
+    loop {
+        match open_once(dir) {
+            Err(StoreError::InUse { .. }) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+}
+
+/// A panic on a damaged file becomes an error.
+fn open_once(dir: &Path) -> Result<::sled::Db, StoreError> {
     let config = ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(database)) => Ok(database),
