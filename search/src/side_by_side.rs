@@ -2,7 +2,6 @@
 
 use heirloom_kb::{Architecture, Trial};
 
-use crate::fidelity::Decision;
 use crate::strategies::Proposal;
 use crate::train::{Assignment, Budget, WorkerPool};
 use crate::{SearchError, Study};
@@ -50,7 +49,7 @@ impl Study {
                 }
             }
             if let Some(trial) = pool.give_back() {
-                self.tell(vec![trial])?;
+                self.tell_kept(trial)?;
                 untold -= 1;
             } else if let Some(trial) = pool.wait()? {
                 self.keep(trial.clone())?;
@@ -84,18 +83,12 @@ impl Study {
         proposals: &[Proposal],
         budget: &Budget,
     ) -> Result<Vec<Trial>, SearchError> {
-        let space = self.history().space().clone();
-        let architectures: Vec<Architecture> =
-            proposals.iter().map(|proposal| proposal.architecture.clone()).collect();
+        let assignments =
+            proposals.iter().map(|proposal| self.assignment(&proposal.architecture, budget)).collect();
         let mut fault = None;
-        let mut watch = |at: usize, step, score| {
-            self.report(&architectures[at], step, score).unwrap_or_else(|error| {
-                let stop = Decision::Stop { why: error.to_string() };
-                fault = Some(error);
-                stop
-            })
-        };
-        let trials = pool.train_in_step(&space, &architectures, budget, &mut watch)?;
+        let mut watch =
+            |at: usize, step, score| self.judge(&proposals[at].architecture, step, score, &mut fault);
+        let trials = pool.train_in_step(assignments, &mut watch)?;
         fault.map_or(Ok(trials), Err)
     }
 

@@ -285,15 +285,24 @@ impl Study {
             return Ok(trainer.train(history.space(), architecture, budget)?);
         }
         let mut fault = None;
-        let mut watch = |step, score| {
-            self.report(architecture, step, score).unwrap_or_else(|error| {
-                let stop = Decision::Stop { why: error.to_string() };
-                fault = Some(error);
-                stop
-            })
-        };
+        let mut watch = |step, score| self.judge(architecture, step, score, &mut fault);
         let trial = trainer.train_watched(history.space(), architecture, budget, &mut watch)?;
         fault.map_or(Ok(trial), Err)
+    }
+
+    /// As [`Study::report`]; an error stops the trial and is left in `fault`.
+    pub(crate) fn judge(
+        &mut self,
+        architecture: &Architecture,
+        step: u32,
+        score: f64,
+        fault: &mut Option<SearchError>,
+    ) -> Decision {
+        self.report(architecture, step, score).unwrap_or_else(|error| {
+            let stop = Decision::Stop { why: error.to_string() };
+            *fault = Some(error);
+            stop
+        })
     }
 
     /// Takes in finished trials: into the base and into the strategy, all or none. A trial told twice counts once.
@@ -306,8 +315,22 @@ impl Study {
     pub fn tell(&mut self, trials: Vec<Trial>) -> Result<usize, SearchError> {
         let trials = trials.into_iter().enumerate().map(|(index, trial)| self.check(index, trial));
         let trials: Vec<Trial> = trials.collect::<Result<_, _>>()?;
-        let known: HashSet<_> = self.trials.iter().map(Trial::id).collect();
         self.commit(&trials)?;
+        self.learn(trials)
+    }
+
+    /// Tells a finished trial that [`Study::keep`] has put into the base.
+    ///
+    /// # Errors
+    /// As [`Study::tell`].
+    pub(crate) fn tell_kept(&mut self, trial: Trial) -> Result<(), SearchError> {
+        let trial = self.check(0, trial)?;
+        self.learn(vec![trial]).map(drop)
+    }
+
+    /// Checked trials, into the strategy.
+    fn learn(&mut self, trials: Vec<Trial>) -> Result<usize, SearchError> {
+        let known: HashSet<_> = self.trials.iter().map(Trial::id).collect();
         let mut taken = 0;
         for trial in trials {
             if !known.contains(&trial.id()) {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use heirloom_kb::{Architecture, Status, Task, Trial};
-use heirloom_predictor::Acquisition;
-use statrs::distribution::{ContinuousCDF, Normal};
+use heirloom_predictor::{Acquisition, gaussian_ranks};
 
 use super::{CHECKPOINTS, SharedPool, canonical_key};
 use crate::own_trials::OwnTrials;
@@ -33,6 +32,8 @@ pub(super) struct Answers {
     test: HashMap<Vec<u64>, f64>,
     /// Validation scores, ascending.
     sorted: Vec<f64>,
+    /// The same on the normalised scale.
+    normalised: Vec<f64>,
 }
 
 /// A method after so many trials.
@@ -58,6 +59,7 @@ impl Answers {
             validation: HashMap::new(),
             test: HashMap::new(),
             sorted: Vec::new(),
+            normalised: Vec::new(),
         };
         for trial in validation.iter().filter(of_task) {
             let Some(score) = trial.score else { continue };
@@ -72,6 +74,7 @@ impl Answers {
         }
         book.sorted = book.validation.values().copied().collect();
         book.sorted.sort_by(f64::total_cmp);
+        book.normalised = gaussian_ranks(&book.sorted.iter().copied().map(Some).collect::<Vec<_>>());
         book
     }
 
@@ -92,15 +95,10 @@ impl Answers {
         self.sorted.partition_point(|other| *other <= score) as f64 / self.sorted.len() as f64
     }
 
-    /// Whether a proposal's 95 % interval holds what it scored, on the normalised scale; ties share the middle of their ranks.
+    /// Whether a proposal's 95 % interval holds what it scored, on the normalised scale.
     fn holds(&self, proposal: &Proposal, score: f64) -> Option<bool> {
-        let (below, up_to) = (
-            self.sorted.partition_point(|other| *other < score),
-            self.sorted.partition_point(|other| *other <= score),
-        );
-        let place = (below + up_to) as f64 / 2.0 / self.sorted.len() as f64;
-        let off = (Normal::standard().inverse_cdf(place) - proposal.mean?).abs();
-        Some(off <= HALF_WIDTH * proposal.std?)
+        let z = self.normalised[self.sorted.partition_point(|other| *other < score)];
+        Some((z - proposal.mean?).abs() <= HALF_WIDTH * proposal.std?)
     }
 }
 

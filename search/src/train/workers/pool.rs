@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use heirloom_kb::{Architecture, Json, SearchSpace, Trial};
+use heirloom_kb::{Json, Trial};
 
 use super::{Assignment, Order, WorkerReport};
 use crate::fidelity::Decision;
-use crate::train::{Budget, EpochReport, TrainError};
+use crate::train::{EpochReport, TrainError};
 
 /// Says whether a trial goes on: its place among those that are trained together, the epoch and the validation score.
 type Watch<'a> = &'a mut dyn FnMut(usize, u32, f64) -> Decision;
@@ -120,10 +120,10 @@ impl WorkerPool {
         self.queue(what, false)
     }
 
-    /// The trial that was taken on first of those not yet given back, if it has ended; it is given back with that.
+    /// The trial that was taken on first of those not yet given back, if [`WorkerPool::wait`] has shown it.
     pub fn give_back(&mut self) -> Option<Trial> {
-        let has_ended = self.jobs.front().is_some_and(|job| job.trial.is_some());
-        if has_ended { self.jobs.pop_front().and_then(|job| job.trial) } else { None }
+        self.jobs.front().filter(|job| job.is_shown)?;
+        self.jobs.pop_front()?.trial
     }
 
     /// Waits until one more of those taken on has ended, whichever it is, and shows it before it is given back; nothing if all
@@ -151,16 +151,14 @@ impl WorkerPool {
     /// [`TrainError`] for what concerns all of them; a trial that breaks is a failed trial.
     pub fn train_in_step(
         &mut self,
-        space: &SearchSpace,
-        architectures: &[Architecture],
-        budget: &Budget,
+        assignments: Vec<Assignment>,
         watch: Watch<'_>,
     ) -> Result<Vec<Trial>, TrainError> {
-        let mut trials = Vec::with_capacity(architectures.len());
-        for together in architectures.chunks(self.workers.len()) {
-            for architecture in together {
-                let (space, architecture) = (space.clone(), architecture.clone());
-                self.queue(Assignment { space, architecture, budget: *budget }, true)?;
+        let mut trials = Vec::with_capacity(assignments.len());
+        let mut left = assignments.into_iter().peekable();
+        while left.peek().is_some() {
+            for what in left.by_ref().take(self.workers.len()) {
+                self.queue(what, true)?;
             }
             while self.jobs.iter().any(|job| job.trial.is_none()) {
                 let event = self.hear();
@@ -221,7 +219,7 @@ impl WorkerPool {
                 (job.asks, job.is_broken) = (None, true);
                 let what = job.what.clone();
                 let reason = self.replace(at)?;
-                self.tell(at, &Order::Broken { what, reason });
+                self.workers[at].tell(&Order::Broken { what, reason });
             }
             // One that does not even come up is no reason to start it forever.
             (Said::Gone, None) if !self.workers[at].is_ready => return Err(self.never_ready(at)),
@@ -286,10 +284,6 @@ impl WorkerPool {
     /// A process that ended before it could be told anything: another one would do the same.
     fn never_ready(&mut self, at: usize) -> TrainError {
         TrainError::NoWorker { reason: self.workers[at].end() }
-    }
-
-    fn tell(&mut self, at: usize, order: &Order) {
-        self.workers[at].tell(order);
     }
 
     fn hear(&mut self) -> Event {

@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use heirloom_kb::{Split, Status, Task};
+use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task};
 
 use super::*;
-use crate::train::Trainer;
 use crate::train::workers::{Orders, Voice, serve};
+use crate::train::{Budget, Trainer};
 
 fn space() -> SearchSpace {
     let params = r#"{"id":"s/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":8}}]}"#;
@@ -132,9 +132,8 @@ fn trials_keep_step_when_they_are_watched() {
         assert_eq!(score, 0.5);
         Decision::when(at == 1, "enough".into())
     };
-    let architectures = [1, 2, 3].map(depth);
-    let budget = Budget::new(4, 0, Split::Validation);
-    let trials = pool.train_in_step(&space(), &architectures, &budget, &mut watch).unwrap();
+    let assignments = [1, 2, 3].map(|at| assignment(depth(at))).to_vec();
+    let trials = pool.train_in_step(assignments, &mut watch).unwrap();
     assert_eq!(trials.len(), 3);
     assert_eq!(*heard.lock().unwrap(), [(0, 1), (1, 1), (2, 1), (0, 2), (2, 2), (0, 3), (2, 3)]);
 }
