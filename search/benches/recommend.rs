@@ -45,6 +45,7 @@ fn study_after(recommender: &Recommender, trials: usize) -> Study {
         task: "photo".into(),
         space: SPACE.into(),
         candidates: None,
+        prior: None,
         strategy: StrategyKind::Surrogate,
         acquisition: None,
         seed: 0,

@@ -114,6 +114,7 @@ fn replay(
         task: task.id.clone(),
         space: space.clone(),
         candidates: Some(answers.trials.iter().map(|trial| trial.architecture.clone()).collect()),
+        prior: None,
         strategy: StrategyKind::Surrogate,
         acquisition: None,
         seed,

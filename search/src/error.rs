@@ -94,6 +94,14 @@ pub enum SearchError {
         /// Why.
         reason: String,
     },
+    /// Prior scores that do not fit the study.
+    #[error("prior scores by {by:?}: {reason}")]
+    BadPrior {
+        /// Where they come from.
+        by: Name,
+        /// Why.
+        reason: String,
+    },
     /// Constraints that no candidate is expected to keep to.
     #[error(
         "no candidate can keep to the constraints: {cost} must be {bound}, and the {extreme} expected of any candidate is \

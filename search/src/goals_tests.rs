@@ -187,6 +187,7 @@ fn setup(objectives: Objectives) -> StudySetup {
         task: "new".into(),
         space: "s/1".into(),
         candidates: None,
+        prior: None,
         strategy: StrategyKind::Surrogate,
         acquisition: None,
         seed: 1,

@@ -150,6 +150,7 @@ fn a_study_starts_with_what_looks_good() {
         task: "new".into(),
         space: NEW.into(),
         candidates: Some(pool.clone()),
+        prior: None,
         strategy: StrategyKind::Surrogate,
         acquisition: None,
         seed: 0,

@@ -13,6 +13,7 @@ use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
 use crate::objectives::{Constraints, Objectives};
 use crate::own_trials::OwnTrials;
+use crate::prior_scores::{Opinion, PriorScores};
 use crate::space_history::SpaceHistory;
 use crate::strategies::{Proposal, Strategy, StrategyKind};
 use crate::train::{Budget, Trainer};
@@ -33,6 +34,9 @@ pub struct StudySetup {
     /// The architectures that alone may be proposed; absent, the space's own pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<Vec<Architecture>>,
+    /// What is known of each of the candidates before any is trained; absent, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorScores>,
     /// Who decides what is tried next.
     #[serde(default)]
     pub strategy: StrategyKind,
@@ -93,6 +97,7 @@ pub struct Study {
     store: Arc<dyn KnowledgeStore>,
     strategy: Box<dyn Strategy>,
     scheduler: Option<StudyScheduler>,
+    opinion: Option<Opinion>,
     trials: Vec<Trial>,
     notes: Vec<String>,
     /// Whether the strategy was started with what the base has of the task.
@@ -106,7 +111,7 @@ impl Study {
     ///
     /// # Errors
     /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
-    /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`].
+    /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`], [`SearchError::BadPrior`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
         let taken: HashSet<String> = store.document_names(DocumentKind::Study)?.into_iter().collect();
@@ -165,8 +170,20 @@ impl Study {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
-        let looks = first_looks(recommender, &history, &task, &setup)?;
+        let opinion = opinion(&**recommender.store(), &setup, &history)?;
+        let looks = match opinion {
+            Some(_) => None,
+            None => first_looks(recommender, &history, &task, &setup)?,
+        };
         let mut strategy = setup.strategy.start(&history, &task, past, Arc::clone(&pool), own, setup.seed)?;
+        if let Some(opinion) = &opinion {
+            strategy.heed(opinion.clone())?;
+            notes.push(format!(
+                "scores by {} are expected to correlate by {:.2} with what trials find",
+                opinion.by(),
+                opinion.foretells()
+            ));
+        }
         if let Some((first, note)) = looks {
             strategy.start_with(&first);
             notes.push(note);
@@ -201,6 +218,7 @@ impl Study {
             store,
             strategy,
             scheduler,
+            opinion,
             trials: Vec::new(),
             notes,
             knew_own_trials,
@@ -374,6 +392,9 @@ impl Study {
             return Err(bad(format!("its metric is {given:?}, the task's is {wanted:?}")));
         }
         trial.extra.insert(STUDY_FIELD.into(), self.id.clone().into());
+        if let Some(opinion) = &self.opinion {
+            opinion.note(&mut trial, self.history.table().encoder());
+        }
         trial.normalise(self.history.space()).map_err(|source| bad(source.to_string()))
     }
 
@@ -417,6 +438,26 @@ impl Study {
         }
         self.strategy.tell(&trial.architecture, lesson)
     }
+}
+
+/// What is known of a study's candidates before any is trained, and how far it is to be trusted.
+fn opinion(
+    store: &dyn KnowledgeStore,
+    setup: &StudySetup,
+    history: &SpaceHistory,
+) -> Result<Option<Opinion>, SearchError> {
+    let Some(prior) = &setup.prior else {
+        if setup.strategy == StrategyKind::Ranked {
+            let reason = "the strategy \"ranked\" needs some to go by".into();
+            return Err(SearchError::BadPrior { by: "none".into(), reason });
+        }
+        return Ok(None);
+    };
+    let candidates = history.canonical(setup.candidates.as_deref().unwrap_or_default())?;
+    let opinion = prior.of_candidates(&candidates, history.table().encoder())?;
+    let mut exclude = setup.history.exclude_tasks.clone();
+    exclude.push(setup.task.clone());
+    Ok(Some(opinion.judged(store, &setup.space, &exclude)?))
 }
 
 /// Whether a trial was told to this study.

@@ -114,6 +114,32 @@ async fn recommendations_over_rest_keep_to_limits_and_give_a_front() {
 }
 
 #[tokio::test]
+async fn a_study_over_rest_takes_scores_known_before_training() {
+    let app = server().await;
+    let widths = [16, 32, 64, 128];
+    let candidates: Vec<Value> =
+        widths.iter().map(|width| json!({"op": "conv", "depth": 3, "width": width})).collect();
+    let ask = |scores: Value, strategy: &str| {
+        json!({"task": "new", "space": "toy/1", "strategy": strategy, "candidates": candidates,
+               "prior": {"by": "my-proxy", "scores": scores}})
+    };
+    let (status, created) = post(&app, "/v1/studies", ask(json!([2.0, 7.5, null, -1.0]), "ranked")).await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
+    let path = format!("/v1/studies/{}/ask", created["id"].as_str().unwrap());
+    let (_, asked) = post(&app, &path, json!({"n": 4})).await;
+    let order: Vec<i64> =
+        asked.as_array().unwrap().iter().map(|one| one["architecture"]["width"].as_i64().unwrap()).collect();
+    assert_eq!(order, [32, 16, 128, 64], "{asked}");
+    let (status, created) = post(&app, "/v1/studies", ask(json!([2.0, 7.5, 1.0, -1.0]), "surrogate")).await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
+    assert!(created["notes"].to_string().contains("my-proxy"), "{created}");
+    for (scores, strategy) in [(json!([1.0]), "ranked"), (json!([1.0, 2.0, 3.0, 4.0]), "evolution")] {
+        let (status, refused) = post(&app, "/v1/studies", ask(scores, strategy)).await;
+        assert_eq!((status, &refused["code"]), (StatusCode::BAD_REQUEST, &json!("bad_prior")), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_study_over_rest_keeps_to_limits() {
     let app = server().await;
     let setup = json!({"task": "new", "space": "toy/1", "constraints": {"params": {"max": 2000}}});

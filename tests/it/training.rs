@@ -155,6 +155,39 @@ fn cells_are_ranked_by_shared_weights_and_by_proxies() {
     assert_eq!(proxies["measured"], 3);
     assert_eq!(proxies["agreement"]["synflow"]["n"], 3);
 
+    // Studies that start from such scores, and what their trials keep.
+    let study = |more: &[&str]| {
+        let trained =
+            ["study", "--train", "--candidates", "8", "--top", "1", "--epochs", "1", "--no-weights"];
+        answer(&[&trained[..], more].concat())
+    };
+    let ranked = study(&["--strategy", "ranked", "--rank-by", "single-path", "--sharing-epochs", "1"]);
+    let prior = &ranked["report"]["setup"]["prior"];
+    let scores: Vec<f64> = serde_json::from_value(prior["scores"].clone()).unwrap();
+    let trial = &ranked["report"]["trials"][0];
+    assert_eq!((scores.len(), &prior["by"]), (8, &"single-path".into()));
+    let best = scores.iter().copied().fold(0.0, f64::max);
+    assert_eq!(trial["proxies"]["single-path"].as_f64(), Some(best), "{trial}");
+    assert!(trial["proxies"]["naswot"].as_f64().is_some(), "{trial}");
+    let guided = study(&["--rank-by", "naswot"]);
+    assert!(
+        guided["proposals"][0]["why"].as_str().unwrap().contains("scores by naswot"),
+        "{}",
+        guided["proposals"]
+    );
+    assert_eq!(guided["report"]["setup"]["prior"]["scores"].as_array().unwrap().len(), 8);
+
+    let words = program.refusal(&[
+        "study",
+        "--task",
+        "digits",
+        "--space",
+        "nas-bench-201/1",
+        "--train",
+        "--strategy",
+        "ranked",
+    ]);
+    assert!(words.contains("needs --rank-by"), "{words}");
     let words = program.refusal(&[
         "supernet",
         "--task",

@@ -22,7 +22,7 @@ pub(super) struct BenchArgs {
     #[arg(long)]
     pub(super) space: Name,
     /// A method; may be given several times. Unless given, all.
-    #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(StrategyKind::ALL.map(StrategyKind::as_str)))]
+    #[arg(long, value_name = "METHOD", value_parser = PossibleValuesParser::new(methods().map(StrategyKind::as_str)))]
     pub(super) method: Vec<String>,
     #[command(flatten)]
     pub(super) acquisition: AcquisitionArgs,
@@ -54,13 +54,18 @@ pub(super) struct BenchArgs {
     pub(super) eta: Option<u32>,
 }
 
+/// What can be replayed: all strategies but that which needs to know something of the candidates.
+fn methods() -> impl Iterator<Item = StrategyKind> {
+    StrategyKind::ALL.into_iter().filter(|kind| *kind != StrategyKind::Ranked)
+}
+
 pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
     let chosen =
         |kind: &StrategyKind| args.method.is_empty() || args.method.iter().any(|name| name == kind.as_str());
     let setup = BenchmarkSetup {
         space: args.space.clone(),
-        methods: StrategyKind::ALL.into_iter().filter(chosen).collect(),
+        methods: methods().filter(chosen).collect(),
         acquisition: args.acquisition.acquisition()?,
         seeds: args.seeds,
         history_per_task: args.history,

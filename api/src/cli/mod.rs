@@ -18,6 +18,7 @@ mod objectives;
 mod output;
 mod own_data;
 mod past_scores;
+mod prior;
 mod progress;
 mod proxies;
 mod recipe;

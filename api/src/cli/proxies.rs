@@ -71,7 +71,7 @@ pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(),
     let candidates = spaces::pool(&space, args.candidates, args.seed);
     let all: Vec<Architecture> =
         measured.iter().map(|(architecture, _)| architecture).chain(&candidates).cloned().collect();
-    let rows = read(args, args.data.dataset(&args.task)?, &space, &all)?;
+    let rows = read(&args.data, args.seed, args.data.dataset(&args.task)?, &space, &all)?;
     let (known, fresh) = rows.split_at(measured.len());
     let scores: Vec<f64> = measured.iter().map(|(_, score)| *score).collect();
     let mut ranked: Vec<Row> = candidates
@@ -104,21 +104,24 @@ fn agreement(known: &[BTreeMap<Name, f64>], scores: &[f64]) -> BTreeMap<Name, Op
     Proxy::ALL.into_iter().map(|proxy| (proxy.as_str().into(), of(proxy))).collect()
 }
 
+/// The proxies of each architecture on a data set.
 #[cfg(feature = "torch")]
-fn read(
-    args: &ProxyArgs,
+pub(super) fn read(
+    data: &DataArgs,
+    seed: u64,
     dataset: Dataset,
     space: &SearchSpace,
     architectures: &[Architecture],
 ) -> anyhow::Result<Vec<BTreeMap<Name, f64>>> {
     use super::progress::{self, bar};
     use heirloom_search::train::torch::{TorchOptions, TorchTrainer};
-    let options = TorchOptions { device: args.data.device_choice(), ..TorchOptions::default() };
+    let options = TorchOptions { device: data.device_choice(), ..TorchOptions::default() };
     let mut trainer = TorchTrainer::new(std::sync::Arc::new(dataset), options, Box::new(|_| {}))?;
     let bar = bar(Some(architectures.len() as u64), progress::COUNT);
+    bar.set_message("networks untrained");
     let rows = architectures.iter().map(|architecture| {
         bar.inc(1);
-        Ok(trainer.proxies(space, architecture, args.seed)?)
+        Ok(trainer.proxies(space, architecture, seed)?)
     });
     let rows = rows.collect();
     bar.finish_and_clear();
@@ -126,13 +129,14 @@ fn read(
 }
 
 #[cfg(not(feature = "torch"))]
-fn read(
-    args: &ProxyArgs,
+pub(super) fn read(
+    data: &DataArgs,
+    _: u64,
     _: Dataset,
     _: &SearchSpace,
     _: &[Architecture],
 ) -> anyhow::Result<Vec<BTreeMap<Name, f64>>> {
-    Err(args.data.without_torch())
+    Err(data.without_torch())
 }
 
 fn describe(answer: &Answer) -> String {

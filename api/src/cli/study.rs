@@ -6,8 +6,8 @@ use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
 use heirloom_search::train::TableTrainer;
 use heirloom_search::{
-    HistoryChoice, Objectives, Proposal, Recommender, StrategyKind, Study, StudyReport, StudySetup,
-    find_space, spaces,
+    HistoryChoice, Objectives, PriorScores, Proposal, Recommender, StrategyKind, Study, StudyReport,
+    StudySetup, find_space, spaces,
 };
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::base::BaseArgs;
 use super::jobs::{JobArgs, TrialRunner};
 use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output, bold, table};
+use super::prior::PriorArgs;
 use super::progress::{self, bar};
 use super::scheduler::SchedulerArgs;
 use super::trainer::TrainerArgs;
@@ -59,6 +60,8 @@ pub(super) struct StudyArgs {
     #[command(flatten)]
     jobs: JobArgs,
     #[command(flatten)]
+    prior: PriorArgs,
+    #[command(flatten)]
     acquisition: AcquisitionArgs,
     #[command(flatten)]
     scheduler: SchedulerArgs,
@@ -79,6 +82,10 @@ struct Answer {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(), Failure> {
+    if args.strategy == StrategyKind::Ranked.as_str() && args.resume.is_none() && !args.prior.is_given() {
+        let message = "the strategy \"ranked\" needs --rank-by, to know what to go by";
+        return Err(InputFault(message.into()).into());
+    }
     let store = base.open()?;
     let space = find_space(&*store, &args.space)?;
     if args.train {
@@ -146,10 +153,12 @@ fn search(
         exclude_tasks.push(args.task.clone());
     }
     let Objectives { constraints, pareto, per, device } = args.objectives.objectives();
+    let candidates = candidates(&**store, args)?;
     let setup = StudySetup {
         task: args.task.clone(),
         space: args.space.clone(),
-        candidates: Some(candidates(&**store, args)?),
+        prior: prior(&**store, args, &candidates)?,
+        candidates: Some(candidates),
         strategy: StrategyKind::ALL
             .into_iter()
             .find(|kind| kind.as_str() == args.strategy)
@@ -177,6 +186,19 @@ fn search(
     let budget = args.trainer.budget(args.seed, Split::Validation);
     let proposals = runner.run(&mut study, left, &budget)?;
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
+}
+
+/// What is known of the candidates before any is trained; a study that is resumed has kept it.
+fn prior(
+    store: &dyn KnowledgeStore,
+    args: &StudyArgs,
+    candidates: &[Architecture],
+) -> anyhow::Result<Option<PriorScores>> {
+    if args.resume.is_some() {
+        return Ok(None);
+    }
+    let dataset = || args.trainer.dataset(&args.task);
+    args.prior.scores(&args.trainer.data, dataset, &find_space(store, &args.space)?, candidates, args.seed)
 }
 
 /// The study of an id, if it is for this task and space.
@@ -223,11 +245,10 @@ fn outcome(trial: &Trial) -> String {
 
 fn describe(answer: &Answer) -> String {
     let report = &answer.report;
-    let from = if answer.started_from.is_empty() {
-        "no past task: the first picks are chance".to_owned()
-    } else {
-        answer.started_from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let mut from: Vec<String> = answer.started_from.iter().map(ToString::to_string).collect();
+    from.extend(report.setup.prior.as_ref().map(|prior| format!("scores by {}", prior.by)));
+    let from =
+        if from.is_empty() { "no past task: the first picks are chance".to_owned() } else { from.join(", ") };
     let head = bold(&format!("{} on {}", report.id, report.setup.task));
     let mut lines = vec![format!(
         "{head}: {} candidates ranked, {} tried; started from {from}",

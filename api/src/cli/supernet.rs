@@ -15,7 +15,7 @@ use super::output::{Output, bold, table};
 use super::past_scores;
 use super::progress::{self, bar};
 use super::proxies::correlation;
-use super::trainer::{TrainerArgs, TrainerParts};
+use super::trainer::{DataArgs, TrainerArgs, TrainerParts};
 
 /// More assignments than a cell space has: a differentiable search ranks all of it.
 const WHOLE: u64 = 20_000;
@@ -69,10 +69,10 @@ pub(super) struct SupernetArgs {
 }
 
 /// What shared weights say.
-struct Shared {
+pub(super) struct Shared {
     /// The mean loss of each epoch.
     losses: Vec<f64>,
-    ranked: Vec<SharedScore>,
+    pub(super) ranked: Vec<SharedScore>,
     strengths: Option<Strengths>,
 }
 
@@ -118,7 +118,7 @@ pub(super) fn run(base: &BaseArgs, args: &SupernetArgs, out: &Output) -> Result<
         sample.iter().filter(|architecture| !candidates.contains(architecture)).cloned().collect();
     candidates.extend(missing);
     let dataset = args.trainer.dataset(&args.task)?;
-    let shared = share(args, &dataset, &space, options, &candidates)?;
+    let shared = share(&args.trainer.data, &dataset, &space, options, &candidates)?;
     let best: Vec<Architecture> =
         shared.ranked.iter().take(args.train_top).map(|score| score.architecture.clone()).collect();
     let all: Vec<Architecture> = sample.iter().chain(&best).cloned().collect();
@@ -181,15 +181,15 @@ fn options(args: &SupernetArgs) -> SharingOptions {
 
 /// Trains the shared weights and ranks the candidates.
 #[cfg(feature = "torch")]
-fn share(
-    args: &SupernetArgs,
+pub(super) fn share(
+    data: &DataArgs,
     dataset: &Dataset,
     space: &SearchSpace,
     options: SharingOptions,
     candidates: &[Architecture],
 ) -> anyhow::Result<Shared> {
     use heirloom_search::train::torch::Supernet;
-    let mut supernet = Supernet::new(dataset, space, options, args.trainer.data.device_choice())?;
+    let mut supernet = Supernet::new(dataset, space, options, data.device_choice())?;
     let epochs = bar(Some(options.epochs.into()), progress::COUNT);
     let mut losses = Vec::new();
     let trained = supernet.train(&mut |report| {
@@ -207,14 +207,14 @@ fn share(
 }
 
 #[cfg(not(feature = "torch"))]
-fn share(
-    args: &SupernetArgs,
+pub(super) fn share(
+    data: &DataArgs,
     _: &Dataset,
     _: &SearchSpace,
     _: SharingOptions,
     _: &[Architecture],
 ) -> anyhow::Result<Shared> {
-    Err(args.trainer.data.without_torch())
+    Err(data.without_torch())
 }
 
 /// The trials of architectures trained on their own, by name: from the base, or trained now and kept there.

@@ -102,6 +102,7 @@ impl From<SearchError> for ApiError {
             SearchError::UnknownCost { .. } => bad("unknown_cost"),
             SearchError::BadObjective { .. } => bad("bad_objective"),
             SearchError::BadAcquisition { .. } => bad("bad_acquisition"),
+            SearchError::BadPrior { .. } => bad("bad_prior"),
             SearchError::Infeasible { .. } => {
                 ApiError::new(StatusCode::CONFLICT, "infeasible", error.to_string())
             }

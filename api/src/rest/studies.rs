@@ -26,9 +26,10 @@ pub(super) struct StudyId {
     notes: Vec<String>,
 }
 
-/// Set up a study: `{task, space, candidates?, strategy?, seed?, history?: {exclude_tasks}, constraints?, pareto?, per?, device?,
+/// Set up a study: `{task, space, candidates?, prior?: {by, scores}, strategy?, seed?, history?: {exclude_tasks}, constraints?, pareto?, per?, device?,
 /// scheduler?: {kind, max_epochs, min_epochs?, eta?}, acquisition?: {kind, beta?}}`; a scheduler's `kind` is asha, hyperband,
-/// extrapolation or one-epoch, an acquisition's is ei, ucb or thompson, for the strategy surrogate.
+/// extrapolation or one-epoch, an acquisition's is ei, ucb or thompson, for the strategy surrogate. `prior` has a number for each candidate, in order, or
+/// null: what is known of it before it is trained, more is better, for the strategies surrogate and ranked.
 #[utoipa::path(post, path = "/v1/studies", request_body = Object,
     responses((status = 201, description = "The study stands.", body = StudyId),
         (status = 400, description = "The request does not hold together.", body = ErrorBody),

@@ -5,6 +5,7 @@ mod agreement;
 mod draw;
 mod features;
 mod kernel;
+mod opinion;
 mod past_tasks;
 mod portfolio;
 mod posterior;

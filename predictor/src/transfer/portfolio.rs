@@ -54,7 +54,8 @@ impl TransferModel {
         let tasks = self.weights.len();
         let mut columns: Vec<Array1<f64>> = Vec::new();
         for _ in 0..DRAWN {
-            let slope = self.slope() + kernel.mean.sqrt() * normal(&mut rng);
+            // Not the wrong way round: the picks beside the best one would be what the past thinks worst.
+            let slope = (self.slope() + kernel.mean.sqrt() * normal(&mut rng)).max(0.0);
             let by_task = Array1::from_shape_fn(tasks, |_| kernel.tasks.sqrt() * normal(&mut rng));
             columns.push(&features.mean * slope + features.deviations.dot(&by_task));
         }

@@ -299,3 +299,58 @@ fn shares_of_a_constant_opinion_are_even() {
     let shares = task_shares(array![0.0, 0.0].view(), array![[1.0, 2.0], [2.0, 1.0]].view());
     assert_eq!(shares, [0.5, 0.5]);
 }
+
+/// What an opinion makes one expect of the ten architectures: Gaussian ranks, times how far it foretells.
+fn opinion(scores: [f64; 10], foretells: f64) -> ndarray::Array1<f64> {
+    let ranks = crate::gaussian_ranks(&scores.map(Some));
+    ranks.into_iter().map(|rank| foretells * rank).collect()
+}
+
+#[test]
+fn an_opinion_alone_stands_for_the_past() {
+    let history = history(&[true]);
+    let falling = opinion([9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0], 0.6);
+    let views = history.views.tasks(&[]).and_opinion(falling.view());
+    let model = history.model_of(&[]).with_opinion(&views, 0.6);
+    let seen = model.see(&views);
+    let prior = model.prior(&seen);
+    assert!(prior.mean.windows(2).into_iter().all(|pair| pair[0] > pair[1]), "{prior:?}");
+    let open: Vec<usize> = (0..10).collect();
+    // The next best, and not the worst in case it is all the wrong way round.
+    assert_eq!(model.portfolio(&seen, &open, 0).picks(&[], 3), [0, 1, 2]);
+    // Trials that say the opposite are believed.
+    let rows = [0, 1, 4, 5, 8, 9];
+    let scores: Vec<Option<f64>> = rows.iter().map(|row| Some(*row as f64)).collect();
+    let posterior = model.condition(&seen, &views.select(&rows), &scores, &views.select(&[])).unwrap();
+    let expected = posterior.expect(&seen);
+    assert!(expected.mean[7] > expected.mean[2], "{expected:?}");
+    assert!(posterior.trust() < 0.5, "{}", posterior.trust());
+}
+
+#[test]
+fn an_opinion_shares_the_mean_by_what_it_adds() {
+    let history = history(&[true, true, true]);
+    let model = history.model();
+    let share = |scores: [f64; 10], foretells: f64| {
+        let views = history.views.and_opinion(opinion(scores, foretells).view());
+        let with = model.clone().with_opinion(&views, foretells);
+        assert!((with.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{:?}", with.weights);
+        (with.weights[3], with.foretelling)
+    };
+    let other = [5.0, 2.0, 9.0, 0.0, 7.0, 3.0, 8.0, 1.0, 6.0, 4.0];
+    let (little, _) = share(other, 0.2);
+    let (much, both) = share(other, 0.8);
+    // The column is scaled by how far it foretells already; what is shared out is the past's own part.
+    for share in [little, much] {
+        assert!((0.3..0.7).contains(&share), "{share}");
+    }
+    // Together they leave less open than the past alone.
+    assert!(both.rest < model.foretelling.rest, "{both:?}");
+    assert!(both.correlation > model.foretelling.correlation, "{both:?}");
+    // What the past knows better already adds nothing.
+    let (nothing, same) = share([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], 0.3);
+    assert_eq!(nothing, 0.0);
+    assert_eq!(same, model.foretelling);
+    let (worthless, _) = share(other, 0.0);
+    assert_eq!(worthless, 0.0);
+}

@@ -59,12 +59,17 @@ pub struct BenchmarkProgress {
 ///
 /// # Errors
 /// [`SearchError::UnknownSpace`], [`SearchError::UnknownTask`], [`SearchError::NothingToPropose`] when no task has
-/// trials in the space, [`SearchError::BadAcquisition`] with a method that takes none.
+/// trials in the space, [`SearchError::BadAcquisition`] with a method that takes none, [`SearchError::BadPrior`] with one that
+/// needs prior scores.
 pub fn benchmark(
     store: &dyn KnowledgeStore,
     setup: &BenchmarkSetup,
     progress: &mut dyn FnMut(BenchmarkProgress),
 ) -> Result<BenchmarkReport, SearchError> {
+    if setup.methods.contains(&StrategyKind::Ranked) {
+        let reason = "a benchmark has none for the strategy \"ranked\" to go by".into();
+        return Err(SearchError::BadPrior { by: "none".into(), reason });
+    }
     let space = find_space(store, &setup.space)?;
     let all = store.trials(&TrialQuery::space(setup.space.clone(), Split::Validation))?.trials;
     let tests = store.trials(&TrialQuery::space(setup.space.clone(), Split::Test))?.trials;

@@ -182,6 +182,7 @@ impl Table {
             task: self.task.id.clone(),
             space: setup.space.clone(),
             candidates: Some(self.trials.iter().map(|trial| trial.architecture.clone()).collect()),
+            prior: None,
             strategy: setup.strategy,
             acquisition: None,
             seed,

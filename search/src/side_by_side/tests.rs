@@ -58,6 +58,7 @@ fn seeded(
         task: "t".into(),
         space: "s/1".into(),
         candidates,
+        prior: None,
         strategy,
         acquisition: None,
         seed,

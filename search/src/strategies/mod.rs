@@ -10,11 +10,12 @@ mod mutation_policy;
 mod policy;
 mod population;
 mod random;
+mod ranked;
 mod reinforce;
 mod standing;
 mod surrogate;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::goals::Goals;
 use crate::objectives::bad;
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
+use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
 use ancestors::Ancestors;
 use candidates::Candidates;
@@ -38,6 +40,7 @@ use local_search::LocalSearchStrategy;
 use mutation_policy::MutationPolicy;
 use policy::Policy;
 pub use random::RandomStrategy;
+use ranked::RankedStrategy;
 use reinforce::ReinforceStrategy;
 pub use surrogate::SurrogateStrategy;
 
@@ -77,6 +80,15 @@ pub trait Strategy: Send {
     /// [`SearchError::BadObjective`] of a strategy that knows the score alone.
     fn aim(&mut self, _goals: Goals) -> Result<(), SearchError> {
         Err(bad("this strategy knows the score alone; take the strategy \"surrogate\"".into()))
+    }
+
+    /// Counts on what is known of the candidates before any is trained.
+    ///
+    /// # Errors
+    /// [`SearchError::BadPrior`] of a strategy that does not.
+    fn heed(&mut self, opinion: Opinion) -> Result<(), SearchError> {
+        let reason = "this strategy heeds none; take the strategy \"surrogate\" or \"ranked\"".into();
+        Err(SearchError::BadPrior { by: opinion.by().clone(), reason })
     }
 
     /// Has these candidates tried first where there is no past to go by. Means nothing to a strategy that starts by itself.
@@ -119,18 +131,21 @@ pub enum StrategyKind {
     LocalSearch,
     /// A policy trained on past tasks and reinforced by own trials.
     Reinforce,
+    /// Candidates in the order of the study's prior scores, such as a supernet's ranking.
+    Ranked,
     /// Candidates in random order: the yardstick.
     Random,
 }
 
 impl StrategyKind {
     /// All strategies.
-    pub const ALL: [StrategyKind; 6] = [
+    pub const ALL: [StrategyKind; 7] = [
         StrategyKind::Surrogate,
         StrategyKind::Evolution,
         StrategyKind::EvolutionPolicy,
         StrategyKind::LocalSearch,
         StrategyKind::Reinforce,
+        StrategyKind::Ranked,
         StrategyKind::Random,
     ];
 
@@ -143,6 +158,7 @@ impl StrategyKind {
             StrategyKind::EvolutionPolicy => "evolution-policy",
             StrategyKind::LocalSearch => "local-search",
             StrategyKind::Reinforce => "reinforce",
+            StrategyKind::Ranked => "ranked",
             StrategyKind::Random => "random",
         }
     }
@@ -189,6 +205,7 @@ impl StrategyKind {
                 let policy = Policy::trained(history, &past);
                 Box::new(ReinforceStrategy::new(widened(candidates), policy, &own, seed))
             }
+            StrategyKind::Ranked => Box::new(RankedStrategy::new(candidates)),
             StrategyKind::Random => Box::new(RandomStrategy::new(candidates)),
         })
     }

@@ -3,7 +3,7 @@
 use heirloom_kb::Architecture;
 
 use super::candidates::Candidates;
-use super::{Proposal, Strategy, exhausted};
+use super::{Proposal, Strategy};
 use crate::SearchError;
 
 /// Candidates in random order, whatever their scores: what every other strategy has to beat.
@@ -22,8 +22,7 @@ impl Strategy for RandomStrategy {
     fn ask(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
         let next: Vec<usize> = self.candidates.open().iter().take(n).copied().collect();
         if next.is_empty() {
-            let pool = self.candidates.pool().architectures.len();
-            return Err(exhausted(self.candidates.encoder().space().id(), pool));
+            return Err(self.candidates.exhausted());
         }
         next.iter().for_each(|position| self.candidates.spend(*position));
         let propose = |position: usize| Proposal {

@@ -15,6 +15,7 @@ use crate::SearchError;
 use crate::goals::Goals;
 use crate::maximiser::{LocalSearch, maximise};
 use crate::own_trials::OwnTrials;
+use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
@@ -40,6 +41,8 @@ pub struct SurrogateStrategy {
     own_views: Views,
     /// Proposed and not yet told: canonical form, and position where it is in the pool.
     pending: Vec<(Architecture, Option<usize>)>,
+    /// What is known before any trial: the last of the past tasks for the model.
+    opinion: Option<Opinion>,
     /// Positions to try first, see [`Strategy::start_with`].
     first: Vec<usize>,
     /// Made when first picks are asked for.
@@ -69,6 +72,7 @@ impl SurrogateStrategy {
             candidates,
             own,
             pending: Vec::new(),
+            opinion: None,
             first: Vec::new(),
             portfolio: None,
             goals: None,
@@ -99,7 +103,12 @@ impl SurrogateStrategy {
 
     /// Whether trials are too few to say where to look: none after a past, up to [`SPREAD`] without one.
     fn is_starting(&self) -> bool {
-        self.own.is_empty() || self.past.is_empty() && self.own.len() + self.pending.len() < SPREAD
+        self.own.is_empty() || self.knows_nothing() && self.own.len() + self.pending.len() < SPREAD
+    }
+
+    /// Whether there is neither a past nor an opinion to go by.
+    fn knows_nothing(&self) -> bool {
+        self.past.is_empty() && self.opinion.is_none()
     }
 
     /// The next of the portfolio; past its end, what is expected to score best.
@@ -116,19 +125,28 @@ impl SurrogateStrategy {
         }
         let pick = portfolio.picks(&chosen, 1).first().copied();
         let why = match (pick, chosen.len()) {
-            (Some(_), 0) if self.past.is_empty() => {
+            (Some(_), 0) if self.knows_nothing() => {
                 "the most central candidate; there is no past to go by".to_owned()
             }
-            (Some(_), n) if self.past.is_empty() => {
+            (Some(_), n) if self.knows_nothing() => {
                 format!("least is told of its like by the {n} picked before")
             }
-            (Some(_), 0) => "the surest good start over what past tasks have shown".to_owned(),
-            (Some(_), n) => format!("adds most to the {n} proposed before, over what past tasks have shown"),
+            (Some(_), 0) => format!("the surest good start by {}", self.sources()),
+            (Some(_), n) => format!("adds most to the {n} proposed before, by {}", self.sources()),
             (None, _) => "highest expected score of the candidates left".to_owned(),
         };
         let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
         let position = pick.or_else(best).expect("the caller saw that candidates are open");
         self.pick(position, &prior.select(&[position]), why)
+    }
+
+    /// What there is to go by before trials.
+    fn sources(&self) -> String {
+        match &self.opinion {
+            Some(opinion) if self.past.is_empty() => format!("the scores by {}", opinion.by()),
+            Some(opinion) => format!("the past and the scores by {}", opinion.by()),
+            None => "the past".to_owned(),
+        }
     }
 
     /// What the acquisition is for most, usually the largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
@@ -137,17 +155,17 @@ impl SurrogateStrategy {
         let posterior = self.posterior()?;
         if let Some(position) = self.spread_pick(&posterior)? {
             let expected = posterior.expect(&self.seen.select(&[position]));
-            let trust = 100.0 * posterior.trust();
-            let why = format!("least is told of its like by what was tried; {trust:.0} % trust in the past");
+            let (trust, past) = (100.0 * posterior.trust(), self.sources());
+            let why = format!("least is told of its like by what was tried; {trust:.0} % trust in {past}");
             return Ok(self.pick(position, &expected, why));
         }
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let (trust, reversed) = (posterior.trust(), posterior.reversed());
         let past = if reversed > trust {
-            format!("{:.0} % that the past is the wrong way round", 100.0 * reversed)
+            format!("{:.0} % that what was known before is the wrong way round", 100.0 * reversed)
         } else {
-            format!("{:.0} % trust in the past", 100.0 * trust)
+            format!("{:.0} % trust in {}", 100.0 * trust, self.sources())
         };
         let why = |worth: f64| format!("{}; {past}", self.reason(worth));
         let (position, gain) = ranked[0];
@@ -224,7 +242,17 @@ impl SurrogateStrategy {
     }
 
     fn views_of(&self, architectures: &[Architecture]) -> Result<Views, SearchError> {
-        Ok(self.history.views(architectures)?.tasks(&self.past))
+        Ok(self.with_opinion(architectures, self.history.views(architectures)?.tasks(&self.past)))
+    }
+
+    /// Past tasks' views of architectures, and the opinion of them if there is one.
+    fn with_opinion(&self, architectures: &[Architecture], views: Views) -> Views {
+        match &self.opinion {
+            Some(opinion) => {
+                views.and_opinion(opinion.expects(architectures, self.candidates.encoder()).view())
+            }
+            None => views,
+        }
     }
 
     /// What promises most where more than the score counts.
@@ -314,7 +342,7 @@ impl Strategy for SurrogateStrategy {
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_architecture(architecture);
         self.pending.retain(|(pending, _)| *pending != canonical);
-        let view = self.history.views(std::slice::from_ref(&canonical))?.tasks(&self.past);
+        let view = self.views_of(std::slice::from_ref(&canonical))?;
         self.own_views = joined(&self.own_views, &view);
         self.own.push(canonical, score);
         Ok(())
@@ -323,6 +351,17 @@ impl Strategy for SurrogateStrategy {
     fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
         fits(self.acquisition, true)?;
         self.goals = Some(goals);
+        Ok(())
+    }
+
+    fn heed(&mut self, opinion: Opinion) -> Result<(), SearchError> {
+        let foretells = opinion.foretells();
+        self.opinion = Some(opinion);
+        let pool = self.candidates.pool();
+        let views = self.with_opinion(&pool.architectures, pool.views.tasks(&self.past));
+        self.own_views = self.with_opinion(self.own.architectures(), self.own_views.clone());
+        self.model = self.model.clone().with_opinion(&views, foretells);
+        self.seen = self.model.see(&views);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(super) fn history(trials: &[Trial]) -> SpaceHistory {
 }
 
 /// Five choices of five options: 3,125 architectures.
-pub(super) fn separable() -> SearchSpace {
+pub(crate) fn separable() -> SearchSpace {
     let params: Vec<String> = (0..5)
         .map(|n| format!(r#"{{"name":"p{n}","range":{{"kind":"choice","options":["0","1","2","3","4"]}}}}"#))
         .collect();
@@ -47,7 +47,7 @@ pub(super) fn separable() -> SearchSpace {
 }
 
 /// The sum of the options' numbers, weighted: at most four times the weights.
-pub(super) fn worth(architecture: &Architecture, weights: &[f64; 5]) -> f64 {
+pub(crate) fn worth(architecture: &Architecture, weights: &[f64; 5]) -> f64 {
     let number = |n: usize| architecture.text(&format!("p{n}")).unwrap().parse::<f64>().unwrap();
     weights.iter().enumerate().map(|(n, weight)| weight * number(n)).sum()
 }
@@ -73,7 +73,7 @@ pub(super) fn separable_history(tasks: &[[f64; 5]]) -> SpaceHistory {
 }
 
 /// Architectures of [`separable`] drawn at random.
-pub(super) fn drawn(n: usize, seed: u64) -> Vec<Architecture> {
+pub(crate) fn drawn(n: usize, seed: u64) -> Vec<Architecture> {
     use rand::SeedableRng;
     let mut rng = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(seed);
     (0..n).map(|_| spaces::sample(&separable(), &mut rng)).collect()

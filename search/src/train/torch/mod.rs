@@ -303,6 +303,9 @@ impl Trainer for TorchTrainer {
         let turn = turn();
         self.note_outside(&net, &mut trial)?;
         let outcome = self.run(&net, &mut trial, budget, watch);
+        if outcome.is_ok() && budget.split == Split::Validation {
+            self.note_proxies(&net, &mut trial, budget.seed);
+        }
         drop(turn);
         trial.costs = costs(&cost);
         match outcome {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use heirloom_kb::{Architecture, Name, SearchSpace, Split};
+use heirloom_kb::{Architecture, Name, SearchSpace, Split, Trial};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -12,6 +12,7 @@ use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 use super::data::Part;
 use super::module::Module;
 use super::{TorchTrainer, first_line, turn};
+use crate::PROXIES_FIELD;
 use crate::net::{NetGraph, Op};
 use crate::train::{Budget, Proxy, TrainError};
 
@@ -36,17 +37,35 @@ impl TorchTrainer {
         let net = self.net(space, architecture)?;
         let cost = net.cost()?;
         self.prepare(&Budget::new(1, seed, Split::Validation))?;
-        let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
-        let size = self.options.recipe.batch_size;
-        let turn = turn();
-        let torch = |error: TchError| TrainError::Torch { reason: first_line(&error) };
-        let (x, y) = batch(&parts.fit, size, seed).map_err(torch)?;
-        let mut found = measure(&net, &x, &y, seed, self.device)?;
-        drop(turn);
+        let _turn = turn();
+        let mut found = self.untrained(&net, seed)?;
         found.insert(Proxy::Params, cost.params as f64);
         found.insert(Proxy::Flops, cost.flops as f64);
-        found.retain(|_, value| value.is_finite());
         Ok(found.into_iter().map(|(proxy, value)| (proxy.as_str().into(), value)).collect())
+    }
+
+    /// The proxies of a network that need weights, on the prepared parts. The caller holds the turn.
+    fn untrained(&self, net: &NetGraph, seed: u64) -> Result<BTreeMap<Proxy, f64>, TrainError> {
+        let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
+        let batch = batch(&parts.fit, self.options.recipe.batch_size, seed);
+        let (x, y) = batch.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
+        let mut found = measure(net, &x, &y, seed, self.device)?;
+        found.retain(|_, value| value.is_finite());
+        Ok(found)
+    }
+
+    /// Writes into a trial what its network's proxies were before it was trained, to six digits: the past that later rankings
+    /// by proxies are judged by. Costs about as much as ten steps; a trial counts without them too.
+    pub(super) fn note_proxies(&self, net: &NetGraph, trial: &mut Trial, seed: u64) {
+        match self.untrained(net, seed) {
+            Ok(found) => {
+                let short = |value: f64| format!("{value:.5e}").parse::<f64>().unwrap_or(value);
+                let found = found.into_iter().map(|(proxy, value)| (proxy.as_str(), short(value)));
+                let found: BTreeMap<&str, f64> = found.collect();
+                trial.extra.insert(PROXIES_FIELD.into(), serde_json::json!(found));
+            }
+            Err(error) => tracing::debug!(%error, "no proxies are kept"),
+        }
     }
 }
 
