@@ -15,7 +15,7 @@ use crate::{SearchError, spaces};
 pub const PROXIES_FIELD: &str = "proxies";
 
 /// What is taken as usual of prior scores before past tasks have shown theirs, with the weight of so many tasks.
-const USUAL_CORRELATION: f64 = 0.5;
+const USUAL_CORRELATION: f64 = 0.3;
 const USUAL_WEIGHT: f64 = 1.5;
 /// Trials of a past task that say how far prior scores foretell.
 const ENOUGH: usize = 10;

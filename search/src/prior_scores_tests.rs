@@ -148,7 +148,7 @@ fn trials_keep_the_number_and_later_studies_learn_from_it() {
         assert_eq!(opinion.foretells(), USUAL_CORRELATION);
         opinion.judged(&*store, &"separable/1".into(), &[]).unwrap().foretells()
     };
-    assert!(foretells(&guess) > 0.8);
+    assert!(foretells(&guess) > 0.7);
     assert!(foretells(&|one| worth(one, &[0.0, 0.0, 0.0, 1.0, 0.0])) < 0.5);
     assert_eq!(foretells(&|one| -guess(one)), 0.0);
 }

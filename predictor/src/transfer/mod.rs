@@ -4,6 +4,7 @@ mod acquisition;
 mod agreement;
 mod draw;
 mod features;
+mod field;
 mod kernel;
 mod opinion;
 mod past_tasks;
@@ -24,11 +25,11 @@ pub use acquisition::{Acquisition, USUAL_BETA};
 pub use agreement::Agreement;
 use agreement::{Foretelling, moments};
 use features::{Features, Lens};
+use field::{Told, UnitBelief};
 use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
-use reading::{Told, UnitBelief};
 use score_shape::{ScoreShape, median_and_unit};
 
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by

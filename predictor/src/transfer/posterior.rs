@@ -66,15 +66,20 @@ impl Posterior {
         (0..trials).map(mean).collect()
     }
 
-    /// Mean and standard deviation of the mixture: of what a trial would measure, with `noise`, or of what lies behind it.
-    pub(super) fn predict(&self, asked: &Features, noise: bool) -> Prediction {
+    /// Mean and standard deviation of the mixture: of what a trial would measure, with its noise and with what is uncertain about
+    /// where the trials lie on the normalised scale; or, not `measured`, of what lies behind it.
+    pub(super) fn predict(&self, asked: &Features, measured: bool) -> Prediction {
         let mut mean = Array1::<f64>::zeros(asked.len());
         let mut square = Array1::<f64>::zeros(asked.len());
         let parts = self.parts(asked);
         for (share, reading) in &self.readings {
-            let (m, v) = reading.predict(asked, &parts);
-            let noise = if noise { reading.kernel.noise } else { 0.0 };
-            square += &((&m * &m + v + noise) * *share);
+            let (m, v) = if measured {
+                let (m, v) = reading.predict_placed(asked, &parts);
+                (m, v + reading.kernel.noise)
+            } else {
+                reading.predict(asked, &parts)
+            };
+            square += &((&m * &m + v) * *share);
             mean += &(m * *share);
         }
         let std = (square - &mean * &mean).mapv(|variance| variance.max(1e-9).sqrt());

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::features::Features;
+use super::field::{Alternative, Field, Told, UnitBelief, noisy};
 use super::kernel::{FIELDS, Kernel, Parts};
 use super::score_shape::{Placed, Scale, ScoreShape};
 use crate::{GaussianProcess, PredictError};
@@ -12,24 +13,6 @@ use crate::{GaussianProcess, PredictError};
 const TUNING_TRIALS: usize = 96;
 /// Rows that are predicted at a time.
 const CHUNK: usize = 1_024;
-/// Units of a task that are tried around the expected one, in its deviations.
-const UNIT_DEVIATIONS: [f64; 9] = [-2.5, -1.75, -1.1, -0.5, 0.0, 0.5, 1.1, 1.75, 2.5];
-/// Scores below this are all alike: bad.
-const FLOOR: f64 = -3.0;
-
-/// A new task's own trials, as the model sees them.
-pub(super) struct Told<'a> {
-    pub(super) features: &'a Features,
-    /// Raw scores, higher is better; `None` for a failed trial.
-    pub(super) scores: &'a [Option<f64>],
-}
-
-/// What is believed of the logarithm of a task's unit, its best minus its median score.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct UnitBelief {
-    pub(super) log_mean: f64,
-    pub(super) log_std: f64,
-}
 
 /// One reading of a new task: with the past tasks' mean, or without.
 #[derive(Clone, Debug)]
@@ -43,6 +26,8 @@ pub(super) struct Reading {
     features: Features,
     /// Scores on the normalised scale, told or believed.
     pub(super) z: Array1<f64>,
+    /// Where the scores might lie as well.
+    pub(super) alternatives: Vec<Alternative>,
     process: GaussianProcess,
 }
 
@@ -56,10 +41,12 @@ impl Reading {
         unit: UnitBelief,
     ) -> Result<Self, PredictError> {
         let parts = Parts::between(told.features, told.features);
-        let first = Field::new(slope, default, told, &parts)?.place(told.scores, shape, unit);
+        let first = likeliest(Field::new(slope, default, told, &parts)?.places(told.scores, shape, unit));
         let kernel = tune(default, slope, told, &first.z)?;
         let field = Field::new(slope, kernel, told, &parts)?;
-        let placed = field.place(told.scores, shape, unit);
+        let places = field.places(told.scores, shape, unit);
+        let placed = likeliest(places.clone());
+        let alternatives = field.alternatives(told.scores, shape, &places, &placed);
         let k = field.k;
         let surprise = &placed.z - &(&told.features.mean * slope);
         Ok(Reading {
@@ -70,6 +57,7 @@ impl Reading {
             features: told.features.clone(),
             process: GaussianProcess::new(k.view(), surprise.view())?,
             z: placed.z,
+            alternatives,
         })
     }
 
@@ -84,7 +72,15 @@ impl Reading {
         let z: Array1<f64> = self.z.iter().chain(&expected).copied().collect();
         let k = noisy(self.kernel.between(&features, &features), self.kernel.noise);
         let surprise = &z - &(&features.mean * self.slope);
-        Ok(Reading { process: GaussianProcess::new(k.view(), surprise.view())?, features, z, ..self })
+        let cross = self.kernel.between(pending, &self.features);
+        let alternatives = self.alternatives.iter().map(|other| {
+            let believed = cross.dot(&self.solve(&other.difference));
+            let difference = other.difference.iter().chain(&believed).copied().collect();
+            Alternative { share: other.share, difference }
+        });
+        let alternatives = alternatives.collect();
+        let process = GaussianProcess::new(k.view(), surprise.view())?;
+        Ok(Reading { process, features, z, alternatives, ..self })
     }
 
     /// The trials, and what is believed.
@@ -146,6 +142,21 @@ impl Reading {
         let (shift, variance) = self.process.predict(cross.view(), self.kernel.variances(asked).view());
         (&asked.mean * self.slope + shift, variance)
     }
+
+    /// The same where the places of the trials on the normalised scale are not taken for certain: each alternative moves what is
+    /// expected, and how far they differ adds to the variance.
+    pub(super) fn predict_placed(&self, asked: &Features, parts: &Parts) -> (Array1<f64>, Array1<f64>) {
+        let (mean, variance) = self.predict(asked, parts);
+        let mut weights = Array2::zeros((self.features.len(), self.alternatives.len()));
+        for (mut column, other) in weights.columns_mut().into_iter().zip(&self.alternatives) {
+            column.assign(&self.solve(&other.difference));
+        }
+        let moved = parts.covariance(&self.kernel).dot(&weights);
+        let shares: Array1<f64> = self.alternatives.iter().map(|other| other.share).collect();
+        let shift = moved.dot(&shares);
+        let more = moved.mapv(|moved| moved * moved).dot(&shares) - &shift * &shift;
+        (mean + shift, variance + more.mapv(|more| more.max(0.0)))
+    }
 }
 
 /// A function that falls off with the squared distance from the trials: the sum of `weights exp(scale distance)`.
@@ -170,89 +181,10 @@ pub(super) fn add_waves(values: &mut Array1<f64>, asked: &Features, told: &Featu
     });
 }
 
-fn noisy(mut k: Array2<f64>, noise: f64) -> Array2<f64> {
-    k.diag_mut().mapv_inplace(|variance| variance + noise);
-    k
-}
-
-/// The joint normal density of the trials' normalised scores.
-struct Field {
-    k: Array2<f64>,
-    centre: Array1<f64>,
-    /// Of a surprise of nothing.
-    at_rest: GaussianProcess,
-}
-
-impl Field {
-    fn new(slope: f64, kernel: Kernel, told: &Told<'_>, parts: &Parts) -> Result<Self, PredictError> {
-        let k = noisy(parts.covariance(&kernel), kernel.noise);
-        let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
-        Ok(Field { k, centre: &told.features.mean * slope, at_rest })
-    }
-
-    /// Places raw scores on the normalised scale: the median and unit of the task under which the scores are most likely,
-    /// given what is expected of these very architectures and what units are usual.
-    fn place(&self, scores: &[Option<f64>], shape: &ScoreShape, unit: UnitBelief) -> Placed {
-        let raw: Vec<f64> = scores.iter().flatten().copied().collect();
-        if raw.is_empty() {
-            let z = Array1::from_elem(scores.len(), FLOOR);
-            let scale = Scale { median: 0.0, unit: 1.0 };
-            return Placed { log_density: self.log_density(&z), z, scale };
-        }
-        let heights: Vec<f64> = self.centre.iter().map(|z| shape.height(*z)).collect();
-        let measured =
-            scores.iter().zip(&heights).filter_map(|(score, height)| score.map(|score| (score, *height)));
-        let measured: Vec<(f64, f64)> = measured.collect();
-        let n = measured.len() as f64;
-        let mut best: Option<Placed> = None;
-        for deviations in UNIT_DEVIATIONS {
-            let size = (unit.log_mean + deviations * unit.log_std).exp();
-            let middle = measured.iter().map(|(score, height)| score - size * height).sum::<f64>() / n;
-            let mut step = 0.4 * size;
-            let mut here = self.at(scores, shape, Scale { median: middle, unit: size });
-            // A line search for the median: the density has one hill or few.
-            for _ in 0..7 {
-                let sides = [-1.0, 1.0].map(|side| {
-                    let median = here.scale.median + side * step;
-                    self.at(scores, shape, Scale { median, unit: size })
-                });
-                for side in sides {
-                    if side.log_density > here.log_density {
-                        here = side;
-                    }
-                }
-                step *= 0.6;
-            }
-            here.log_density -= 0.5 * deviations * deviations;
-            if best.as_ref().is_none_or(|best| here.log_density > best.log_density) {
-                best = Some(here);
-            }
-        }
-        best.expect("some unit was tried")
-    }
-
-    fn at(&self, scores: &[Option<f64>], shape: &ScoreShape, scale: Scale) -> Placed {
-        let mut log_rise = 0.0;
-        let mut z: Vec<f64> = Vec::with_capacity(scores.len());
-        for score in scores.iter().flatten() {
-            let (place, rise) = shape.place((score - scale.median) / scale.unit);
-            log_rise += (rise * scale.unit).ln();
-            z.push(place);
-        }
-        let lowest = z.iter().copied().fold(0.0, f64::min).max(FLOOR);
-        let mut placed = z.into_iter();
-        let z = scores.iter().map(|score| match score {
-            Some(_) => placed.next().map_or(FLOOR, |z| z.max(FLOOR)),
-            None => (lowest - 0.5).max(FLOOR),
-        });
-        let z: Array1<f64> = z.collect();
-        Placed { log_density: self.log_density(&z) - log_rise, z, scale }
-    }
-
-    fn log_density(&self, z: &Array1<f64>) -> f64 {
-        let surprise = z - &self.centre;
-        self.at_rest.log_marginal() - 0.5 * surprise.dot(&self.at_rest.inverse().dot(&surprise))
-    }
+/// The likeliest of some places, of which there is one at least.
+fn likeliest(places: Vec<Placed>) -> Placed {
+    let best = places.into_iter().reduce(|a, b| if b.log_density > a.log_density { b } else { a });
+    best.expect("there is one at least")
 }
 
 /// The kernel that explains placed scores best, by coordinate search on the log marginal likelihood plus the log prior.

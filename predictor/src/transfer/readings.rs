@@ -1,6 +1,7 @@
 //! The readings of a new task: what its past may mean for it.
 
-use super::reading::{Reading, Told, UnitBelief};
+use super::field::{Told, UnitBelief};
+use super::reading::Reading;
 use super::{Seen, TransferModel};
 use crate::PredictError;
 

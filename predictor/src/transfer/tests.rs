@@ -269,7 +269,7 @@ fn the_mean_alone_is_that_of_what_is_expected() {
     let history = history(&[true, false, true]);
     let (seen, posterior) = history.learn(&[9, 2, 5], &[Some(0.9), Some(0.4), None]);
     assert!(posterior.readings.len() > 1);
-    let (quick, whole) = (posterior.mean(&seen.features), posterior.expect(&seen).mean);
+    let (quick, whole) = (posterior.mean(&seen.features), posterior.predict(&seen.features, false).mean);
     assert!(quick.iter().zip(&whole).all(|(quick, whole)| (quick - whole).abs() < 1e-9), "{quick} {whole}");
 }
 
@@ -292,6 +292,37 @@ fn drawn_functions_scatter_as_is_believed() {
         assert!((mean - expected.mean[at]).abs() < 6.0 * wanted / (n as f64).sqrt(), "{at}: {mean}");
         assert!((std / wanted - 1.0).abs() < 0.1, "{at}: {std} against {wanted}");
     }
+}
+
+/// By how much the deviation of what a trial will measure exceeds that of the function and the noise, on average: what is
+/// uncertain about where the trials lie.
+fn uncertain_place(posterior: &Posterior, seen: &Seen) -> f64 {
+    let noise: f64 = posterior.readings.iter().map(|(share, reading)| share * reading.kernel.noise).sum();
+    let (trial, function) = (posterior.expect(seen), posterior.predict(&seen.features, false));
+    let more = trial
+        .std
+        .iter()
+        .zip(&function.std)
+        .map(|(trial, function)| (trial * trial - noise).sqrt() - function);
+    more.sum::<f64>() / 10.0
+}
+
+#[test]
+fn where_few_trials_lie_is_uncertain_and_failed_ones_lie_nowhere() {
+    let history = history(&[true, true, true]);
+    for rows in [&[9][..], &[9, 4], &[9, 0, 5, 7]] {
+        // Raw scores on a scale of their own, whose middle no past task tells.
+        let scores: Vec<Option<f64>> = rows.iter().map(|row| Some(40.0 + 3.0 * *row as f64)).collect();
+        let (seen, posterior) = history.learn(rows, &scores);
+        let more = uncertain_place(&posterior, &seen);
+        assert!((0.02..1.0).contains(&more), "{more} after {} trials", rows.len());
+        for (_, reading) in &posterior.readings {
+            let total: f64 = reading.alternatives.iter().map(|other| other.share).sum();
+            assert!((total - 1.0).abs() < 1e-9, "{total}");
+        }
+    }
+    let (seen, posterior) = history.learn(&[9, 3], &[None, None]);
+    assert!(uncertain_place(&posterior, &seen).abs() < 1e-9);
 }
 
 #[test]

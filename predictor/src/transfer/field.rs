@@ -1,0 +1,166 @@
+//! `Field`: how likely a new task's own trials are, and where their raw scores lie on the normalised scale.
+
+use ndarray::{Array1, Array2};
+
+use super::features::Features;
+use super::kernel::{Kernel, Parts};
+use super::score_shape::{Placed, Scale, ScoreShape};
+use crate::{GaussianProcess, PredictError};
+
+/// Units of a task that are tried around the expected one, in its deviations.
+const UNIT_DEVIATIONS: [f64; 9] = [-2.5, -1.75, -1.1, -0.5, 0.0, 0.5, 1.1, 1.75, 2.5];
+/// Scores below this are all alike: bad.
+const FLOOR: f64 = -3.0;
+
+/// How far off the likeliest median of each unit a task's median is taken to be too, in units, and how much of the line each
+/// stands for.
+const OFFSETS: [(f64, f64); 7] =
+    [(-0.7, 0.35), (-0.35, 0.275), (-0.15, 0.175), (0.0, 0.15), (0.15, 0.175), (0.35, 0.275), (0.7, 0.35)];
+/// Places of a smaller probability are left out.
+const UNLIKELY: f64 = 5e-3;
+
+/// A new task's own trials, as the model sees them.
+pub(super) struct Told<'a> {
+    pub(super) features: &'a Features,
+    /// Raw scores, higher is better; `None` for a failed trial.
+    pub(super) scores: &'a [Option<f64>],
+}
+
+/// What is believed of the logarithm of a task's unit, its best minus its median score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct UnitBelief {
+    pub(super) log_mean: f64,
+    pub(super) log_std: f64,
+}
+
+/// Another place of the trials on the normalised scale.
+#[derive(Clone, Debug)]
+pub(super) struct Alternative {
+    /// Its probability.
+    pub(super) share: f64,
+    /// By how much the trials score more there than where they were placed, `(n,)`.
+    pub(super) difference: Array1<f64>,
+}
+
+/// The joint normal density of the trials' normalised scores.
+pub(super) struct Field {
+    pub(super) k: Array2<f64>,
+    centre: Array1<f64>,
+    /// Of a surprise of nothing.
+    at_rest: GaussianProcess,
+}
+
+impl Field {
+    pub(super) fn new(
+        slope: f64,
+        kernel: Kernel,
+        told: &Told<'_>,
+        parts: &Parts,
+    ) -> Result<Self, PredictError> {
+        let k = noisy(parts.covariance(&kernel), kernel.noise);
+        let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
+        Ok(Field { k, centre: &told.features.mean * slope, at_rest })
+    }
+
+    /// Places raw scores on the normalised scale: the likeliest median of the task for each of some units, given what is expected
+    /// of these very architectures and what units are usual. The densities count how usual the unit is.
+    pub(super) fn places(&self, scores: &[Option<f64>], shape: &ScoreShape, unit: UnitBelief) -> Vec<Placed> {
+        let measured = self.measured(scores, shape);
+        if measured.is_empty() {
+            let z = Array1::from_elem(scores.len(), FLOOR);
+            let scale = Scale { median: 0.0, unit: 1.0 };
+            return vec![Placed { log_density: self.log_density(&z), z, scale }];
+        }
+        let likeliest = |deviations: f64| {
+            let size = (unit.log_mean + deviations * unit.log_std).exp();
+            let mut step = 0.4 * size;
+            let mut here = self.at(scores, shape, Scale { median: middle(&measured, size), unit: size });
+            // A line search for the median: the density has one hill or few.
+            for _ in 0..7 {
+                let sides = [-1.0, 1.0].map(|side| {
+                    let median = here.scale.median + side * step;
+                    self.at(scores, shape, Scale { median, unit: size })
+                });
+                for side in sides {
+                    if side.log_density > here.log_density {
+                        here = side;
+                    }
+                }
+                step *= 0.6;
+            }
+            here.log_density -= 0.5 * deviations * deviations;
+            here
+        };
+        UNIT_DEVIATIONS.into_iter().map(likeliest).collect()
+    }
+
+    /// Where the scores might lie as well: around each of `places`, as differences from the place that was taken. A task's
+    /// median and unit stay uncertain while its trials are few; whoever takes the likeliest for certain finds that proposals
+    /// score less than was said, by up to a whole deviation.
+    pub(super) fn alternatives(
+        &self,
+        scores: &[Option<f64>],
+        shape: &ScoreShape,
+        places: &[Placed],
+        taken: &Placed,
+    ) -> Vec<Alternative> {
+        let mut all = Vec::new();
+        // Where every trial has failed there is nothing to place.
+        let places = if scores.iter().any(Option::is_some) { places } else { &[] };
+        for place in places {
+            let Scale { median, unit } = place.scale;
+            let centre = self.at(scores, shape, place.scale).log_density;
+            for (offset, width) in OFFSETS {
+                let other = self.at(scores, shape, Scale { median: median + offset * unit, unit });
+                // Relative to its own unit's likeliest place, whose density counts how usual the unit is.
+                let log = place.log_density + other.log_density - centre;
+                let share = width * (log - taken.log_density).exp();
+                all.push(Alternative { share, difference: other.z - &taken.z });
+            }
+        }
+        let total: f64 = all.iter().map(|one: &Alternative| one.share).sum();
+        all.retain(|one| one.share > UNLIKELY * total);
+        let total: f64 = all.iter().map(|one| one.share).sum();
+        all.iter_mut().for_each(|one| one.share /= total);
+        all
+    }
+
+    /// The scores that there are, each with the height that was expected of it.
+    fn measured(&self, scores: &[Option<f64>], shape: &ScoreShape) -> Vec<(f64, f64)> {
+        let heights = self.centre.iter().map(|z| shape.height(*z));
+        scores.iter().zip(heights).filter_map(|(score, height)| score.map(|score| (score, height))).collect()
+    }
+    fn at(&self, scores: &[Option<f64>], shape: &ScoreShape, scale: Scale) -> Placed {
+        let mut log_rise = 0.0;
+        let mut z: Vec<f64> = Vec::with_capacity(scores.len());
+        for score in scores.iter().flatten() {
+            let (place, rise) = shape.place((score - scale.median) / scale.unit);
+            log_rise += (rise * scale.unit).ln();
+            z.push(place);
+        }
+        let lowest = z.iter().copied().fold(0.0, f64::min).max(FLOOR);
+        let mut placed = z.into_iter();
+        let z = scores.iter().map(|score| match score {
+            Some(_) => placed.next().map_or(FLOOR, |z| z.max(FLOOR)),
+            None => (lowest - 0.5).max(FLOOR),
+        });
+        let z: Array1<f64> = z.collect();
+        Placed { log_density: self.log_density(&z) - log_rise, z, scale }
+    }
+
+    fn log_density(&self, z: &Array1<f64>) -> f64 {
+        let surprise = z - &self.centre;
+        self.at_rest.log_marginal() - 0.5 * surprise.dot(&self.at_rest.inverse().dot(&surprise))
+    }
+}
+
+/// The median under which measured scores lie, on average, where they were expected.
+fn middle(measured: &[(f64, f64)], unit: f64) -> f64 {
+    let sum: f64 = measured.iter().map(|(score, height)| score - unit * height).sum();
+    sum / measured.len() as f64
+}
+
+pub(super) fn noisy(mut k: Array2<f64>, noise: f64) -> Array2<f64> {
+    k.diag_mut().mapv_inplace(|variance| variance + noise);
+    k
+}
