@@ -51,14 +51,14 @@ pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let datasets = args.task.iter().map(|task| Ok(Arc::new(args.trainer.data.one_of_several(task)?)));
     let datasets = datasets.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut train = args.trainer.joint(&datasets, base.weights()?)?;
+    let bar = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
+    let mut train = args.trainer.joint(&datasets, base.weights()?, &bar)?;
     let space = find_space(&*store, &args.space)?;
     args.trainer.check_space(&space)?;
     let tasks = datasets.iter().map(|dataset| dataset.task()).collect();
     store.commit(&Batch { spaces: vec![space.clone()], tasks, ..Batch::default() })?;
     let candidates = spaces::pool(&space, args.candidates, args.seed);
     let recommender = Recommender::new(Arc::clone(&store));
-    let bar = bar(Some(args.top.into()), progress::COUNT);
     let mut tried: Vec<Tried> = Vec::new();
     while tried.len() < args.top as usize {
         let pick = joint_pick(&recommender, &args.task, &args.space, &candidates, args.seed)?;
@@ -70,7 +70,6 @@ pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(),
         let score = trials.first().and_then(|trial| trial.extra.get("joint")?.get("score")?.as_f64());
         let ids = trials.iter().map(Trial::id).collect();
         tried.push(Tried { pick, joint_score: score, ids, trials });
-        bar.inc(1);
     }
     bar.finish_and_clear();
     out.answer(&tried, |tried| describe(&args.task, tried))?;

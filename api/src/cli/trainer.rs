@@ -181,12 +181,7 @@ impl TrainerArgs {
         parts: TrainerParts,
         bar: &ProgressBar,
     ) -> anyhow::Result<Box<dyn Trainer>> {
-        let bar = bar.clone();
-        let show = move |report: EpochReport| {
-            bar.inc(1);
-            bar.set_message(epoch_words(&report));
-        };
-        self.trainer_telling(dataset, parts, Box::new(show))
+        self.trainer_telling(dataset, parts, shown_on(bar))
     }
 
     /// A trainer over a data set, which tells how each epoch went.
@@ -201,12 +196,13 @@ impl TrainerArgs {
         Ok(Box::new(TorchTrainer::new(Arc::new(dataset), self.options(parts)?, on_epoch)?))
     }
 
-    /// A training of several data sets at once, all of them drawn afresh and without a teacher.
+    /// A training of several data sets at once, drawn afresh and without a teacher, which shows its epochs on a bar.
     #[cfg(feature = "torch")]
     pub(super) fn joint(
         &self,
         datasets: &[Arc<Dataset>],
         weights: Option<WeightStore>,
+        bar: &ProgressBar,
     ) -> anyhow::Result<JointTraining> {
         use heirloom_search::train::torch::JointTrainer;
         if self.inherit || self.start.is_given() {
@@ -218,6 +214,7 @@ impl TrainerArgs {
             first,
             others,
             self.options(TrainerParts { weights, ..TrainerParts::default() })?,
+            shown_on(bar),
         )?;
         Ok(Box::new(move |space, architecture, budget| Ok(trainer.train(space, architecture, budget)?)))
     }
@@ -240,8 +237,18 @@ impl TrainerArgs {
         &self,
         _datasets: &[Arc<Dataset>],
         _weights: Option<WeightStore>,
+        _bar: &ProgressBar,
     ) -> anyhow::Result<JointTraining> {
         let _ = self.start.is_given();
         Err(self.data.without_torch())
     }
+}
+
+/// Counts epochs on a bar, which says how the last one went.
+fn shown_on(bar: &ProgressBar) -> Box<dyn FnMut(EpochReport) + Send> {
+    let bar = bar.clone();
+    Box::new(move |report| {
+        bar.inc(1);
+        bar.set_message(epoch_words(&report));
+    })
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use tch::nn::VarStore;
 use tch::{Device, TchError, Tensor};
 
-use super::optimizer::Memory;
+use super::optimizer::{Memory, Optimizer};
 use super::weights::{self, Tensors};
 use crate::train::TrainError;
 use crate::train::weight_store::write_whole;
@@ -25,18 +26,23 @@ pub(super) struct Checkpoint {
     file: PathBuf,
 }
 
-/// A trial under way.
+/// How far a trial under way has come. Its weights and what the optimizer remembers are kept beside it.
 pub(super) struct Progress {
     /// Mean training loss of each epoch so far.
     pub(super) losses: Vec<f64>,
-    /// Validation accuracy after each epoch; empty when it is not looked at.
+    /// Validation accuracy after each epoch, of several tasks one after the other; empty when it is not looked at.
     pub(super) scores: Vec<f64>,
     /// Seconds spent on it.
     pub(super) seconds: f64,
-    pub(super) memory: Memory,
-    pub(super) weights: Tensors,
     /// The weights of the best epoch; empty unless they are asked for.
     pub(super) best: Tensors,
+}
+
+/// What is in a file.
+struct Kept {
+    progress: Progress,
+    memory: Memory,
+    weights: Tensors,
 }
 
 impl Checkpoint {
@@ -45,20 +51,36 @@ impl Checkpoint {
         Checkpoint { file: folder.join(format!("{key}.safetensors")) }
     }
 
-    /// Where the trial was; nothing if it was not begun, or if what is kept of it is damaged, which is reported.
-    pub(super) fn load(&self, device: Device) -> Option<Progress> {
+    /// Puts a trial where it was, weights and optimizer, and tells how far that is; nothing if it was not begun, or if what is
+    /// kept of it is of no use, which is reported.
+    pub(super) fn resume(
+        &self,
+        store: &VarStore,
+        optimizer: &mut Optimizer,
+    ) -> Result<Option<Progress>, TchError> {
+        let Some(Kept { progress, memory, weights }) = self.read(store.device()) else { return Ok(None) };
+        if memory.first.size() != optimizer.memory.first.size() {
+            tracing::warn!("the checkpoint is of another network; the trial starts anew");
+            return Ok(None);
+        }
+        weights::load(store, &weights)?;
+        optimizer.memory = memory;
+        tracing::info!(epochs = progress.losses.len(), "the trial goes on where it was");
+        Ok(Some(progress))
+    }
+
+    fn read(&self, device: Device) -> Option<Kept> {
         if !self.file.exists() {
             return None;
         }
-        let progress = weights::read(&self.file).and_then(|tensors| self.parse(tensors, device));
-        progress
-            .inspect_err(|error| {
-                tracing::warn!(%error, "the checkpoint is of no use; the trial starts anew");
-            })
-            .ok()
+        let kept = weights::read(&self.file).and_then(|tensors| self.parse(tensors, device));
+        kept.inspect_err(|error| {
+            tracing::warn!(%error, "the checkpoint is of no use; the trial starts anew");
+        })
+        .ok()
     }
 
-    fn parse(&self, mut tensors: Tensors, device: Device) -> Result<Progress, TrainError> {
+    fn parse(&self, mut tensors: Tensors, device: Device) -> Result<Kept, TrainError> {
         let bad = |reason: String| TrainError::BadWeights { file: self.file.display().to_string(), reason };
         let mut take = |name: &str| {
             let tensor = tensors.remove(name).ok_or_else(|| bad(format!("it has no tensor {name}")))?;
@@ -78,21 +100,28 @@ impl Checkpoint {
             own.map(|(name, tensor)| (name.to_owned(), tensor.to_device(device))).collect()
         };
         let seconds = seconds.first().copied().unwrap_or(0.0);
-        Ok(Progress { losses, scores, seconds, memory, weights: of(NOW), best: of(BEST) })
+        let progress = Progress { losses, scores, seconds, best: of(BEST) };
+        Ok(Kept { progress, memory, weights: of(NOW) })
     }
 
     /// Keeps where the trial is. A disk that is full costs the checkpoint, not the trial: the last good one stays.
-    pub(super) fn save(&self, progress: &Progress) -> Result<(), TchError> {
+    pub(super) fn save(
+        &self,
+        progress: &Progress,
+        store: &VarStore,
+        optimizer: &Optimizer,
+    ) -> Result<(), TchError> {
+        let Memory { first, second, steps } = &optimizer.memory;
         let mut tensors: Tensors = [
-            (FIRST.to_owned(), progress.memory.first.shallow_clone()),
-            (SECOND.to_owned(), progress.memory.second.shallow_clone()),
-            (STEPS.to_owned(), Tensor::f_from_slice(&[progress.memory.steps])?),
+            (FIRST.to_owned(), first.shallow_clone()),
+            (SECOND.to_owned(), second.shallow_clone()),
+            (STEPS.to_owned(), Tensor::f_from_slice(&[*steps])?),
             (LOSSES.to_owned(), Tensor::f_from_slice(&progress.losses)?),
             (SCORES.to_owned(), Tensor::f_from_slice(&progress.scores)?),
             (SECONDS.to_owned(), Tensor::f_from_slice(&[progress.seconds])?),
         ]
         .into();
-        for (prefix, weights) in [(NOW, &progress.weights), (BEST, &progress.best)] {
+        for (prefix, weights) in [(NOW, &weights::of(store)), (BEST, &progress.best)] {
             tensors.extend(weights.iter().map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone())));
         }
         if let Err(error) = write_whole(&self.file, &weights::to_bytes(&tensors)?) {

@@ -7,16 +7,17 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tch::nn::VarStore;
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::augment::augment;
 use super::checkpoint::{Checkpoint, Progress};
 use super::data::{Part, Parts};
+use super::epoch_scores::EpochScores;
 use super::measure;
 use super::module::Module;
 use super::objective::Objective;
-use super::optimizer::{Memory, Optimizer};
-use super::weights::Tensors;
+use super::optimizer::Optimizer;
+use super::weights::{self, Tensors};
 use super::{EpochReport, Outcome, chunks, first_line};
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
@@ -53,20 +54,12 @@ impl Network {
 
     /// The weights and what norms remember, by name.
     pub(super) fn tensors(&self) -> Tensors {
-        self.store.variables().into_iter().collect()
+        weights::of(&self.store)
     }
 
     /// Takes over the values of tensors of the same names and shapes.
     pub(super) fn load(&self, values: &Tensors) -> Result<(), TchError> {
-        no_grad(|| {
-            for (name, mut tensor) in self.tensors() {
-                let value = values.get(&name).filter(|value| value.size() == tensor.size());
-                let value =
-                    value.ok_or_else(|| TchError::FileFormat(format!("no weights {name} of its shape")))?;
-                tensor.f_copy_(value)?;
-            }
-            Ok(())
-        })
+        weights::load(&self.store, values)
     }
 }
 
@@ -123,9 +116,7 @@ pub(super) struct Fit<'a> {
     optimizer: Optimizer,
     course: Course<'a>,
     losses: Vec<f64>,
-    scores: Vec<f64>,
-    /// The weights of the epoch with the best score, when they are asked for.
-    best: Tensors,
+    scores: EpochScores,
     started: Instant,
     seconds_before: f64,
 }
@@ -145,12 +136,11 @@ impl<'a> Fit<'a> {
         let trained = trained.into_iter().map(|(_, tensor)| tensor).collect();
         Ok(Fit {
             optimizer: Optimizer::new(trained, course.recipe)?,
+            scores: EpochScores::new(course.recipe.patience),
             network,
             objective,
             course,
             losses: Vec::new(),
-            scores: Vec::new(),
-            best: Tensors::new(),
             started: Instant::now(),
             seconds_before: 0.0,
         })
@@ -173,11 +163,11 @@ impl<'a> Fit<'a> {
                 let loss = self.epoch(&parts.fit, epoch)?;
                 self.losses.push(loss);
                 if scored {
-                    self.scores.push(measure::accuracy(&self.network.module, &parts.score)?);
-                    self.remember_best();
+                    let accuracy = measure::accuracy(&self.network.module, &parts.score)?;
+                    self.scores.push(accuracy, &self.network.store);
                 }
             }
-            let accuracy = self.scores.get(at).copied();
+            let accuracy = self.scores.all().get(at).copied();
             on_epoch(EpochReport { epoch, loss: self.losses[at], validation_accuracy: accuracy });
             if epoch == self.course.epochs {
                 break;
@@ -187,7 +177,7 @@ impl<'a> Fit<'a> {
                 stopped = Some((epoch, stop.why().to_owned()));
                 break;
             }
-            if self.is_exhausted(at) {
+            if self.scores.is_exhausted(at) {
                 break;
             }
             if is_new {
@@ -198,17 +188,18 @@ impl<'a> Fit<'a> {
     }
 
     fn finish(self, parts: &Parts, stopped: Option<(u32, String)>) -> Result<Outcome, String> {
-        let best = self.best_epoch().filter(|_| !self.best.is_empty() && stopped.is_none());
-        if best.is_some() {
-            self.network.load(&self.best).map_err(|error| first_line(&error))?;
-        }
-        let accuracy = match best.map(|best| self.scores[best]).or(self.scores.last().copied()) {
+        let best = match stopped {
+            Some(_) => None,
+            None => self.scores.take_best(&self.network.store).map_err(|error| first_line(&error))?,
+        };
+        let scores = self.scores.all();
+        let accuracy = match best.map(|best| scores[best]).or(scores.last().copied()) {
             Some(accuracy) => accuracy,
             None => measure::accuracy(&self.network.module, &parts.score)?,
         };
         let train_s = self.seconds();
         let latency_s = measure::latency(&self.network.module, &parts.score)?;
-        let curve = self.scores.iter().enumerate().map(|(at, score)| ((at + 1) as f64, *score)).collect();
+        let curve = scores.iter().enumerate().map(|(at, score)| ((at + 1) as f64, *score)).collect();
         Ok(Outcome { accuracy, curve, latency_s, train_s, stopped, best_epoch: best.map(|at| at as u32 + 1) })
     }
 
@@ -216,58 +207,27 @@ impl<'a> Fit<'a> {
         self.seconds_before + self.started.elapsed().as_secs_f64()
     }
 
-    /// The position of the first epoch with the best score.
-    fn best_epoch(&self) -> Option<usize> {
-        let scores = self.scores.iter().enumerate();
-        scores.max_by(|(a, x), (b, y)| x.total_cmp(y).then(b.cmp(a))).map(|(at, _)| at)
-    }
-
-    fn remember_best(&mut self) {
-        let is_best = self.best_epoch() == Some(self.scores.len() - 1);
-        if self.course.recipe.patience.is_some() && is_best {
-            let copies = self.network.tensors().into_iter().map(|(name, t)| (name, t.detach().copy()));
-            self.best = copies.collect();
-        }
-    }
-
-    /// Whether the score has not become better for as long as the recipe is patient.
-    fn is_exhausted(&self, at: usize) -> bool {
-        let patience = self.course.recipe.patience.map(|epochs| epochs as usize);
-        self.best_epoch().zip(patience).is_some_and(|(best, patience)| at.saturating_sub(best) >= patience)
-    }
-
     /// Goes on where the trial was, if it was kept.
     fn resume(&mut self) -> Result<(), TchError> {
-        let Some(progress) = self.course.checkpoint.and_then(|kept| kept.load(self.network.store.device()))
-        else {
-            return Ok(());
-        };
-        if progress.memory.first.size() != self.optimizer.memory.first.size() {
-            tracing::warn!("the checkpoint is of another network; the trial starts anew");
-            return Ok(());
+        let Some(checkpoint) = self.course.checkpoint else { return Ok(()) };
+        if let Some(progress) = checkpoint.resume(&self.network.store, &mut self.optimizer)? {
+            self.losses = progress.losses;
+            self.scores.go_on(progress.scores, progress.best);
+            self.seconds_before = progress.seconds;
         }
-        self.network.load(&progress.weights)?;
-        self.optimizer.memory = progress.memory;
-        tracing::info!(epochs = progress.losses.len(), "the trial goes on where it was");
-        (self.losses, self.scores, self.best) = (progress.losses, progress.scores, progress.best);
-        self.seconds_before = progress.seconds;
         Ok(())
     }
 
     /// Keeps where the trial is.
     fn keep(&self) -> Result<(), TchError> {
         let Some(checkpoint) = self.course.checkpoint else { return Ok(()) };
-        let Memory { first, second, steps } = &self.optimizer.memory;
-        let memory = Memory { first: first.shallow_clone(), second: second.shallow_clone(), steps: *steps };
-        let best = self.best.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-        checkpoint.save(&Progress {
+        let progress = Progress {
             losses: self.losses.clone(),
-            scores: self.scores.clone(),
+            scores: self.scores.all().to_vec(),
             seconds: self.seconds(),
-            memory,
-            weights: self.network.tensors(),
-            best,
-        })
+            best: weights::shallow(self.scores.best_weights()),
+        };
+        checkpoint.save(&progress, &self.network.store, &self.optimizer)
     }
 
     /// One pass over the shuffled examples; the mean loss. All chance is that of the seed and the epoch, so that a trial that
@@ -289,14 +249,7 @@ impl<'a> Fit<'a> {
             let loss = self.step(part, &rows, progress, &mut rng).map_err(torch)?;
             losses.push(loss.f_mul_scalar(length as f64).map_err(torch)?);
         }
-        // One look at the device an epoch, not one a step.
-        let losses =
-            Tensor::f_stack(&losses, 0).and_then(|losses| losses.f_to_kind(Kind::Double)).map_err(torch)?;
-        let losses = Vec::<f64>::try_from(losses).map_err(torch)?;
-        match losses.iter().position(|loss| !loss.is_finite()) {
-            Some(step) => Err(format!("the loss is {} in epoch {epoch}, step {}", losses[step], step + 1)),
-            None => Ok(losses.iter().sum::<f64>() / part.len() as f64),
-        }
+        Ok(finite(&losses, epoch)?.iter().sum::<f64>() / part.len() as f64)
     }
 
     fn step(
@@ -313,5 +266,18 @@ impl<'a> Fit<'a> {
         let loss = self.objective.loss(&values, &batch)?;
         self.optimizer.step(&loss, recipe, recipe.learning_rate_at(progress))?;
         loss.f_detach()
+    }
+}
+
+/// The losses of an epoch's steps. One look at the device an epoch, not one a step.
+///
+/// # Errors
+/// The first that is not finite.
+pub(super) fn finite(losses: &[Tensor], epoch: u32) -> Result<Vec<f64>, String> {
+    let losses = Tensor::f_stack(losses, 0).and_then(|losses| losses.f_to_kind(Kind::Double));
+    let losses = losses.and_then(Vec::<f64>::try_from).map_err(|error| first_line(&error))?;
+    match losses.iter().position(|loss| !loss.is_finite()) {
+        Some(step) => Err(format!("the loss is {} in epoch {epoch}, step {}", losses[step], step + 1)),
+        None => Ok(losses),
     }
 }

@@ -8,6 +8,7 @@ mod darts;
 mod data;
 mod device;
 mod distillation;
+mod epoch_scores;
 mod fit;
 mod inherit;
 mod inherited;
@@ -59,6 +60,8 @@ const VERSIONS: &str = "tch 0.24.0, libtorch 2.11.0";
 /// The fields of a trial that say whom it learned from and what file it started from.
 const TEACHER_FIELD: &str = "teacher";
 const INIT_FIELD: &str = "init_from";
+/// The field of a trial that says which epoch's weights it has, where the recipe is patient.
+const BEST_EPOCH_FIELD: &str = "best_epoch";
 
 /// How to train, whatever the architecture.
 #[derive(Clone, Debug, Default)]
@@ -315,7 +318,7 @@ impl Trainer for TorchTrainer {
                 trial.costs.insert("latency_s".into(), outcome.latency_s);
                 trial.costs.insert("train_s".into(), outcome.train_s);
                 if let Some(epoch) = outcome.best_epoch {
-                    trial.extra.insert("best_epoch".into(), epoch.into());
+                    trial.extra.insert(BEST_EPOCH_FIELD.into(), epoch.into());
                 }
                 if let Some((epoch, why)) = outcome.stopped {
                     mark_pruned(&mut trial, epoch, &why);

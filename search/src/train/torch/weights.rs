@@ -1,4 +1,4 @@
-//! Named tensors in safetensors files.
+//! Named tensors, of networks and in safetensors files.
 //!
 //! *Format*: <https://github.com/huggingface/safetensors>; Python's `safetensors.torch.load_file` opens them.
 
@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use tch::{Device, Kind, TchError, Tensor};
+use tch::nn::VarStore;
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::train::TrainError;
 use crate::train::weight_store::file_error;
@@ -17,6 +18,29 @@ pub(super) type Tensors = BTreeMap<String, Tensor>;
 
 /// The key under which a file says what network its tensors are of.
 const NOTE: &str = "heirloom";
+
+/// The weights of a store and what norms remember, by name.
+pub(super) fn of(store: &VarStore) -> Tensors {
+    store.variables().into_iter().collect()
+}
+
+/// Gives a store the values of tensors of the same names and shapes.
+pub(super) fn load(store: &VarStore, values: &Tensors) -> Result<(), TchError> {
+    no_grad(|| {
+        for (name, mut tensor) in of(store) {
+            let value = values.get(&name).filter(|value| value.size() == tensor.size());
+            let value =
+                value.ok_or_else(|| TchError::FileFormat(format!("no weights {name} of its shape")))?;
+            tensor.f_copy_(value)?;
+        }
+        Ok(())
+    })
+}
+
+/// The same tensors under other handles.
+pub(super) fn shallow(tensors: &Tensors) -> Tensors {
+    tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+}
 
 /// The bytes of a safetensors file. Whole numbers are kept as 64-bit integers, the rest in single or double precision.
 pub(super) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>, TchError> {
