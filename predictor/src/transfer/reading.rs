@@ -198,7 +198,7 @@ fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result
     let parts = Parts::between(&features, &features);
     let score = |kernel: Kernel| -> Result<f64, PredictError> {
         let k = noisy(parts.covariance(&kernel), kernel.noise);
-        Ok(GaussianProcess::new(k.view(), surprise.view())?.log_marginal() + kernel.log_prior(default))
+        Ok(GaussianProcess::log_density(k.view(), surprise.view())? + kernel.log_prior(default))
     };
     let mut best = default;
     let mut best_score = score(best)?;

@@ -24,14 +24,16 @@ impl TransferModel {
     ) -> Result<Vec<(f64, Reading)>, PredictError> {
         let read = |slope, kernel| Reading::new(slope, kernel, told, &self.shape, unit);
         let kernel = self.trusting(seen);
-        let trusting = read(self.slope(), kernel)?;
         if self.weights.is_empty() {
-            return Ok(vec![(1.0, trusting)]);
+            return Ok(vec![(1.0, read(self.slope(), kernel)?)]);
         }
+        let (trusting, (alone, reversed)) = rayon::join(
+            || read(self.slope(), kernel),
+            || rayon::join(|| read(0.0, self.alone(seen)), || read(-self.slope(), kernel)),
+        );
+        let (trusting, alone, reversed) = (trusting?, alone?, reversed?);
         let trust = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
         let weight = REVERSED * (1.0 - trust);
-        let alone = read(0.0, self.alone(seen))?;
-        let reversed = read(-self.slope(), kernel)?;
         let counts = weight.ln() + reversed.log_evidence > trust.ln() + trusting.log_evidence;
         let mut readings = vec![(trust, trusting), (1.0 - trust, alone)];
         if counts {
