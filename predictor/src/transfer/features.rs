@@ -11,6 +11,8 @@ pub(super) struct Features {
     pub(super) mean: Array1<f64>,
     /// The tasks' deviations from it, `(n, T)`, scaled so that their products are the covariance between tasks.
     pub(super) deviations: Array2<f64>,
+    /// Squared norms of the rows of `deviations`.
+    pub(super) spreads: Array1<f64>,
     /// Encodings, centred and scaled, columns that say nothing left out, `(n, c)`.
     pub(super) x: Array2<f64>,
     /// Squared norms of the rows of `x`.
@@ -26,6 +28,7 @@ impl Features {
         Features {
             mean: self.mean.select(Axis(0), rows),
             deviations: self.deviations.select(Axis(0), rows),
+            spreads: self.spreads.select(Axis(0), rows),
             x: self.x.select(Axis(0), rows),
             norms: self.norms.select(Axis(0), rows),
         }
@@ -37,6 +40,7 @@ impl Features {
         Features {
             mean: entries(&self.mean, &other.mean),
             deviations: stacked(&self.deviations, &other.deviations),
+            spreads: entries(&self.spreads, &other.spreads),
             x: stacked(&self.x, &other.x),
             norms: entries(&self.norms, &other.norms),
         }
@@ -45,6 +49,10 @@ impl Features {
 
 fn stacked(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
     ndarray::concatenate(Axis(0), &[a.view(), b.view()]).expect("both were made by one lens")
+}
+
+fn squared_norms(x: &Array2<f64>) -> Array1<f64> {
+    x.rows().into_iter().map(|row| row.dot(&row)).collect()
 }
 
 /// How a pool of candidates, and whatever else is compared with them, becomes [`Features`].
@@ -79,7 +87,7 @@ impl Lens {
         for ((at, centre, scale), mut to) in self.columns.iter().zip(x.columns_mut()) {
             to.iter_mut().zip(views.x.column(*at)).for_each(|(to, from)| *to = (from - centre) * scale);
         }
-        let norms = x.rows().into_iter().map(|row| row.dot(&row)).collect();
-        Features { mean, deviations, x, norms }
+        let norms = squared_norms(&x);
+        Features { mean, spreads: squared_norms(&deviations), deviations, x, norms }
     }
 }

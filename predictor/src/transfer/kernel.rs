@@ -46,9 +46,11 @@ impl Kernel {
 
     /// Prior variances, noise not counted, `(n,)`.
     pub(super) fn variances(&self, features: &Features) -> Array1<f64> {
-        let between = (&features.deviations * &features.deviations).sum_axis(Axis(1)) * self.tasks;
-        let mean = features.mean.mapv(|mean| mean * mean * self.mean);
-        between + mean + features.norms.mapv(|norm| norm * self.linear) + self.own
+        let all = features.mean.iter().zip(&features.spreads).zip(&features.norms);
+        let variance = |((mean, spread), norm): ((&f64, &f64), &f64)| {
+            self.mean * mean * mean + self.tasks * spread + self.linear * norm + self.own
+        };
+        all.map(variance).collect()
     }
 
     /// Covariances, `(n, m)`.

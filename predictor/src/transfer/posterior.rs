@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::features::Features;
 use super::kernel::Parts;
-use super::reading::{Reading, Wave, add_waves};
+use super::reading::{Broad, Reading, Wave, add_waves};
 use super::score_shape::ScoreShape;
 use crate::{PredictError, Prediction};
 
@@ -88,11 +88,9 @@ impl Posterior {
 
     /// As [`Posterior::mean`], the smooth parts left out.
     pub(super) fn broad_mean(&self, asked: &Features) -> Array1<f64> {
-        let mut mean = Array1::zeros(asked.len());
-        for (share, reading) in &self.readings {
-            mean.scaled_add(*share, &reading.broad_mean(asked));
-        }
-        mean
+        // One pass over the features, however many readings.
+        let all = self.readings.iter().map(|(share, reading)| reading.broad(*share)).reduce(Broad::and);
+        all.map_or_else(|| Array1::zeros(asked.len()), |all| all.at(asked))
     }
 
     /// Expected normalised scores of the mixture.

@@ -98,17 +98,18 @@ impl Reading {
         self.process.inverse().dot(y)
     }
 
-    /// Expected normalised scores but for what the smooth part learns: products of features, which need no covariances.
-    pub(super) fn broad_mean(&self, asked: &Features) -> Array1<f64> {
-        self.broad_mean_under(asked, self.process.weights())
+    /// A share of the expected normalised scores but for what the smooth part learns.
+    pub(super) fn broad(&self, share: f64) -> Broad {
+        self.broad_under(share, self.process.weights())
     }
 
-    fn broad_mean_under(&self, asked: &Features, alpha: &Array1<f64>) -> Array1<f64> {
+    fn broad_under(&self, share: f64, alpha: &Array1<f64>) -> Broad {
         let kernel = &self.kernel;
-        let by_mean = kernel.mean * self.features.mean.dot(alpha) + self.slope;
-        let by_task = self.features.deviations.t().dot(alpha) * kernel.tasks;
-        let by_column = self.features.x.t().dot(alpha) * kernel.linear;
-        &asked.mean * by_mean + asked.deviations.dot(&by_task) + asked.x.dot(&by_column)
+        Broad {
+            mean: share * (kernel.mean * self.features.mean.dot(alpha) + self.slope),
+            tasks: self.features.deviations.t().dot(alpha) * (share * kernel.tasks),
+            columns: self.features.x.t().dot(alpha) * (share * kernel.linear),
+        }
     }
 
     /// Expected normalised scores.
@@ -118,7 +119,7 @@ impl Reading {
 
     /// The past's mean times the slope, plus the covariances with the trials, weighed by `alpha` `(n,)`.
     pub(super) fn mean_under(&self, asked: &Features, alpha: &Array1<f64>) -> Array1<f64> {
-        let mut mean = self.broad_mean_under(asked, alpha);
+        let mut mean = self.broad_under(1.0, alpha).at(asked);
         add_waves(&mut mean, asked, &self.features, &[self.wave(1.0, alpha)]);
         mean
     }
@@ -156,6 +157,30 @@ impl Reading {
         let shift = moved.dot(&shares);
         let more = moved.mapv(|moved| moved * moved).dot(&shares) - &shift * &shift;
         (mean + shift, variance + more.mapv(|more| more.max(0.0)))
+    }
+}
+
+/// A function of products of features, which needs no covariances: coefficients of the past tasks' mean, of their deviations and
+/// of the columns of the encoding.
+pub(super) struct Broad {
+    mean: f64,
+    tasks: Array1<f64>,
+    columns: Array1<f64>,
+}
+
+impl Broad {
+    /// The sum of both. They must be of the same features.
+    pub(super) fn and(self, other: Broad) -> Broad {
+        Broad {
+            mean: self.mean + other.mean,
+            tasks: self.tasks + other.tasks,
+            columns: self.columns + other.columns,
+        }
+    }
+
+    /// Its values, `(n,)`.
+    pub(super) fn at(&self, asked: &Features) -> Array1<f64> {
+        &asked.mean * self.mean + asked.deviations.dot(&self.tasks) + asked.x.dot(&self.columns)
     }
 }
 
