@@ -139,7 +139,11 @@ impl Reading {
     /// # Shapes
     /// `parts` are those between what is asked of and the trials.
     pub(super) fn predict(&self, asked: &Features, parts: &Parts) -> (Array1<f64>, Array1<f64>) {
-        let cross = parts.covariance(&self.kernel);
+        self.predict_across(asked, &parts.covariance(&self.kernel))
+    }
+
+    /// The same from the covariances with the trials, `(n, m)`.
+    fn predict_across(&self, asked: &Features, cross: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
         let (shift, variance) = self.process.predict(cross.view(), self.kernel.variances(asked).view());
         (&asked.mean * self.slope + shift, variance)
     }
@@ -147,12 +151,13 @@ impl Reading {
     /// The same where the places of the trials on the normalised scale are not taken for certain: each alternative moves what is
     /// expected, and how far they differ adds to the variance.
     pub(super) fn predict_placed(&self, asked: &Features, parts: &Parts) -> (Array1<f64>, Array1<f64>) {
-        let (mean, variance) = self.predict(asked, parts);
+        let cross = parts.covariance(&self.kernel);
+        let (mean, variance) = self.predict_across(asked, &cross);
         let mut weights = Array2::zeros((self.features.len(), self.alternatives.len()));
         for (mut column, other) in weights.columns_mut().into_iter().zip(&self.alternatives) {
             column.assign(&self.solve(&other.difference));
         }
-        let moved = parts.covariance(&self.kernel).dot(&weights);
+        let moved = cross.dot(&weights);
         let shares: Array1<f64> = self.alternatives.iter().map(|other| other.share).collect();
         let shift = moved.dot(&shares);
         let more = moved.mapv(|moved| moved * moved).dot(&shares) - &shift * &shift;
