@@ -447,7 +447,7 @@ fn opinion(
     history: &SpaceHistory,
 ) -> Result<Option<Opinion>, SearchError> {
     let Some(prior) = &setup.prior else {
-        if setup.strategy == StrategyKind::Ranked {
+        if setup.strategy.needs_prior() {
             let reason = "the strategy \"ranked\" needs some to go by".into();
             return Err(SearchError::BadPrior { by: "none".into(), reason });
         }

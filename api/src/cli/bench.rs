@@ -56,7 +56,7 @@ pub(super) struct BenchArgs {
 
 /// What can be replayed: all strategies but that which needs to know something of the candidates.
 fn methods() -> impl Iterator<Item = StrategyKind> {
-    StrategyKind::ALL.into_iter().filter(|kind| *kind != StrategyKind::Ranked)
+    StrategyKind::ALL.into_iter().filter(|kind| !kind.needs_prior())
 }
 
 pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! What is known of a study's candidates before any is trained, as options.
 
+use std::collections::HashMap;
+
 use clap::builder::PossibleValuesParser;
 use heirloom_datasets::Dataset;
 use heirloom_kb::{Architecture, SearchSpace};
@@ -48,7 +50,7 @@ impl PriorArgs {
                     SharingOptions { method, epochs: self.sharing_epochs, seed, ..Default::default() };
                 let ranked = supernet::share(data, &dataset()?, space, options, candidates)?.ranked;
                 let known = ranked.into_iter().map(|one| (one.architecture.to_string(), one.score));
-                let known: std::collections::HashMap<String, f64> = known.collect();
+                let known: HashMap<String, f64> = known.collect();
                 candidates.iter().map(|one| known.get(&one.to_string()).copied()).collect()
             }
             None => {

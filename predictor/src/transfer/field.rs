@@ -88,13 +88,13 @@ impl Field {
                 }
                 step *= 0.6;
             }
-            here.log_density -= 0.5 * deviations * deviations;
+            here.log_density += log_usual(deviations);
             here
         };
         UNIT_DEVIATIONS.into_iter().map(likeliest).collect()
     }
 
-    /// Where the scores might lie as well: around each of `places`, as differences from the place that was taken. A task's
+    /// Where the scores might lie as well: around each of `places`, which are those of the units in order, as differences from the place that was taken. A task's
     /// median and unit stay uncertain while its trials are few; whoever takes the likeliest for certain finds that proposals
     /// score less than was said, by up to a whole deviation.
     pub(super) fn alternatives(
@@ -107,13 +107,11 @@ impl Field {
         let mut all = Vec::new();
         // Where every trial has failed there is nothing to place.
         let places = if scores.iter().any(Option::is_some) { places } else { &[] };
-        for place in places {
+        for (place, deviations) in places.iter().zip(UNIT_DEVIATIONS) {
             let Scale { median, unit } = place.scale;
-            let centre = self.at(scores, shape, place.scale).log_density;
             for (offset, width) in OFFSETS {
                 let other = self.at(scores, shape, Scale { median: median + offset * unit, unit });
-                // Relative to its own unit's likeliest place, whose density counts how usual the unit is.
-                let log = place.log_density + other.log_density - centre;
+                let log = other.log_density + log_usual(deviations);
                 let share = width * (log - taken.log_density).exp();
                 all.push(Alternative { share, difference: other.z - &taken.z });
             }
@@ -130,6 +128,7 @@ impl Field {
         let heights = self.centre.iter().map(|z| shape.height(*z));
         scores.iter().zip(heights).filter_map(|(score, height)| score.map(|score| (score, height))).collect()
     }
+
     fn at(&self, scores: &[Option<f64>], shape: &ScoreShape, scale: Scale) -> Placed {
         let mut log_rise = 0.0;
         let mut z: Vec<f64> = Vec::with_capacity(scores.len());
@@ -154,12 +153,18 @@ impl Field {
     }
 }
 
+/// The log density of a unit so many deviations from the expected one, up to a constant.
+fn log_usual(deviations: f64) -> f64 {
+    -0.5 * deviations * deviations
+}
+
 /// The median under which measured scores lie, on average, where they were expected.
 fn middle(measured: &[(f64, f64)], unit: f64) -> f64 {
     let sum: f64 = measured.iter().map(|(score, height)| score - unit * height).sum();
     sum / measured.len() as f64
 }
 
+/// Covariances of what is measured: with the variance of the noise.
 pub(super) fn noisy(mut k: Array2<f64>, noise: f64) -> Array2<f64> {
     k.diag_mut().mapv_inplace(|variance| variance + noise);
     k

@@ -66,7 +66,7 @@ pub fn benchmark(
     setup: &BenchmarkSetup,
     progress: &mut dyn FnMut(BenchmarkProgress),
 ) -> Result<BenchmarkReport, SearchError> {
-    if setup.methods.contains(&StrategyKind::Ranked) {
+    if setup.methods.iter().any(|kind| kind.needs_prior()) {
         let reason = "a benchmark has none for the strategy \"ranked\" to go by".into();
         return Err(SearchError::BadPrior { by: "none".into(), reason });
     }

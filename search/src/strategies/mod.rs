@@ -149,6 +149,12 @@ impl StrategyKind {
         StrategyKind::Random,
     ];
 
+    /// Whether it has nothing to go by without [`PriorScores`](crate::PriorScores).
+    #[must_use]
+    pub fn needs_prior(self) -> bool {
+        self == StrategyKind::Ranked
+    }
+
     /// The name in JSON and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
