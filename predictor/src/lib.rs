@@ -20,7 +20,7 @@
 //! let table = TrainingTable::new(&space, &[task.clone()], &trials, Clone::clone, None)?;
 //! let models = TaskModels::fit(&table, &[])?;
 //! let agreement = Agreement::new(&table, &models)?;
-//! let views = Views { x: table.x().to_shared(), by_task: models.evaluate(table.x().view())? };
+//! let views = Views::of_table(&table, &models)?;
 //! let past = PastTasks { table: &table, models: &models, agreement: &agreement, tasks: &[task], columns: &[0] };
 //! let model = TransferModel::new(past, &Task::new("new", Domain::Tabular, "accuracy", Goal::Maximize));
 //! let expected = model.prior(&model.see(&views));
@@ -89,6 +89,7 @@ pub use table::{TaskScores, TrainingTable};
 pub use task_model::TaskModel;
 pub use task_models::TaskModels;
 pub use task_similarity::TaskSimilarity;
+pub(crate) use transfer::Recall;
 pub use transfer::{
     Acquisition, Agreement, PastTasks, Portfolio, Posterior, Seen, TransferModel, USUAL_BETA, Views,
     task_shares,

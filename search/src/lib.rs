@@ -37,6 +37,7 @@ mod strategies;
 mod study;
 mod study_report;
 pub mod train;
+mod under_way;
 
 pub use cost_book::CostBook;
 pub use cost_view::CostView;

@@ -65,7 +65,8 @@ impl Pool {
         let new_architectures: Vec<Architecture> =
             new.iter().map(|row| architectures[*row].clone()).collect();
         let mut x = Array2::zeros((architectures.len(), encoder.width()));
-        for (row, encoded) in new.iter().zip(encoded(&new_architectures, table)?.rows()) {
+        let new_rows = rows_of(&new_architectures, table);
+        for (row, encoded) in new.iter().zip(encoded(&new_architectures, &new_rows, table)?.rows()) {
             x.row_mut(*row).assign(&encoded);
         }
         for (mut to, at) in x.rows_mut().into_iter().zip(&known) {
@@ -89,7 +90,7 @@ impl Pool {
                 }
             }
         }
-        Ok(Views { x: x.into_shared(), by_task })
+        Ok(Views::new(table, &rows_of(architectures, table), x, by_task))
     }
 }
 
@@ -99,9 +100,10 @@ pub(crate) fn views(
     table: &TrainingTable,
     models: &TaskModels,
 ) -> Result<Views, SearchError> {
-    let x = encoded(architectures, table)?;
+    let rows = rows_of(architectures, table);
+    let x = encoded(architectures, &rows, table)?;
     let by_task = models.evaluate(x.view())?;
-    Ok(Views { x: x.into_shared(), by_task })
+    Ok(Views::new(table, &rows, x, by_task))
 }
 
 /// The same, the models' opinions from the shelf if it has them, else kept there.
@@ -113,25 +115,34 @@ fn views_or_kept(
 ) -> Result<Views, SearchError> {
     let Some(shelf) = shelf else { return views(architectures, table, models) };
     if let Some(by_task) = shelf.opinions(table, architectures)? {
-        return Ok(Views { x: encoded(architectures, table)?.into_shared(), by_task });
+        let rows = rows_of(architectures, table);
+        let x = encoded(architectures, &rows, table)?;
+        return Ok(Views::new(table, &rows, x, by_task));
     }
     let views = views(architectures, table, models)?;
     shelf.keep_opinions(table, architectures, &views.by_task);
     Ok(views)
 }
 
-/// Encoded architectures, `(n, d)`; those of the table are taken from there.
-fn encoded(architectures: &[Architecture], table: &TrainingTable) -> Result<Array2<f64>, SearchError> {
-    let rows: Vec<Option<usize>> =
-        architectures.par_iter().map(|architecture| table.row(architecture)).collect();
-    let new = architectures.iter().zip(&rows).filter(|(_, row)| row.is_none());
+/// Where architectures stand in the table.
+fn rows_of(architectures: &[Architecture], table: &TrainingTable) -> Vec<Option<usize>> {
+    architectures.par_iter().map(|architecture| table.row(architecture)).collect()
+}
+
+/// Encoded architectures, `(n, d)`; those of the table, in these `rows`, are taken from there.
+fn encoded(
+    architectures: &[Architecture],
+    rows: &[Option<usize>],
+    table: &TrainingTable,
+) -> Result<Array2<f64>, SearchError> {
+    let new = architectures.iter().zip(rows).filter(|(_, row)| row.is_none());
     let new =
         table.encoder().encode(&new.map(|(architecture, _)| architecture.clone()).collect::<Vec<_>>())?;
     let mut x = Array2::zeros((architectures.len(), table.encoder().width()));
     let mut new = new.rows().into_iter();
     for (mut to, row) in x.rows_mut().into_iter().zip(rows) {
         match row {
-            Some(row) => to.assign(&table.x().row(row)),
+            Some(row) => to.assign(&table.x().row(*row)),
             None => to.assign(&new.next().expect("as many were encoded as the table has not")),
         }
     }

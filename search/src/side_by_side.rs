@@ -39,6 +39,7 @@ impl Study {
                 match self.ask(1) {
                     Ok(asked) => {
                         for proposal in asked {
+                            self.begin(&proposal)?;
                             pool.take_on(self.assignment(&proposal.architecture, budget))?;
                             proposals.push(proposal);
                             untold += 1;
@@ -70,8 +71,14 @@ impl Study {
         let mut proposals = Vec::new();
         while proposals.len() < n {
             let asked = self.ask(pool.size().min(n - proposals.len()))?;
+            for proposal in &asked {
+                self.begin(proposal)?;
+            }
             let trials = self.train_in_step(pool, &asked, budget)?;
-            self.tell(trials)?;
+            self.tell(trials.clone())?;
+            for trial in &trials {
+                self.end(trial)?;
+            }
             proposals.extend(asked);
         }
         Ok(proposals)

@@ -1,6 +1,6 @@
 //! `Study`: one search on one task.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use heirloom_kb::{
@@ -17,6 +17,7 @@ use crate::prior_scores::{Opinion, PriorScores};
 use crate::space_history::SpaceHistory;
 use crate::strategies::{Proposal, Strategy, StrategyKind};
 use crate::train::{Budget, Trainer};
+use crate::under_way::UnderWay;
 use crate::{Recommender, SearchError};
 use heirloom_predictor::{Acquisition, DEVICE_FIELD};
 
@@ -99,6 +100,9 @@ pub struct Study {
     scheduler: Option<StudyScheduler>,
     opinion: Option<Opinion>,
     trials: Vec<Trial>,
+    under_way: UnderWay,
+    /// What was under way when the study was broken off, to be asked for first.
+    waiting: VecDeque<Architecture>,
     notes: Vec<String>,
     /// Whether the strategy was started with what the base has of the task.
     knew_own_trials: bool,
@@ -154,7 +158,21 @@ impl Study {
             }
             study.trials.push(trial);
         }
+        study.take_up()?;
         Ok(study)
+    }
+
+    /// Goes on with what was under way and has no trial.
+    fn take_up(&mut self) -> Result<(), SearchError> {
+        for architecture in self.under_way.architectures().to_vec() {
+            if self.trials.iter().any(|trial| self.is_trial_of(trial, &architecture)) {
+                self.under_way.end(|other| *other == architecture)?;
+            } else {
+                self.strategy.take_up(&architecture)?;
+                self.waiting.push_back(architecture);
+            }
+        }
+        Ok(())
     }
 
     /// A study before its first trial, with what the base knows of the task from elsewhere.
@@ -202,6 +220,7 @@ impl Study {
             strategy.aim(goals)?;
         }
         let store = Arc::clone(recommender.store());
+        let under_way = UnderWay::of(&store, &id)?;
         let scheduler = |setup: &SchedulerSetup| {
             let mut scheduler = StudyScheduler::start(setup, &*store, &history, &task, exclude)?;
             if !exclude.contains(&task.id) {
@@ -220,6 +239,8 @@ impl Study {
             scheduler,
             opinion,
             trials: Vec::new(),
+            under_way,
+            waiting: VecDeque::new(),
             notes,
             knew_own_trials,
             kept: true,
@@ -250,6 +271,12 @@ impl Study {
         &self.trials
     }
 
+    /// What is being trained side by side, or was when the study was broken off, in the order of asking.
+    #[must_use]
+    pub fn under_way(&self) -> &[Architecture] {
+        self.under_way.architectures()
+    }
+
     /// The history it started from.
     #[must_use]
     pub fn history(&self) -> &SpaceHistory {
@@ -262,12 +289,27 @@ impl Study {
         &self.notes
     }
 
-    /// Proposes up to `n` architectures to try.
+    /// Proposes up to `n` architectures to try, first what was under way side by side when the study was broken off.
     ///
     /// # Errors
     /// As [`Strategy::ask`].
     pub fn ask(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
-        self.strategy.ask(n)
+        let again = |architecture| Proposal {
+            architecture,
+            mean: None,
+            std: None,
+            why: "was under way when the study was broken off".into(),
+        };
+        let mut proposals: Vec<Proposal> =
+            self.waiting.drain(..n.min(self.waiting.len())).map(again).collect();
+        if proposals.is_empty() || proposals.len() < n {
+            match self.strategy.ask(n - proposals.len()) {
+                Ok(more) => proposals.extend(more),
+                Err(SearchError::NothingToPropose { .. }) if !proposals.is_empty() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(proposals)
     }
 
     /// Takes in the validation score of a trial under way after `step` epochs, and says whether it goes on. Nothing is
@@ -366,8 +408,28 @@ impl Study {
     ///
     /// # Errors
     /// As [`Study::tell`].
-    pub(crate) fn keep(&self, trial: Trial) -> Result<(), SearchError> {
-        self.commit(&[self.check(0, trial)?])
+    pub(crate) fn keep(&mut self, trial: Trial) -> Result<(), SearchError> {
+        let trial = self.check(0, trial)?;
+        self.commit(std::slice::from_ref(&trial))?;
+        self.end(&trial)
+    }
+
+    /// Notes that a proposal is being trained.
+    pub(crate) fn begin(&mut self, proposal: &Proposal) -> Result<(), SearchError> {
+        let is_noted = self.under_way.architectures().contains(&proposal.architecture);
+        if self.kept && !is_noted { self.under_way.begin(&proposal.architecture) } else { Ok(()) }
+    }
+
+    /// Notes that a trial is no longer under way.
+    pub(crate) fn end(&mut self, trial: &Trial) -> Result<(), SearchError> {
+        let space = self.history.space();
+        let found = space.normalise(&trial.architecture).ok();
+        self.under_way.end(|other| space.normalise(other).ok() == found)
+    }
+
+    fn is_trial_of(&self, trial: &Trial, architecture: &Architecture) -> bool {
+        let space = self.history.space();
+        space.normalise(&trial.architecture).ok() == space.normalise(architecture).ok()
     }
 
     fn commit(&self, trials: &[Trial]) -> Result<(), SearchError> {

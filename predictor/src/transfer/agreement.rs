@@ -5,7 +5,8 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::{PredictError, TaskModels, TrainingTable};
+use super::views::found;
+use crate::{PredictError, Recall, TaskModels, TrainingTable};
 
 /// Architectures of each task that are compared.
 const PROBED: usize = 150;
@@ -14,8 +15,19 @@ const PROBED: usize = 150;
 /// tasks, how well the others would have foretold each of them.
 #[derive(Clone, Debug, Default)]
 pub struct Agreement {
-    /// For each task of the table: normalised scores `(p,)` and all tasks' opinions `(p, T)`.
-    probes: Vec<(Array1<f64>, Array2<f64>)>,
+    /// For each task of the table.
+    probes: Vec<Probe>,
+}
+
+/// Some architectures that a task has measured.
+#[derive(Clone, Debug)]
+struct Probe {
+    /// Its normalised scores, `(p,)`.
+    z: Array1<f64>,
+    /// What all tasks' models expect, `(p, T)`.
+    by_task: Array2<f64>,
+    /// What all tasks have found beyond that, `(p, T)`, NaN where they have not tried them.
+    found: Array2<f64>,
 }
 
 /// What past tasks say about a task of their kind: `z = slope * mean + rest`.
@@ -30,6 +42,9 @@ pub(crate) struct Foretelling {
     /// Mean correlation of the others' mean with a task's scores.
     pub(crate) correlation: f64,
 }
+
+/// What tasks found of architectures themselves counts if it raises that correlation by more than this.
+const RECALLED: f64 = 0.005;
 
 /// What is taken as usual before tasks have shown theirs, with the weight of so many tasks.
 const USUAL_SLOPE: f64 = 0.9;
@@ -50,19 +65,26 @@ impl Agreement {
             let mut chosen = sample(&mut rng, n, n.min(PROBED)).into_vec();
             chosen.sort_unstable();
             let rows: Vec<usize> = chosen.iter().map(|at| scores.rows[*at]).collect();
-            let z = chosen.iter().map(|at| scores.z[*at]).collect();
-            Ok((z, models.evaluate(table.x().select(Axis(0), &rows).view())?))
+            let by_task = models.evaluate(table.x().select(Axis(0), &rows).view())?;
+            let rows: Vec<Option<usize>> = rows.into_iter().map(Some).collect();
+            let found = found(table, &rows, &by_task);
+            Ok(Probe { z: chosen.iter().map(|at| scores.z[*at]).collect(), by_task, found })
         };
         Ok(Agreement { probes: table.tasks().iter().map(probe).collect::<Result<_, PredictError>>()? })
     }
 
     /// How well the mean of the other past tasks, under these weights, foretells each past task. `weights(t)` are those of
     /// all `past` tasks if `past[t]` were new; its own is not used.
-    pub(crate) fn foretelling(&self, past: &[usize], weights: impl Fn(usize) -> Vec<f64>) -> Foretelling {
+    pub(crate) fn foretelling(
+        &self,
+        past: &[usize],
+        recall: Recall,
+        weights: impl Fn(usize) -> Vec<f64>,
+    ) -> Foretelling {
         let each: Vec<(f64, f64, f64)> = if past.len() < 2 {
             Vec::new()
         } else {
-            (0..past.len()).filter_map(|at| self.one(past, at, &weights(at))).collect()
+            (0..past.len()).filter_map(|at| self.one(past, at, recall, &weights(at))).collect()
         };
         let n = each.len() as f64;
         let pooled = |usual: f64, value: &dyn Fn(&(f64, f64, f64)) -> f64| {
@@ -77,20 +99,37 @@ impl Agreement {
         }
     }
 
+    /// How far what past tasks have found of an architecture itself is to count: what lets them foretell each other best.
+    pub(crate) fn recall(&self, past: &[usize], weights: impl Fn(usize) -> Vec<f64>) -> Recall {
+        let worth = |recall| self.foretelling(past, recall, &weights).correlation;
+        let mut best = (Recall::NONE, worth(Recall::NONE) + RECALLED);
+        for recall in Recall::STEPS {
+            let correlation = worth(recall);
+            if correlation > best.1 {
+                best = (recall, correlation);
+            }
+        }
+        best.0
+    }
+
     /// The correlation of the plain mean of the other past tasks with the scores of `past[at]`; `None` where it cannot be told.
     pub(crate) fn foretold(&self, past: &[usize], at: usize) -> Option<f64> {
-        self.one(past, at, &vec![1.0; past.len()]).map(|(_, _, correlation)| correlation)
+        self.one(past, at, Recall::NONE, &vec![1.0; past.len()]).map(|(_, _, correlation)| correlation)
     }
 
     /// Slope, rest variance and correlation of one past task on the mean of the others.
-    fn one(&self, past: &[usize], at: usize, weights: &[f64]) -> Option<(f64, f64, f64)> {
-        let (z, views) = &self.probes[past[at]];
-        let mut mean: Array1<f64> = Array1::zeros(z.len());
-        let mut total = 0.0;
-        for (other, weight) in past.iter().zip(weights).filter(|(other, _)| **other != past[at]) {
-            mean.scaled_add(*weight, &views.column(*other));
-            total += weight;
-        }
+    fn one(&self, past: &[usize], at: usize, recall: Recall, weights: &[f64]) -> Option<(f64, f64, f64)> {
+        let Probe { z, by_task, found } = &self.probes[past[at]];
+        let others: Vec<(usize, f64)> = past
+            .iter()
+            .copied()
+            .zip(weights.iter().copied())
+            .filter(|(other, _)| *other != past[at])
+            .collect();
+        let columns: Vec<usize> = others.iter().map(|(other, _)| *other).collect();
+        let said = recall.recalled(&by_task.select(Axis(1), &columns), &found.select(Axis(1), &columns));
+        let weights: Array1<f64> = others.iter().map(|(_, weight)| *weight).collect();
+        let (mut mean, total) = (said.dot(&weights), weights.sum());
         if z.len() < 5 || total <= 0.0 {
             return None;
         }

@@ -12,12 +12,16 @@ mod portfolio;
 mod posterior;
 mod reading;
 mod readings;
+mod recall;
+#[cfg(test)]
+mod recall_tests;
 mod score_shape;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use heirloom_kb::Task;
-use ndarray::{ArcArray2, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2};
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
 use crate::{Encoder, Part, PredictError, Prediction, TaskScores};
@@ -30,7 +34,9 @@ use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
+pub(crate) use recall::Recall;
 use score_shape::{ScoreShape, median_and_unit};
+pub use views::Views;
 
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by
 /// more than this.
@@ -40,36 +46,14 @@ const PROMISING: usize = 1_500;
 /// Candidates whose mean is worked out in full before that.
 const LOOKED_AT: usize = 5_000;
 
-/// Architectures as the surrogate sees them.
-#[derive(Clone, Debug)]
-pub struct Views {
-    /// Encoded architectures, `(n, d)`; shared, for every choice of tasks has the same.
-    pub x: ArcArray2<f64>,
-    /// What each past task's model expects of them, `(n, T)`.
-    pub by_task: Array2<f64>,
-}
-
-impl Views {
-    /// The rows at these positions.
-    #[must_use]
-    pub fn select(&self, rows: &[usize]) -> Views {
-        Views { x: self.x.select(Axis(0), rows).into_shared(), by_task: self.by_task.select(Axis(0), rows) }
-    }
-
-    /// Only these tasks' opinions.
-    #[must_use]
-    pub fn tasks(&self, columns: &[usize]) -> Views {
-        Views { x: self.x.clone(), by_task: self.by_task.select(Axis(1), columns) }
-    }
-}
-
 /// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
 ///
 /// The new task's normalised score is taken as
 ///
 /// `f(x) = (b + w0) m(x) + sum_t w_t g_t(x) + l(x) + r(x)`
 ///
-/// with `m` the mean of the past tasks' models, weighed by their reliability and, if that foretells better among the past
+/// with `m` the mean of what the past tasks say (their models and, if that foretells better among them, what they found of `x`
+/// itself), weighed by their reliability and, if that foretells better among the past
 /// tasks, by the similarity of meta-features; `g_t` their deviations from it; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the
 /// sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
@@ -86,6 +70,7 @@ impl Views {
 pub struct TransferModel {
     /// Weight of each past task in the mean, summing to one.
     weights: Vec<f64>,
+    recall: Recall,
     foretelling: Foretelling,
     shape: ScoreShape,
     /// What the past says about units; absent where no past task has the new one's metric.
@@ -137,7 +122,8 @@ impl TransferModel {
             let weigh = |(at, trust): (usize, &f64)| trust * similarity.weight(of, at, length);
             reliability.iter().enumerate().map(weigh).collect()
         };
-        let foretelling = |length| past.agreement.foretelling(columns, |of| weights_for(of, length));
+        let recall = past.agreement.recall(columns, |of| weights_for(of, None));
+        let foretelling = |length| past.agreement.foretelling(columns, recall, |of| weights_for(of, length));
         let mut best = (None, foretelling(None));
         for length in LENGTHS.into_iter().skip(1) {
             let candidate = foretelling(length);
@@ -156,6 +142,7 @@ impl TransferModel {
             scales: scales(encoder, &past),
             length: if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 },
             foretelling: best.1,
+            recall,
             weights,
             shape,
         }
@@ -167,7 +154,7 @@ impl TransferModel {
     /// `views` has the model's past tasks as its columns, in order.
     #[must_use]
     pub fn see(&self, views: &Views) -> Seen {
-        let lens = Lens::new(&self.weights, &self.scales, views.x.view());
+        let lens = Lens::new(&self.weights, self.recall, &self.scales, views.x.view());
         let features = lens.see(views);
         let norm = features.norms.mean().unwrap_or(0.0).max(1e-9);
         Seen { lens, features, norm }
@@ -226,9 +213,9 @@ impl TransferModel {
             mean: self.foretelling.slope_variance,
             tasks: if self.weights.len() < 2 { 0.0 } else { 0.8 },
             linear: 0.25 * rest / seen.norm,
-            own: 0.8 * rest,
+            own: 0.4 * rest,
             length: self.length,
-            noise: 0.06 + 0.2 * rest,
+            noise: 0.06 + 0.6 * rest,
         }
     }
 

@@ -1,27 +1,11 @@
 //! An opinion that is no past task's: what is known of the new task's candidates before any is tried.
 
-use ndarray::{Array1, ArrayView1, Axis, concatenate};
+use ndarray::Array1;
 
 use super::{TransferModel, Views, correlation};
 
 /// A correlation of one would leave nothing open.
 const MOST: f64 = 0.95;
-
-impl Views {
-    /// The same with one more opinion as the last column.
-    ///
-    /// # Shapes
-    /// `opinion` is `(n,)` for `n` architectures.
-    ///
-    /// # Panics
-    /// If it is of another length.
-    #[must_use]
-    pub fn and_opinion(&self, opinion: ArrayView1<'_, f64>) -> Views {
-        let column = opinion.to_owned().insert_axis(Axis(1));
-        let by_task = concatenate(Axis(1), &[self.by_task.view(), column.view()]).expect("one opinion a row");
-        Views { x: self.x.clone(), by_task }
-    }
-}
 
 impl TransferModel {
     /// The same with one more opinion, such as the ranking of a supernet, which views have as their last column from then on.

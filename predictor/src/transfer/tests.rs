@@ -34,7 +34,7 @@ fn history(rising: &[bool]) -> History {
     let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
     let models = TaskModels::fit(&table, &[]).unwrap();
     let agreement = Agreement::new(&table, &models).unwrap();
-    let views = Views { x: table.x().to_shared(), by_task: models.evaluate(table.x().view()).unwrap() };
+    let views = Views::of_table(&table, &models).unwrap();
     History { table, models, agreement, tasks, views }
 }
 

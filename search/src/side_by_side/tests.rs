@@ -132,3 +132,22 @@ fn what_has_ended_is_in_the_base_before_its_turn_to_be_told() {
     let again = Study::resume(&Recommender::new(store), study.id()).unwrap();
     assert_eq!(again.trials().len(), 2);
 }
+
+#[test]
+fn a_study_that_was_broken_off_goes_on_with_what_was_under_way() {
+    for strategy in [StrategyKind::Surrogate, StrategyKind::Evolution, StrategyKind::Random] {
+        let (store, mut study) = study(strategy, None);
+        study.try_side_by_side(&mut pool("", ""), 4, &budget()).unwrap();
+        assert!(study.under_way().is_empty(), "all have ended");
+        study.try_side_by_side(&mut pool("", "??"), 8, &budget()).unwrap_err();
+        let left = study.under_way().to_vec();
+        assert_eq!(left.len(), ASKED_AHEAD * WORKERS, "{strategy:?}");
+        let mut again = Study::resume(&Recommender::new(Arc::clone(&store)), study.id()).unwrap();
+        let tried = again.trials().len();
+        let asked = again.try_side_by_side(&mut pool("", ""), left.len() + 2, &budget()).unwrap();
+        assert!(asked.iter().map(|proposal| &proposal.architecture).take(left.len()).eq(&left));
+        assert!(asked[0].why.contains("broken off"), "{}", asked[0].why);
+        assert_eq!(again.trials().len(), tried + left.len() + 2, "nothing is tried twice");
+        assert!(again.under_way().is_empty());
+    }
+}

@@ -277,3 +277,17 @@ fn an_acquisition_decides_what_comes_next() {
         assert!(other.iter().any(|other| *other != batches[3]), "Thompson's draws differ by seed: {other:?}");
     }
 }
+
+#[test]
+fn what_is_taken_up_again_is_not_proposed() {
+    let history = separable();
+    let pool = Arc::new(history.candidates(&history.pool().architectures[..20]).unwrap());
+    over_all(|kind| {
+        let again = &pool.architectures[3];
+        let mut strategy = start(kind, &history, &pool, OwnTrials::default());
+        strategy.take_up(again).unwrap();
+        let proposed = all(&mut *strategy, 2, pool.architectures.len(), score);
+        assert_eq!(proposed.len(), pool.architectures.len() - 1, "{kind:?}");
+        assert!(!proposed.contains(&text(again)), "{kind:?}");
+    });
+}

@@ -162,6 +162,10 @@ impl<M: Mutation> Strategy for EvolutionStrategy<M> {
         proposals.ok_or_else(|| self.candidates.exhausted())
     }
 
+    fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        self.candidates.spend_checked(architecture).map(drop)
+    }
+
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_checked(architecture)?;
         self.standing.add(score);

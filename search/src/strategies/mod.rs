@@ -74,6 +74,12 @@ pub trait Strategy: Send {
     /// Of the encoder, for an architecture of another space.
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError>;
 
+    /// Counts an architecture as proposed: it was before a break, and is under way again.
+    ///
+    /// # Errors
+    /// Of the encoder, for an architecture of another space.
+    fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError>;
+
     /// Aims for more than the score from now on.
     ///
     /// # Errors

@@ -61,6 +61,10 @@ impl Strategy for RankedStrategy {
         Ok(order.into_iter().map(propose).collect())
     }
 
+    fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        self.candidates.spend_checked(architecture).map(drop)
+    }
+
     fn tell(&mut self, architecture: &Architecture, _score: Option<f64>) -> Result<(), SearchError> {
         self.candidates.spend_checked(architecture).map(|_| ())
     }

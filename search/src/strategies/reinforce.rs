@@ -84,6 +84,10 @@ impl Strategy for ReinforceStrategy {
         proposals.ok_or_else(|| self.candidates.exhausted())
     }
 
+    fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        self.candidates.spend_checked(architecture).map(drop)
+    }
+
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_checked(architecture)?;
         self.standing.add(score);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
 use heirloom_predictor::{Acquisition, Portfolio, Posterior, Prediction, Seen, TransferModel, Views};
-use ndarray::{Axis, concatenate};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -19,12 +18,17 @@ use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
+/// Trials that tell something. One alone does not: a task's median and unit are not known before, so its score has no place on
+/// the normalised scale, and an improvement over it would be one over what was expected of it. The second pick is therefore the
+/// portfolio's too.
+const TELLING: usize = 2;
+
 /// First picks that are spread over the pool where there is no past, or none that holds: before that, the largest expected
 /// improvement is that of the largest variance, at the edges of the space.
 const SPREAD: usize = 4;
 
 /// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for.
-/// While nothing has been told, the proposals are a portfolio: chosen together to have the best of them do well whichever past
+/// While next to nothing has been told, the proposals are a portfolio: chosen together to have the best of them do well whichever past
 /// task the new one is like. What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
 /// batch spreads.
 ///
@@ -101,9 +105,9 @@ impl SurrogateStrategy {
         Pick { canonical, position: Some(position), mean: expected.mean[0], std: expected.std[0], why }
     }
 
-    /// Whether trials are too few to say where to look: none after a past, up to [`SPREAD`] without one.
+    /// Whether trials are too few to say where to look: fewer than [`TELLING`] after a past, up to [`SPREAD`] without one.
     fn is_starting(&self) -> bool {
-        self.own.is_empty() || self.knows_nothing() && self.own.len() + self.pending.len() < SPREAD
+        self.own.len() < TELLING || self.knows_nothing() && self.own.len() + self.pending.len() < SPREAD
     }
 
     /// Whether there is neither a past nor an opinion to go by.
@@ -190,7 +194,7 @@ impl SurrogateStrategy {
         if !few || !by_gain || posterior.trust().max(posterior.reversed()) >= 0.5 {
             return Ok(None);
         }
-        let tried = joined(&self.own_views, &self.views_of(&self.pending_architectures())?);
+        let tried = self.own_views.joined(&self.views_of(&self.pending_architectures())?);
         let spread = self.model.spread(&self.seen, &tried, self.candidates.open(), self.seed);
         Ok(spread.picks(&[], 1).first().copied())
     }
@@ -319,16 +323,6 @@ fn fits(acquisition: Acquisition, has_goals: bool) -> Result<(), SearchError> {
     Err(SearchError::BadAcquisition { reason })
 }
 
-/// The rows of both, in order.
-fn joined(first: &Views, second: &Views) -> Views {
-    let x = concatenate(Axis(0), &[first.x.view(), second.x.view()]);
-    let by_task = concatenate(Axis(0), &[first.by_task.view(), second.by_task.view()]);
-    Views {
-        x: x.expect("both have the encoder's columns").into_shared(),
-        by_task: by_task.expect("both have a column a past task"),
-    }
-}
-
 impl Strategy for SurrogateStrategy {
     fn ask(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
         let n = n.min(self.candidates.open().len());
@@ -339,11 +333,18 @@ impl Strategy for SurrogateStrategy {
         (0..n).map(|_| self.propose()).collect()
     }
 
+    fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        let canonical = self.candidates.spend_checked(architecture)?;
+        let position = self.candidates.position(&canonical);
+        self.pending.push((canonical, position));
+        Ok(())
+    }
+
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_architecture(architecture);
         self.pending.retain(|(pending, _)| *pending != canonical);
         let view = self.views_of(std::slice::from_ref(&canonical))?;
-        self.own_views = joined(&self.own_views, &view);
+        self.own_views = self.own_views.joined(&view);
         self.own.push(canonical, score);
         Ok(())
     }
