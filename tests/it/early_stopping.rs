@@ -88,7 +88,10 @@ async fn a_pruned_trial_teaches_the_strategy() {
             trial
         };
         let poor = json!({"op": "skip", "depth": 1, "width": 16});
+        let other = json!({"op": "skip", "depth": 5, "width": 32});
+        // One trial alone does not change what is tried next.
         let mut trials = vec![trial(json!({"architecture": poor, "score": 0.5}))];
+        trials.push(trial(json!({"architecture": other, "score": 0.6})));
         if pruned {
             trials.push(trial(json!({"architecture": architecture, "status": "pruned",
                 "fidelity": {"epochs": 2}, "curve": [[1, 0.05], [2, 0.06]]})));

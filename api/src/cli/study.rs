@@ -54,7 +54,7 @@ pub(super) struct StudyArgs {
     /// Leave this past task out; may be given several times.
     #[arg(long, value_name = "TASK")]
     exclude_task: Vec<Name>,
-    /// The seed of all chance in the study.
+    /// The seed of all chance in the study; one that is resumed keeps its own.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -183,7 +183,8 @@ fn search(
     let past = study.history().past(&args.task, &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
     let left = (args.top as usize).min(candidates).saturating_sub(done);
-    let budget = args.trainer.budget(args.seed, Split::Validation);
+    // A resumed study trains with its own seed, or it would not find the checkpoints of what was under way.
+    let budget = args.trainer.budget(study.setup().seed, Split::Validation);
     let proposals = runner.run(&mut study, left, &budget)?;
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
 }
