@@ -89,7 +89,6 @@ pub use table::{TaskScores, TrainingTable};
 pub use task_model::TaskModel;
 pub use task_models::TaskModels;
 pub use task_similarity::TaskSimilarity;
-pub(crate) use transfer::Recall;
 pub use transfer::{
     Acquisition, Agreement, PastTasks, Portfolio, Posterior, Seen, TransferModel, USUAL_BETA, Views,
     task_shares,

@@ -13,7 +13,7 @@ use crate::{Descriptors, Encoder, PredictError, gaussian_ranks};
 pub struct TaskScores {
     /// The task's id.
     pub task: Name,
-    /// Rows of the table, `(n_t,)`, no row twice.
+    /// Rows of the table, `(n_t,)`, ascending, no row twice.
     pub rows: Vec<usize>,
     /// Scores at the highest fidelity measured, the mean over seeds; higher is better, `None` where all failed.
     pub scores: Vec<Option<f64>>,
@@ -23,6 +23,14 @@ pub struct TaskScores {
     pub trials: Vec<TrialId>,
     /// The costs of that trial.
     pub costs: Vec<BTreeMap<Name, f64>>,
+}
+
+impl TaskScores {
+    /// The Gaussian rank of what stands in a row of the table, if the task has tried it.
+    #[must_use]
+    pub fn z_of(&self, row: usize) -> Option<f64> {
+        self.rows.binary_search(&row).ok().map(|at| self.z[at])
+    }
 }
 
 /// The trials of one space over several tasks: each architecture once, each task's scores beside it.
@@ -197,6 +205,8 @@ mod tests {
         assert_eq!(table.architectures().len(), 2);
         assert_eq!(table.tasks().len(), 2);
         assert!(table.tasks()[0].z[1] > table.tasks()[0].z[0]);
+        assert_eq!(table.tasks()[0].z_of(1), Some(table.tasks()[0].z[1]));
+        assert_eq!(table.tasks()[1].z_of(1), None);
         assert_eq!(table.row(&trials[2].architecture), Some(1));
         assert_eq!(table.tasks()[1].trials, [trials[1].id()]);
     }

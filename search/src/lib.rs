@@ -36,6 +36,7 @@ pub mod spaces;
 mod strategies;
 mod study;
 mod study_report;
+mod study_setup;
 pub mod train;
 mod under_way;
 
@@ -54,5 +55,6 @@ pub use recommendation::{FrontPoint, RankedArchitecture, Recommendation, Recomme
 pub use recommender::Recommender;
 pub use space_history::{SpaceHistory, find_space};
 pub use strategies::{Proposal, RandomStrategy, Strategy, StrategyKind, SurrogateStrategy};
-pub use study::{HistoryChoice, Study, StudySetup};
+pub use study::Study;
 pub use study_report::{CurvePoint, StudyReport};
+pub use study_setup::{HistoryChoice, StudySetup};

@@ -10,7 +10,7 @@ use crate::recommender::Recommender;
 use crate::space_history::SpaceHistory;
 use crate::spaces::any_network;
 use crate::strategies::StrategyKind;
-use crate::study::StudySetup;
+use crate::study_setup::StudySetup;
 use crate::{SearchError, spaces};
 
 /// Own trials in a space from which on they say more of it than other spaces do.

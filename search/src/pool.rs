@@ -65,7 +65,8 @@ impl Pool {
         let new_architectures: Vec<Architecture> =
             new.iter().map(|row| architectures[*row].clone()).collect();
         let mut x = Array2::zeros((architectures.len(), encoder.width()));
-        let new_rows = rows_of(&new_architectures, table);
+        let rows = rows_of(architectures, table);
+        let new_rows: Vec<Option<usize>> = new.iter().map(|place| rows[*place]).collect();
         for (row, encoded) in new.iter().zip(encoded(&new_architectures, &new_rows, table)?.rows()) {
             x.row_mut(*row).assign(&encoded);
         }
@@ -90,7 +91,7 @@ impl Pool {
                 }
             }
         }
-        Ok(Views::new(table, &rows_of(architectures, table), x, by_task))
+        Ok(Views::new(table, &rows, x, by_task))
     }
 }
 

@@ -75,10 +75,7 @@ impl Study {
                 self.begin(proposal)?;
             }
             let trials = self.train_in_step(pool, &asked, budget)?;
-            self.tell(trials.clone())?;
-            for trial in &trials {
-                self.end(trial)?;
-            }
+            self.tell(trials)?;
             proposals.extend(asked);
         }
         Ok(proposals)

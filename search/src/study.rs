@@ -4,90 +4,24 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use heirloom_kb::{
-    Architecture, Document, DocumentKind, Json, KnowledgeStore, Name, Split, Status, Task, Trial, TrialQuery,
+    Architecture, Document, DocumentKind, Json, KnowledgeStore, Split, Status, Task, Trial, TrialQuery,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
-use crate::objectives::{Constraints, Objectives};
 use crate::own_trials::OwnTrials;
-use crate::prior_scores::{Opinion, PriorScores};
+use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
-use crate::strategies::{Proposal, Strategy, StrategyKind};
+use crate::strategies::{Proposal, Strategy};
+use crate::study_setup::StudySetup;
 use crate::train::{Budget, Trainer};
 use crate::under_way::UnderWay;
 use crate::{Recommender, SearchError};
-use heirloom_predictor::{Acquisition, DEVICE_FIELD};
+use heirloom_predictor::DEVICE_FIELD;
 
 /// The field of a trial that names the study it was told to.
 const STUDY_FIELD: &str = "study";
-
-/// How a study is set up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StudySetup {
-    /// The task to search for; the base knows it.
-    pub task: Name,
-    /// The space to search in.
-    pub space: Name,
-    /// The architectures that alone may be proposed; absent, the space's own pool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub candidates: Option<Vec<Architecture>>,
-    /// What is known of each of the candidates before any is trained; absent, nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prior: Option<PriorScores>,
-    /// Who decides what is tried next.
-    #[serde(default)]
-    pub strategy: StrategyKind,
-    /// What makes a candidate worth the next trial; absent, the strategy's own choice. Only the strategy `surrogate` takes one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acquisition: Option<Acquisition>,
-    /// The seed of all chance in the study.
-    #[serde(default)]
-    pub seed: u64,
-    /// What of the past counts.
-    #[serde(default)]
-    pub history: HistoryChoice,
-    /// Which rule stops trials early; absent, none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheduler: Option<SchedulerSetup>,
-    /// Bounds on costs that proposals must keep to.
-    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
-    pub constraints: Constraints,
-    /// Costs to be low while the score is high: the study seeks the Pareto front.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pareto: Vec<Name>,
-    /// A cost that improvement is counted per unit of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per: Option<Name>,
-    /// The device that costs are meant on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<Name>,
-}
-
-impl StudySetup {
-    /// What counts beside the score.
-    #[must_use]
-    pub fn objectives(&self) -> Objectives {
-        Objectives {
-            constraints: self.constraints.clone(),
-            pareto: self.pareto.clone(),
-            per: self.per.clone(),
-            device: self.device.clone(),
-        }
-    }
-}
-
-/// What of the past counts in a study.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryChoice {
-    /// Past tasks to leave out. The study's own task among them leaves out what the base has of it from before.
-    #[serde(default)]
-    pub exclude_tasks: Vec<Name>,
-}
 
 /// One search on one task: ask, try, tell. Its set-up and its trials are kept in the base, so it can be resumed.
 pub struct Study {
@@ -151,6 +85,7 @@ impl Study {
             TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
         let trials = study.store.trials(&query)?.trials;
         for trial in trials.into_iter().filter(|trial| is_of(trial, id)) {
+            study.end(&trial)?;
             let lesson = study.lesson(&trial);
             // Whoever knew the task's own trials knew the complete and failed ones among these.
             if !study.knew_own_trials || trial.status == Status::Pruned {
@@ -158,21 +93,12 @@ impl Study {
             }
             study.trials.push(trial);
         }
-        study.take_up()?;
-        Ok(study)
-    }
-
-    /// Goes on with what was under way and has no trial.
-    fn take_up(&mut self) -> Result<(), SearchError> {
-        for architecture in self.under_way.architectures().to_vec() {
-            if self.trials.iter().any(|trial| self.is_trial_of(trial, &architecture)) {
-                self.under_way.end(|other| *other == architecture)?;
-            } else {
-                self.strategy.take_up(&architecture)?;
-                self.waiting.push_back(architecture);
-            }
+        // Goes on with what was under way and has no trial.
+        study.waiting = study.under_way.architectures().to_vec().into();
+        for architecture in &study.waiting {
+            study.strategy.take_up(architecture)?;
         }
-        Ok(())
+        Ok(study)
     }
 
     /// A study before its first trial, with what the base knows of the task from elsewhere.
@@ -188,7 +114,7 @@ impl Study {
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
-        let opinion = opinion(&**recommender.store(), &setup, &history)?;
+        let opinion = setup.opinion(&**recommender.store(), &history)?;
         let looks = match opinion {
             Some(_) => None,
             None => first_looks(recommender, &history, &task, &setup)?,
@@ -294,6 +220,9 @@ impl Study {
     /// # Errors
     /// As [`Strategy::ask`].
     pub fn ask(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
+        if self.waiting.is_empty() {
+            return self.strategy.ask(n);
+        }
         let again = |architecture| Proposal {
             architecture,
             mean: None,
@@ -302,10 +231,10 @@ impl Study {
         };
         let mut proposals: Vec<Proposal> =
             self.waiting.drain(..n.min(self.waiting.len())).map(again).collect();
-        if proposals.is_empty() || proposals.len() < n {
+        if proposals.len() < n {
             match self.strategy.ask(n - proposals.len()) {
                 Ok(more) => proposals.extend(more),
-                Err(SearchError::NothingToPropose { .. }) if !proposals.is_empty() => {}
+                Err(SearchError::NothingToPropose { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -410,34 +339,28 @@ impl Study {
     /// As [`Study::tell`].
     pub(crate) fn keep(&mut self, trial: Trial) -> Result<(), SearchError> {
         let trial = self.check(0, trial)?;
-        self.commit(std::slice::from_ref(&trial))?;
-        self.end(&trial)
+        self.commit(&[trial])
+    }
+
+    /// Puts checked trials into the base; they are no longer under way.
+    fn commit(&mut self, trials: &[Trial]) -> Result<(), SearchError> {
+        if self.kept {
+            let (spaces, kept) = (vec![self.history.space().clone()], trials.to_vec());
+            self.store.commit(&heirloom_kb::Batch { spaces, trials: kept, ..Default::default() })?;
+        }
+        trials.iter().try_for_each(|trial| self.end(trial))
     }
 
     /// Notes that a proposal is being trained.
     pub(crate) fn begin(&mut self, proposal: &Proposal) -> Result<(), SearchError> {
-        let is_noted = self.under_way.architectures().contains(&proposal.architecture);
-        if self.kept && !is_noted { self.under_way.begin(&proposal.architecture) } else { Ok(()) }
+        if self.kept { self.under_way.begin(&proposal.architecture) } else { Ok(()) }
     }
 
     /// Notes that a trial is no longer under way.
-    pub(crate) fn end(&mut self, trial: &Trial) -> Result<(), SearchError> {
+    fn end(&mut self, trial: &Trial) -> Result<(), SearchError> {
         let space = self.history.space();
-        let found = space.normalise(&trial.architecture).ok();
-        self.under_way.end(|other| space.normalise(other).ok() == found)
-    }
-
-    fn is_trial_of(&self, trial: &Trial, architecture: &Architecture) -> bool {
-        let space = self.history.space();
-        space.normalise(&trial.architecture).ok() == space.normalise(architecture).ok()
-    }
-
-    fn commit(&self, trials: &[Trial]) -> Result<(), SearchError> {
-        if self.kept {
-            let (spaces, trials) = (vec![self.history.space().clone()], trials.to_vec());
-            self.store.commit(&heirloom_kb::Batch { spaces, trials, ..Default::default() })?;
-        }
-        Ok(())
+        let ended = space.normalise(&trial.architecture).ok();
+        self.under_way.end(|other| space.normalise(other).ok() == ended)
     }
 
     fn check(&self, index: usize, mut trial: Trial) -> Result<Trial, SearchError> {
@@ -500,26 +423,6 @@ impl Study {
         }
         self.strategy.tell(&trial.architecture, lesson)
     }
-}
-
-/// What is known of a study's candidates before any is trained, and how far it is to be trusted.
-fn opinion(
-    store: &dyn KnowledgeStore,
-    setup: &StudySetup,
-    history: &SpaceHistory,
-) -> Result<Option<Opinion>, SearchError> {
-    let Some(prior) = &setup.prior else {
-        if setup.strategy.needs_prior() {
-            let reason = "the strategy \"ranked\" needs some to go by".into();
-            return Err(SearchError::BadPrior { by: "none".into(), reason });
-        }
-        return Ok(None);
-    };
-    let candidates = history.canonical(setup.candidates.as_deref().unwrap_or_default())?;
-    let opinion = prior.of_candidates(&candidates, history.table().encoder())?;
-    let mut exclude = setup.history.exclude_tasks.clone();
-    exclude.push(setup.task.clone());
-    Ok(Some(opinion.judged(store, &setup.space, &exclude)?))
 }
 
 /// Whether a trial was told to this study.

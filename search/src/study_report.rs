@@ -4,7 +4,7 @@ use heirloom_kb::{Name, Split, Status, Trial, TrialId};
 use serde::Serialize;
 
 use crate::Study;
-use crate::study::StudySetup;
+use crate::study_setup::StudySetup;
 
 /// How a study is getting on.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -34,11 +34,14 @@ impl UnderWay {
         &self.architectures
     }
 
-    /// Notes one more.
+    /// Notes one more, unless it is under way already.
     ///
     /// # Errors
     /// Of the store.
     pub(crate) fn begin(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        if self.architectures.contains(architecture) {
+            return Ok(());
+        }
         self.architectures.push(architecture.clone());
         self.write()
     }

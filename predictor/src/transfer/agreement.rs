@@ -5,8 +5,9 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::recall::Recall;
 use super::views::found;
-use crate::{PredictError, Recall, TaskModels, TrainingTable};
+use crate::{PredictError, TaskModels, TrainingTable};
 
 /// Architectures of each task that are compared.
 const PROBED: usize = 150;
@@ -66,8 +67,7 @@ impl Agreement {
             chosen.sort_unstable();
             let rows: Vec<usize> = chosen.iter().map(|at| scores.rows[*at]).collect();
             let by_task = models.evaluate(table.x().select(Axis(0), &rows).view())?;
-            let rows: Vec<Option<usize>> = rows.into_iter().map(Some).collect();
-            let found = found(table, &rows, &by_task);
+            let found = found(table, rows.into_iter().map(Some), &by_task);
             Ok(Probe { z: chosen.iter().map(|at| scores.z[*at]).collect(), by_task, found })
         };
         Ok(Agreement { probes: table.tasks().iter().map(probe).collect::<Result<_, PredictError>>()? })
@@ -75,7 +75,7 @@ impl Agreement {
 
     /// How well the mean of the other past tasks, under these weights, foretells each past task. `weights(t)` are those of
     /// all `past` tasks if `past[t]` were new; its own is not used.
-    pub(crate) fn foretelling(
+    pub(super) fn foretelling(
         &self,
         past: &[usize],
         recall: Recall,
@@ -100,7 +100,7 @@ impl Agreement {
     }
 
     /// How far what past tasks have found of an architecture itself is to count: what lets them foretell each other best.
-    pub(crate) fn recall(&self, past: &[usize], weights: impl Fn(usize) -> Vec<f64>) -> Recall {
+    pub(super) fn recall(&self, past: &[usize], weights: impl Fn(usize) -> Vec<f64>) -> Recall {
         let worth = |recall| self.foretelling(past, recall, &weights).correlation;
         let mut best = (Recall::NONE, worth(Recall::NONE) + RECALLED);
         for recall in Recall::STEPS {

@@ -34,7 +34,7 @@ use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
-pub(crate) use recall::Recall;
+use recall::Recall;
 use score_shape::{ScoreShape, median_and_unit};
 pub use views::Views;
 
@@ -53,9 +53,8 @@ const LOOKED_AT: usize = 5_000;
 /// `f(x) = (b + w0) m(x) + sum_t w_t g_t(x) + l(x) + r(x)`
 ///
 /// with `m` the mean of what the past tasks say (their models and, if that foretells better among them, what they found of `x`
-/// itself), weighed by their reliability and, if that foretells better among the past
-/// tasks, by the similarity of meta-features; `g_t` their deviations from it; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the
-/// sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
+/// itself), weighed by their reliability and, if that foretells better too, by the similarity of meta-features; `g_t` their
+/// deviations from it; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
 /// other ([`Agreement`]); own trials tune all variances further. Beside this reading stand one in which the past says
 /// nothing and, once that explains the trials better than the first, one in which it says the opposite, with `-b` for `b`;

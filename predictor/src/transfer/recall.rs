@@ -11,17 +11,17 @@ use ndarray::{Array2, Zip};
 /// (best linear unbiased prediction, Henderson, Biometrics 31, 1975). A task that has not tried `x` is taken to find `c`, one
 /// that has to find `c` and as much of the rest as a single finding is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Recall {
+pub(super) struct Recall {
     /// Infinite where findings do not count.
     noise: f64,
 }
 
 impl Recall {
     /// Models alone count.
-    pub(crate) const NONE: Recall = Recall { noise: f64::INFINITY };
+    pub(super) const NONE: Recall = Recall { noise: f64::INFINITY };
 
     /// From none to nearly all.
-    pub(crate) const STEPS: [Recall; 5] = [
+    pub(super) const STEPS: [Recall; 5] = [
         Recall { noise: 30.0 },
         Recall { noise: 10.0 },
         Recall { noise: 3.0 },
@@ -30,7 +30,7 @@ impl Recall {
     ];
 
     /// What each task is taken to say, `(n, T)`, of what its model expects and what it has found, both `(n, T)`.
-    pub(crate) fn recalled(self, by_task: &Array2<f64>, found: &Array2<f64>) -> Array2<f64> {
+    pub(super) fn recalled(self, by_task: &Array2<f64>, found: &Array2<f64>) -> Array2<f64> {
         let mut said = by_task.clone();
         if self == Recall::NONE {
             return said;

@@ -22,7 +22,7 @@ impl Views {
     /// `x` is `(n, d)`, `by_task` `(n, T)` with the tasks of the table, `rows` `(n,)`.
     #[must_use]
     pub fn new(table: &TrainingTable, rows: &[Option<usize>], x: Array2<f64>, by_task: Array2<f64>) -> Self {
-        let found = found(table, rows, &by_task);
+        let found = found(table, rows.iter().copied(), &by_task);
         Views { x: x.into_shared(), by_task, found }
     }
 
@@ -93,17 +93,17 @@ fn with_column(all: &Array2<f64>, column: ArrayView1<'_, f64>) -> Array2<f64> {
 }
 
 /// What each task of a table has found of architectures beyond what its model expects; see [`Views::found`].
-pub(super) fn found(table: &TrainingTable, rows: &[Option<usize>], by_task: &Array2<f64>) -> Array2<f64> {
+pub(super) fn found(
+    table: &TrainingTable,
+    rows: impl Iterator<Item = Option<usize>>,
+    by_task: &Array2<f64>,
+) -> Array2<f64> {
     let mut found = Array2::from_elem(by_task.dim(), f64::NAN);
-    let mut places = vec![None; table.architectures().len()];
-    for (place, row) in rows.iter().enumerate() {
-        if let Some(row) = row {
-            places[*row] = Some(place);
-        }
-    }
-    for (column, scores) in table.tasks().iter().enumerate() {
-        for (row, z) in scores.rows.iter().zip(&scores.z) {
-            if let Some(place) = places[*row] {
+    // From the architectures' side: most often there are few of them, beside hundreds of thousands of trials.
+    for (place, row) in rows.enumerate() {
+        let Some(row) = row else { continue };
+        for (column, scores) in table.tasks().iter().enumerate() {
+            if let Some(z) = scores.z_of(row) {
                 found[[place, column]] = z - by_task[[place, column]];
             }
         }

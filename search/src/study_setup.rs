@@ -1,0 +1,100 @@
+//! `StudySetup`: how a study is set up.
+
+use heirloom_kb::{Architecture, KnowledgeStore, Name};
+use heirloom_predictor::Acquisition;
+use serde::{Deserialize, Serialize};
+
+use crate::SearchError;
+use crate::fidelity::SchedulerSetup;
+use crate::objectives::{Constraints, Objectives};
+use crate::prior_scores::{Opinion, PriorScores};
+use crate::space_history::SpaceHistory;
+use crate::strategies::StrategyKind;
+
+/// How a study is set up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudySetup {
+    /// The task to search for; the base knows it.
+    pub task: Name,
+    /// The space to search in.
+    pub space: Name,
+    /// The architectures that alone may be proposed; absent, the space's own pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<Vec<Architecture>>,
+    /// What is known of each of the candidates before any is trained; absent, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorScores>,
+    /// Who decides what is tried next.
+    #[serde(default)]
+    pub strategy: StrategyKind,
+    /// What makes a candidate worth the next trial; absent, the strategy's own choice. Only the strategy `surrogate` takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acquisition: Option<Acquisition>,
+    /// The seed of all chance in the study.
+    #[serde(default)]
+    pub seed: u64,
+    /// What of the past counts.
+    #[serde(default)]
+    pub history: HistoryChoice,
+    /// Which rule stops trials early; absent, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<SchedulerSetup>,
+    /// Bounds on costs that proposals must keep to.
+    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
+    /// Costs to be low while the score is high: the study seeks the Pareto front.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pareto: Vec<Name>,
+    /// A cost that improvement is counted per unit of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Name>,
+    /// The device that costs are meant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Name>,
+}
+
+impl StudySetup {
+    /// What counts beside the score.
+    #[must_use]
+    pub fn objectives(&self) -> Objectives {
+        Objectives {
+            constraints: self.constraints.clone(),
+            pareto: self.pareto.clone(),
+            per: self.per.clone(),
+            device: self.device.clone(),
+        }
+    }
+
+    /// What is known of the candidates before any is trained, and how far it is to be trusted.
+    ///
+    /// # Errors
+    /// [`SearchError::BadPrior`], [`SearchError::BadCandidate`], and of the store.
+    pub(crate) fn opinion(
+        &self,
+        store: &dyn KnowledgeStore,
+        history: &SpaceHistory,
+    ) -> Result<Option<Opinion>, SearchError> {
+        let Some(prior) = &self.prior else {
+            if self.strategy.needs_prior() {
+                let reason = "the strategy \"ranked\" needs some to go by".into();
+                return Err(SearchError::BadPrior { by: "none".into(), reason });
+            }
+            return Ok(None);
+        };
+        let candidates = history.canonical(self.candidates.as_deref().unwrap_or_default())?;
+        let opinion = prior.of_candidates(&candidates, history.table().encoder())?;
+        let mut exclude = self.history.exclude_tasks.clone();
+        exclude.push(self.task.clone());
+        Ok(Some(opinion.judged(store, &self.space, &exclude)?))
+    }
+}
+
+/// What of the past counts in a study.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryChoice {
+    /// Past tasks to leave out. The study's own task among them leaves out what the base has of it from before.
+    #[serde(default)]
+    pub exclude_tasks: Vec<Name>,
+}
