@@ -15,6 +15,8 @@ pub struct GaussianProcess {
     weights: Array1<f64>,
     /// `K^-1`, `(n, n)`.
     inverse: Array2<f64>,
+    /// The log density of observations that are all as expected.
+    log_at_rest: f64,
     log_marginal: f64,
 }
 
@@ -33,8 +35,23 @@ impl GaussianProcess {
         let weights = solve(&cholesky, y);
         let inverse = cholesky.inverse();
         let inverse = Array2::from_shape_fn((n, n), |(i, j)| inverse[(i, j)]);
-        let log_marginal = log_marginal(&cholesky, y, &weights);
-        Ok(GaussianProcess { weights, inverse, log_marginal })
+        let log_at_rest = log_at_rest(&cholesky);
+        let log_marginal = log_at_rest - 0.5 * y.dot(&weights);
+        Ok(GaussianProcess { weights, inverse, log_at_rest, log_marginal })
+    }
+
+    /// The same conditioned on other observations, at a fraction of the cost.
+    ///
+    /// # Shapes
+    /// `y` is `(n,)`.
+    pub(crate) fn observing(self, y: ArrayView1<'_, f64>) -> Self {
+        let weights = self.inverse.dot(&y);
+        GaussianProcess { log_marginal: self.log_at_rest - 0.5 * y.dot(&weights), weights, ..self }
+    }
+
+    /// The log density of other observations.
+    pub(crate) fn log_density_of(&self, y: &Array1<f64>) -> f64 {
+        self.log_at_rest - 0.5 * y.dot(&self.inverse.dot(y))
     }
 
     /// The log density of observations alone, as [`GaussianProcess::log_marginal`]: what a kernel is chosen by, at a third of
@@ -47,7 +64,7 @@ impl GaussianProcess {
     /// As [`GaussianProcess::new`].
     pub fn log_density(k: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Result<f64, PredictError> {
         let cholesky = factor(k)?;
-        Ok(log_marginal(&cholesky, y, &solve(&cholesky, y)))
+        Ok(log_at_rest(&cholesky) - 0.5 * y.dot(&solve(&cholesky, y)))
     }
 
     /// `K^-1 y`, `(n,)`.
@@ -107,10 +124,11 @@ fn solve(cholesky: &Llt<f64>, y: ArrayView1<'_, f64>) -> Array1<f64> {
     Array1::from_shape_fn(y.len(), |i| solved[(i, 0)])
 }
 
-fn log_marginal(cholesky: &Llt<f64>, y: ArrayView1<'_, f64>, weights: &Array1<f64>) -> f64 {
-    let n = y.len();
-    let half_log_det: f64 = (0..n).map(|i| cholesky.L()[(i, i)].ln()).sum();
-    -0.5 * y.dot(weights) - half_log_det - 0.5 * n as f64 * std::f64::consts::TAU.ln()
+fn log_at_rest(cholesky: &Llt<f64>) -> f64 {
+    let factor = cholesky.L();
+    let n = factor.nrows();
+    let half_log_det: f64 = (0..n).map(|i| factor[(i, i)].ln()).sum();
+    -half_log_det - 0.5 * n as f64 * std::f64::consts::TAU.ln()
 }
 
 #[cfg(test)]

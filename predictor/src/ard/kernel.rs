@@ -1,13 +1,15 @@
-//! The kernel of [`super::ArdProcess`], and its derivatives.
+//! The kernel of [`super::ArdProcess`].
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
+use super::course::Course;
 
-/// The length scale of numbers in the additive half of the kernel, for columns in `[0, 1]`.
-const ADDITIVE_LENGTH: f64 = 0.5;
+/// How fast the additive half of the kernel falls off with the distance of numbers, for columns in `[0, 1]`: the root of 5 over a
+/// length scale of a half.
+pub(super) const ADDITIVE_RATE: f64 = 2.0 * 2.236_067_977_499_79;
 
 /// What a process's kernel is made of. Variances are those of targets scaled to variance 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +51,7 @@ impl ArdKernel {
         let mut k = Array2::zeros((a.nrows(), b.nrows()));
         k.axis_iter_mut(Axis(0)).into_par_iter().zip(a.axis_iter(Axis(0))).for_each(|(mut row, a)| {
             for (k, b) in row.iter_mut().zip(b.rows()) {
-                let (joint, _) = joint(parts, &weights, a, b);
+                let joint = joint(parts, &weights, a, b);
                 *k = self.joint * joint + self.additive * additive(parts, a, b);
             }
         });
@@ -101,61 +103,8 @@ impl ArdKernel {
         sums
     }
 
-    /// The derivative of `sum_ij W_ij K_ij / 2` for a symmetric `W`, by the logarithms in the order of
-    /// [`ArdKernel::from_logs`].
-    ///
-    /// # Shapes
-    /// `x` is `(n, G)`, `w` is `(n, n)`, the answer `(G + 3,)`.
-    pub(super) fn derivative(
-        &self,
-        parts: &[Part],
-        x: ArrayView2<'_, f64>,
-        w: ArrayView2<'_, f64>,
-    ) -> Vec<f64> {
-        let rows: Vec<Vec<f64>> =
-            (0..x.nrows()).into_par_iter().map(|i| self.derivative_of_row(parts, x, w, i)).collect();
-        let mut sum = vec![0.0; parts.len() + 3];
-        // Summed in order, so that the number of cores does not show.
-        for row in rows {
-            sum.iter_mut().zip(row).for_each(|(sum, row)| *sum += row);
-        }
-        sum
-    }
-
-    /// What row `i` and those before it contribute.
-    fn derivative_of_row(
-        &self,
-        parts: &[Part],
-        x: ArrayView2<'_, f64>,
-        w: ArrayView2<'_, f64>,
-        i: usize,
-    ) -> Vec<f64> {
-        let weights = self.weights();
-        let groups = parts.len();
-        let mut sum = vec![0.0; groups + 3];
-        let a = x.row(i);
-        for j in 0..i {
-            let b = x.row(j);
-            // Both (i, j) and (j, i), halved.
-            let w = w[[i, j]];
-            let (value, by_square) = joint(parts, &weights, a, b);
-            for (g, part) in parts.iter().enumerate() {
-                let apart = distance(part, a[g], b[g]) * weights[g];
-                let by_distance = if matches!(part, Part::Number(_)) { by_square } else { -value };
-                sum[g] -= 2.0 * w * self.joint * by_distance * apart;
-            }
-            sum[groups] += w * self.joint * value;
-            sum[groups + 1] += w * self.additive * additive(parts, a, b);
-        }
-        let own = 0.5 * w[[i, i]];
-        sum[groups] += own * self.joint;
-        sum[groups + 1] += own * self.additive;
-        sum[groups + 2] += own * self.noise;
-        sum
-    }
-
     /// Inverse squared lengths.
-    fn weights(&self) -> Vec<f64> {
+    pub(super) fn weights(&self) -> Vec<f64> {
         self.lengths.iter().map(|length| length.powi(-2)).collect()
     }
 }
@@ -193,88 +142,36 @@ impl Scaled {
         let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
         let differ = a_options.iter().zip(b_options).zip(&self.options);
         let apart: f64 = differ.map(|((a, b), (_, weight))| if a == b { 0.0 } else { *weight }).sum();
-        let root = (5.0 * square).sqrt();
-        (1.0 + root + 5.0 / 3.0 * square) * (-root - apart).exp()
+        matern(square, apart).0
     }
-}
-
-/// Points that the function of a number is tabled at over `[0, 1]`.
-const TABLED: usize = 4_096;
-
-/// `sum_j alpha_j k(x, x_j)` for the additive kernel `k` of one part.
-enum Course {
-    /// At even steps over `[0, 1]` (empty where few rows are asked for), and the examples for what lies outside.
-    Number { table: Vec<f64>, examples: Vec<(f64, f64)> },
-    /// By option: its number and the sum.
-    Choice(Vec<(f64, f64)>),
-}
-
-impl Course {
-    fn new(part: &Part, values: ArrayView1<'_, f64>, alpha: ArrayView1<'_, f64>, asked: usize) -> Self {
-        let examples = values.iter().copied().zip(alpha.iter().copied());
-        match part {
-            Part::Number(_) => {
-                let examples: Vec<(f64, f64)> = examples.collect();
-                let value = |at: usize| matern_sum(at as f64 / TABLED as f64, &examples);
-                let points = if asked > TABLED { 0..TABLED + 1 } else { 0..0 };
-                let table = points.into_par_iter().map(value).collect();
-                Course::Number { table, examples }
-            }
-            Part::Choice(_) => {
-                let mut sums: Vec<(f64, f64)> = Vec::new();
-                for (option, alpha) in examples {
-                    match sums.iter_mut().find(|(known, _)| *known == option) {
-                        Some((_, sum)) => *sum += alpha,
-                        None => sums.push((option, alpha)),
-                    }
-                }
-                Course::Choice(sums)
-            }
-        }
-    }
-
-    fn at(&self, value: f64) -> f64 {
-        match self {
-            Course::Choice(sums) => {
-                sums.iter().find(|(option, _)| *option == value).map_or(0.0, |(_, sum)| *sum)
-            }
-            Course::Number { table, examples } if table.is_empty() || !(0.0..=1.0).contains(&value) => {
-                matern_sum(value, examples)
-            }
-            Course::Number { table, .. } => {
-                let place = value * TABLED as f64;
-                let at = (place as usize).min(TABLED - 1);
-                table[at] + (place - at as f64) * (table[at + 1] - table[at])
-            }
-        }
-    }
-}
-
-fn matern_sum(value: f64, examples: &[(f64, f64)]) -> f64 {
-    examples.iter().map(|(other, alpha)| alpha * additive_number(value, *other)).sum()
 }
 
 /// The Matern-5/2 kernel of the additive half.
-fn additive_number(a: f64, b: f64) -> f64 {
-    let root = 5.0_f64.sqrt() * (a - b).abs() / ADDITIVE_LENGTH;
+pub(super) fn additive_number(a: f64, b: f64) -> f64 {
+    let root = ADDITIVE_RATE * (a - b).abs();
     (1.0 + root + root * root / 3.0) * (-root).exp()
 }
 
-/// The Matern-5/2 kernel over the numbers times `exp(-sum of what differs)` over the choices, and its derivative by the
-/// numbers' squared distance.
-fn joint(parts: &[Part], weights: &[f64], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f64) {
+/// The joint half of two examples.
+fn joint(parts: &[Part], weights: &[f64], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     let (mut square, mut apart) = (0.0, 0.0);
     for (g, part) in parts.iter().enumerate() {
         let distance = weights[g] * distance(part, a[g], b[g]);
         if matches!(part, Part::Number(_)) { square += distance } else { apart += distance }
     }
+    matern(square, apart).0
+}
+
+/// The Matern-5/2 kernel of the numbers' squared distance times `exp(-apart)` for the choices that differ, and its derivative
+/// by the squared distance.
+pub(super) fn matern(square: f64, apart: f64) -> (f64, f64) {
     let root = (5.0 * square).sqrt();
     let decay = (-root - apart).exp();
     ((1.0 + root + 5.0 / 3.0 * square) * decay, -5.0 / 6.0 * (1.0 + root) * decay)
 }
 
 /// The mean over parts of a kernel on each alone.
-fn additive(parts: &[Part], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+pub(super) fn additive(parts: &[Part], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
     let one = |(g, part): (usize, &Part)| match part {
         Part::Number(_) => additive_number(a[g], b[g]),
         Part::Choice(_) => f64::from(u8::from(a[g] == b[g])),
@@ -283,7 +180,7 @@ fn additive(parts: &[Part], a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f
 }
 
 /// Squared distance of numbers; 1 for choices that differ.
-fn distance(part: &Part, a: f64, b: f64) -> f64 {
+pub(super) fn distance(part: &Part, a: f64, b: f64) -> f64 {
     match part {
         Part::Number(_) => (a - b) * (a - b),
         Part::Choice(_) => f64::from(u8::from(a != b)),
@@ -294,18 +191,8 @@ fn distance(part: &Part, a: f64, b: f64) -> f64 {
 mod tests {
     use ndarray::array;
 
+    use super::super::course::TABLED;
     use super::*;
-
-    fn to_logs(kernel: &ArdKernel) -> Vec<f64> {
-        let lengths = kernel.lengths.iter().map(|length| length.ln());
-        lengths.chain([kernel.joint.ln(), kernel.additive.ln(), kernel.noise.ln()]).collect()
-    }
-
-    fn weighted_sum(kernel: &ArdKernel, parts: &[Part], x: &Array2<f64>, w: &Array2<f64>) -> f64 {
-        let mut k = kernel.between(parts, x.view(), x.view());
-        k.diag_mut().mapv_inplace(|k| k + kernel.noise);
-        (&k * w).sum() / 2.0
-    }
 
     #[test]
     fn sums_without_the_matrix_are_those_with_it() {
@@ -322,25 +209,6 @@ mod tests {
         for (at, (got, want)) in got.iter().zip(&want).enumerate() {
             assert!((got - want).abs() < 1e-12, "{got} {want}");
             assert!((tabled[at] - want).abs() < 1e-6, "{} {want}", tabled[at]);
-        }
-    }
-
-    #[test]
-    fn derivatives_are_those_of_finite_differences() {
-        let parts = [Part::Number(0), Part::Choice(1..4), Part::Number(4)];
-        let x = array![[0.1, 1.0, 0.3], [0.5, 2.0, 0.9], [0.9, 1.0, 0.2], [0.4, 3.0, 0.2]];
-        let w = Array2::from_shape_fn((4, 4), |(i, j)| 1.0 / (1.0 + (i + j) as f64) - 0.3);
-        let kernel = ArdKernel { lengths: vec![0.4, 0.8, 1.3], joint: 0.7, additive: 0.4, noise: 0.1 };
-        let logs = to_logs(&kernel);
-        let exact = kernel.derivative(&parts, x.view(), w.view());
-        for (at, exact) in exact.iter().enumerate() {
-            let moved = |by: f64| {
-                let mut logs = logs.clone();
-                logs[at] += by;
-                weighted_sum(&ArdKernel::from_logs(&logs), &parts, &x, &w)
-            };
-            let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            assert!((exact - numeric).abs() < 1e-8, "{at}: {exact} {numeric}");
         }
     }
 }

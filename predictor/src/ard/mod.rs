@@ -1,6 +1,8 @@
 //! A Gaussian process that learns which parts of an architecture matter.
 
+mod course;
 mod kernel;
+mod pairs;
 mod params;
 mod part;
 

@@ -3,11 +3,12 @@
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
+use ndarray::{Array1, Array2, Axis, Slice};
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::pairs::Pairs;
 use super::{ArdKernel, ArdProcess, Part};
 use crate::examples::{check_examples, location_and_scale};
 use crate::lbfgs::minimise;
@@ -173,9 +174,10 @@ impl ArdValidParams {
         let first = Slice::from(..keep);
         let (points, targets) =
             (points.slice_axis(Axis(0), first), targets.slice_axis(Axis(0), first).to_owned());
+        let pairs = Pairs::new(parts, points);
         let prior = Prior::new(parts.len());
         let found = minimise(prior.centre.clone(), self.iterations, |logs| {
-            surprise(logs, parts, points, &targets, &prior).unwrap_or((f64::INFINITY, vec![0.0; logs.len()]))
+            surprise(logs, &pairs, &targets, &prior).unwrap_or((f64::INFINITY, vec![0.0; logs.len()]))
         });
         ArdKernel::from_logs(&found)
     }
@@ -184,25 +186,17 @@ impl ArdValidParams {
 /// Minus the log posterior density of a kernel, up to a constant, and its gradient; `None` where the matrix is singular.
 ///
 /// *Source*: Rasmussen & Williams 2006, equation 5.9.
-fn surprise(
-    logs: &[f64],
-    parts: &[Part],
-    points: ArrayView2<'_, f64>,
-    targets: &Array1<f64>,
-    prior: &Prior,
-) -> Option<(f64, Vec<f64>)> {
+fn surprise(logs: &[f64], pairs: &Pairs, targets: &Array1<f64>, prior: &Prior) -> Option<(f64, Vec<f64>)> {
     // Beyond these, variances and lengths say no more than at them.
     if logs.iter().any(|log| log.abs() > 12.0) {
         return None;
     }
     let kernel = ArdKernel::from_logs(logs);
-    let mut k = kernel.between(parts, points, points);
-    k.diag_mut().mapv_inplace(|k| k + kernel.noise);
-    let process = GaussianProcess::new(k.view(), targets.view()).ok()?;
+    let process = GaussianProcess::new(pairs.covariance(&kernel).view(), targets.view()).ok()?;
     let weights = process.weights();
     let column = weights.view().insert_axis(Axis(1));
     let w = process.inverse() - &column.dot(&column.t());
-    let mut gradient = kernel.derivative(parts, points, w.view());
+    let mut gradient = pairs.derivative(&kernel, w.view());
     let mut value = -process.log_marginal();
     for (at, log) in logs.iter().enumerate() {
         let deviation = (log - prior.centre[at]) / prior.width[at];
@@ -245,7 +239,8 @@ mod tests {
         let targets = Array1::from_shape_fn(12, |i| (i as f64).sin());
         let prior = Prior::new(2);
         let logs: Vec<f64> = prior.centre.iter().map(|centre| centre + 0.2).collect();
-        let at = |logs: &[f64]| surprise(logs, &parts, points.view(), &targets, &prior).unwrap();
+        let pairs = Pairs::new(&parts, points.view());
+        let at = |logs: &[f64]| surprise(logs, &pairs, &targets, &prior).unwrap();
         let (_, gradient) = at(&logs);
         for (index, exact) in gradient.iter().enumerate() {
             let moved = |by: f64| {

@@ -44,7 +44,6 @@ pub(super) struct Alternative {
 
 /// The joint normal density of the trials' normalised scores.
 pub(super) struct Field {
-    pub(super) k: Array2<f64>,
     centre: Array1<f64>,
     /// Of a surprise of nothing.
     at_rest: GaussianProcess,
@@ -59,7 +58,7 @@ impl Field {
     ) -> Result<Self, PredictError> {
         let k = noisy(parts.covariance(&kernel), kernel.noise);
         let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
-        Ok(Field { k, centre: &told.features.mean * slope, at_rest })
+        Ok(Field { centre: &told.features.mean * slope, at_rest })
     }
 
     /// Places raw scores on the normalised scale: the likeliest median of the task for each of some units, given what is expected
@@ -148,8 +147,12 @@ impl Field {
     }
 
     fn log_density(&self, z: &Array1<f64>) -> f64 {
-        let surprise = z - &self.centre;
-        self.at_rest.log_marginal() - 0.5 * surprise.dot(&self.at_rest.inverse().dot(&surprise))
+        self.at_rest.log_density_of(&(z - &self.centre))
+    }
+
+    /// The process of trials of these normalised scores.
+    pub(super) fn of(self, z: &Array1<f64>) -> GaussianProcess {
+        self.at_rest.observing((z - &self.centre).view())
     }
 }
 

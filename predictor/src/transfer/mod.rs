@@ -42,9 +42,9 @@ pub use views::Views;
 /// more than this.
 const WORTHWHILE: f64 = 0.02;
 /// Candidates among which an improvement is worked out in full: the most promising by a bound.
-const PROMISING: usize = 1_500;
+const PROMISING: usize = 1_000;
 /// Candidates whose mean is worked out in full before that.
-const LOOKED_AT: usize = 5_000;
+const LOOKED_AT: usize = 2_500;
 
 /// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
 ///

@@ -47,15 +47,13 @@ impl Reading {
         let places = field.places(told.scores, shape, unit);
         let placed = likeliest(places.clone());
         let alternatives = field.alternatives(told.scores, shape, &places, &placed);
-        let k = field.k;
-        let surprise = &placed.z - &(&told.features.mean * slope);
         Ok(Reading {
             slope,
             kernel,
             scale: placed.scale,
             log_evidence: placed.log_density,
             features: told.features.clone(),
-            process: GaussianProcess::new(k.view(), surprise.view())?,
+            process: field.of(&placed.z),
             z: placed.z,
             alternatives,
         })
@@ -185,7 +183,16 @@ impl Broad {
 
     /// Its values, `(n,)`.
     pub(super) fn at(&self, asked: &Features) -> Array1<f64> {
-        &asked.mean * self.mean + asked.deviations.dot(&self.tasks) + asked.x.dot(&self.columns)
+        let mut values = Array1::zeros(asked.len());
+        values.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(
+            |(at, mut values)| {
+                let rows = Slice::from(at * CHUNK..at * CHUNK + values.len());
+                values.assign(&asked.x.slice_axis(Axis(0), rows).dot(&self.columns));
+                values += &asked.deviations.slice_axis(Axis(0), rows).dot(&self.tasks);
+                values.scaled_add(self.mean, &asked.mean.slice_axis(Axis(0), rows));
+            },
+        );
+        values
     }
 }
 

@@ -132,6 +132,8 @@ fn regrets(kind: Past) -> [Vec<f64>; 3] {
             sum.iter_mut().zip(curve).for_each(|(sum, regret)| *sum += regret / TARGETS as f64);
         }
     }
+    let [with, without, random] = &sums;
+    println!("{kind:?}: with {with:.3?}, without {without:.3?}, random {random:.3?}");
     sums
 }
 
