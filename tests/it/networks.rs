@@ -1,10 +1,11 @@
 //! Networks that leave Heirloom, teach, and are learned together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::program::{Program, arg, wheels};
+use crate::program::{Program, arg, timeless, wait_for_checkpoints, wheels};
 
 const SMALL: &str = r#"{"blocks":1,"activation":"relu","kind1":"conv","width1":16,"kernel1":3,"pool1":"max","head":0,"dropout":0,"lr":0.01,"weight_decay":0.0001}"#;
 
@@ -119,33 +120,28 @@ fn idx(folder: &Path, is_row: bool) {
     write("t10k", 40);
 }
 
-#[test]
-fn one_body_is_searched_for_two_tasks() {
+/// A program, and a folder with two tasks of its images.
+fn two_tasks() -> (Program, PathBuf) {
     let program = Program::new();
     let data = program.path("data");
     idx(&data.join("mnist"), true);
     idx(&data.join("fashion-mnist"), false);
-    let joint = |tasks: [&str; 2]| {
-        let args = [
-            "--json",
-            "joint",
-            "--task",
-            tasks[0],
-            "--task",
-            tasks[1],
-            "--space",
-            "chain-cnn/1",
-            "--top",
-            "2",
-            "--candidates",
-            "60",
-            "--epochs",
-            "3",
-            "--device",
-            "cpu",
-        ];
-        program.command(&args).env("HEIRLOOM_DATA", &data).output().unwrap()
-    };
+    (program, data)
+}
+
+/// A joint search on two tasks.
+fn joint(program: &Program, data: &Path, tasks: [&str; 2], top: &str, epochs: &str) -> Command {
+    let args = ["--json", "joint", "--task", tasks[0], "--task", tasks[1], "--space", "chain-cnn/1"];
+    let how = ["--top", top, "--candidates", "60", "--epochs", epochs, "--device", "cpu"];
+    let mut command = program.command(&[&args[..], &how].concat());
+    command.env("HEIRLOOM_DATA", data);
+    command
+}
+
+#[test]
+fn one_body_is_searched_for_two_tasks() {
+    let (program, data) = two_tasks();
+    let joint = |tasks| joint(&program, &data, tasks, "2", "3").output().unwrap();
     let output = joint(["mnist", "fashion-mnist"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tried: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -166,4 +162,29 @@ fn one_body_is_searched_for_two_tasks() {
     program.json(&["export-net", "--task", "fashion-mnist", "--to", arg(&to)]);
     let words = String::from_utf8_lossy(&joint(["mnist", "mnist"]).stderr).into_owned();
     assert!(words.contains("it is given twice"), "{words}");
+}
+
+/// A joint search that is killed goes on where it was, and ends as if it had not been.
+#[test]
+fn a_killed_joint_search_goes_on_from_its_checkpoint() {
+    let both = ["mnist", "fashion-mnist"];
+    let trials = |output: Output| -> Vec<Value> {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let tried: Value = serde_json::from_slice(&output.stdout).unwrap();
+        tried[0]["trials"].as_array().unwrap().iter().cloned().map(timeless).collect()
+    };
+    let (whole, data) = two_tasks();
+    let want = trials(joint(&whole, &data, both, "1", "30").output().unwrap());
+
+    let (program, data) = two_tasks();
+    let mut running = joint(&program, &data, both, "1", "30").stdout(Stdio::null()).spawn().unwrap();
+    wait_for_checkpoints(&program, &mut running, 1);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(program.trials(), 0);
+    let again = joint(&program, &data, both, "1", "30").arg("-v").output().unwrap();
+    let words = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(words.contains("goes on where it was"), "it started anew: {words}");
+    assert_eq!(trials(again), want);
+    assert_eq!(std::fs::read_dir(program.path("base.weights/under-way")).unwrap().count(), 0);
 }

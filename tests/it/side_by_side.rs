@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::{Program, wheels};
+use crate::program::{Program, timeless, wait_for_checkpoints, wheels};
 
 /// A study on the digits that trains two at a time.
 fn study(program: &Program, dir: &Path, space: &str, more: &[&str]) -> Command {
@@ -23,14 +23,6 @@ fn trials(output: &Output) -> Vec<Value> {
     answer["report"]["trials"].as_array().unwrap().clone()
 }
 
-/// A trial without what depends on the clock.
-fn timeless(mut trial: Value) -> Value {
-    let costs = trial["costs"].as_object_mut().unwrap();
-    costs.remove("train_s");
-    costs.remove("latency_s");
-    trial
-}
-
 /// The processes that a process has started.
 fn children(of: &Child) -> Vec<u32> {
     let parent = |pid: &u32| {
@@ -41,18 +33,6 @@ fn children(of: &Child) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter(|pid| parent(pid) == Some(of.id())).collect()
-}
-
-/// Waits until both trials of a study under way have a checkpoint.
-fn wait_for_checkpoints(program: &Program, study: &mut Child) {
-    let under_way = program.path("base.weights/under-way");
-    let files = || std::fs::read_dir(&under_way).map_or(0, Iterator::count);
-    let started = Instant::now();
-    while files() < 2 {
-        assert!(study.try_wait().unwrap().is_none(), "the study has ended too soon");
-        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoints were written");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn kill(pid: u32) {
@@ -95,7 +75,7 @@ fn a_killed_worker_is_a_failed_trial_and_the_study_goes_on() {
     let program = Program::new();
     let args = ["--top", "4", "--epochs", "12"];
     let mut running = study(&program, &dir, "chain-cnn/1", &args).spawn().unwrap();
-    wait_for_checkpoints(&program, &mut running);
+    wait_for_checkpoints(&program, &mut running, 2);
     let workers = children(&running);
     assert_eq!(workers.len(), 2);
     kill(workers[0]);
@@ -120,7 +100,7 @@ fn a_killed_study_leaves_no_worker_behind() {
 
     let program = Program::new();
     let mut running = study(&program, &dir, "chain-cnn/1", &args).spawn().unwrap();
-    wait_for_checkpoints(&program, &mut running);
+    wait_for_checkpoints(&program, &mut running, 2);
     let workers = children(&running);
     assert_eq!(workers.len(), 2);
     running.kill().unwrap();

@@ -31,8 +31,8 @@ pub(super) struct StudyArgs {
     /// The search space.
     #[arg(long)]
     space: Name,
-    /// Go on with a study of the base that was broken off, by its id; what it has tried counts. Give the other options as
-    /// before.
+    /// Go on with a study of the base that was broken off, by its id; what it has tried counts. Its seed, candidates, strategy,
+    /// scheduler and objectives are kept; give the options of training as before.
     #[arg(long, value_name = "STUDY", conflicts_with = "table")]
     resume: Option<String>,
     /// Train the proposals with libtorch.
@@ -172,13 +172,14 @@ fn search(
         per,
         device,
     };
-    let candidates = setup.candidates.as_ref().map_or(0, Vec::len);
     let recommender = Recommender::new(Arc::clone(store));
     let mut study = match &args.resume {
         Some(id) => resumed(&recommender, id, args)?,
         None if args.table => Study::rehearse(&recommender, setup)?,
         None => Study::create(&recommender, setup)?,
     };
+    // A resumed study has kept its own.
+    let candidates = study.setup().candidates.as_ref().map_or(0, Vec::len);
     let done = study.trials().len();
     let past = study.history().past(&args.task, &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
