@@ -22,4 +22,6 @@ mod side_by_side;
 mod starter;
 #[cfg(feature = "torch")]
 mod training;
+#[cfg(feature = "torch")]
+mod under_way;
 mod wheel;

@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::program::{Program, arg, timeless, wait_for_checkpoints, wheels};
+use crate::program::{Program, arg, wheels};
+use crate::under_way::{timeless, wait_for_checkpoints};
 
 const SMALL: &str = r#"{"blocks":1,"activation":"relu","kind1":"conv","width1":16,"kernel1":3,"pool1":"max","head":0,"dropout":0,"lr":0.01,"weight_decay":0.0001}"#;
 

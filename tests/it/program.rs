@@ -1,9 +1,7 @@
 //! The command line as a process.
 
-use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,26 +74,4 @@ pub(crate) fn wheels() -> Option<PathBuf> {
         println!("skipped: HEIRLOOM_WHEELS names no folder of wheels");
     }
     dir
-}
-
-/// A trial without what depends on the clock.
-pub(crate) fn timeless(mut trial: Value) -> Value {
-    let costs = trial["costs"].as_object_mut().unwrap();
-    costs.remove("train_s");
-    costs.remove("latency_s");
-    trial
-}
-
-/// Waits until so many trials under way have a checkpoint.
-pub(crate) fn wait_for_checkpoints(program: &Program, running: &mut Child, trials: usize) {
-    let under_way = program.path("base.weights/under-way");
-    // What is still being written has another ending.
-    let whole = |entry: &DirEntry| entry.path().extension().is_some_and(|ending| ending == "safetensors");
-    let files = || std::fs::read_dir(&under_way).map_or(0, |dir| dir.flatten().filter(whole).count());
-    let started = Instant::now();
-    while files() < trials {
-        assert!(running.try_wait().unwrap().is_none(), "it has ended too soon");
-        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoints were written");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::{Program, timeless, wait_for_checkpoints, wheels};
+use crate::program::{Program, wheels};
+use crate::under_way::{timeless, wait_for_checkpoints};
 
 /// A study on the digits that trains two at a time.
 fn study(program: &Program, dir: &Path, space: &str, more: &[&str]) -> Command {
