@@ -1,6 +1,7 @@
 //! Real training on real data.
 
 use crate::program::{Program, wheels};
+use crate::under_way::wait_for_checkpoints;
 
 #[test]
 fn a_second_study_starts_from_what_the_first_has_trained() {
@@ -102,23 +103,25 @@ fn a_killed_study_goes_on_where_it_was() {
 
     let broken = Program::new();
     let mut child = study(&broken, &[]).stdout(std::process::Stdio::null()).spawn().unwrap();
-    let under_way = broken.path("base.weights/under-way");
-    let started = std::time::Instant::now();
-    while !std::fs::read_dir(&under_way).is_ok_and(|mut files| files.next().is_some()) {
-        assert!(started.elapsed().as_secs() < 120, "no checkpoint was written");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    wait_for_checkpoints(&broken, &mut child, 1);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(broken.trials() < 2, "it was killed too late to show anything");
     assert_eq!(outcome(study(&broken, &["--resume", "study-1"]).output().unwrap()), want);
-    assert_eq!(std::fs::read_dir(&under_way).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(broken.path("base.weights/under-way")).unwrap().count(), 0);
+    let refused = |output: std::process::Output, why: &str| {
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && words.contains(why), "{words}");
+    };
     let wrong = ["study", "--task", "digits", "--space", "mlp/1", "--train", "--resume", "study-1"];
     let output = broken.command(&wrong).env("HEIRLOOM_DATA", &dir).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("study-1 is on task digits in space chain-cnn/1")
-    );
+    refused(output, "study-1 is on task digits in space chain-cnn/1");
+    // Trials of other epochs could not be compared.
+    let other = ["study", "--task", "digits", "--space", "chain-cnn/1", "--train", "--resume", "study-1"];
+    let fewer = [&other[..], &["--top", "3", "--epochs", "2"]].concat();
+    let output = broken.command(&fewer).env("HEIRLOOM_DATA", &dir).output().unwrap();
+    refused(output, "the trials of study-1 have --epochs 6, not 2");
+    assert_eq!(broken.trials(), 2);
 }
 
 /// Shared weights rank cells, some of which are then trained on their own and kept; untrained networks rank them too.

@@ -212,7 +212,28 @@ fn resumed(recommender: &Recommender, id: &str, args: &StudyArgs) -> anyhow::Res
             format!("{id} is on task {task} in space {space}, not on {} in {}", args.task, args.space);
         return Err(InputFault(message).into());
     }
+    same_fidelity(&study, args)?;
     Ok(study)
+}
+
+/// Refuses other epochs or another part of the data than those of the trials that a study has: they could not be compared.
+fn same_fidelity(study: &Study, args: &StudyArgs) -> anyhow::Result<()> {
+    let Some(whole) = study.trials().iter().find(|trial| trial.status == Status::Complete) else {
+        return Ok(());
+    };
+    let now = args.trainer.budget(0, Split::Validation);
+    let fidelities = [("epochs", f64::from(now.epochs)), ("data-fraction", now.data_fraction)];
+    for (option, given) in fidelities {
+        // Trials on all of the data do not say so.
+        let was = whole.fidelity.get(option.replace('-', "_").as_str()).copied().unwrap_or(1.0);
+        if was != given {
+            let id = args.resume.as_deref().unwrap_or_default();
+            let message =
+                format!("the trials of {id} have --{option} {was}, not {given}: give --{option} {was}");
+            return Err(InputFault(message).into());
+        }
+    }
+    Ok(())
 }
 
 /// Epochs of a whole training: of a table what its longest curve has.
