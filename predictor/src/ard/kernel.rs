@@ -69,13 +69,9 @@ impl ArdKernel {
         b: ArrayView2<'_, f64>,
         alpha: ArrayView1<'_, f64>,
     ) -> Array1<f64> {
-        let scaled = Scaled::new(parts, &self.lengths);
-        let others: Vec<(Vec<f64>, Vec<f64>, f64)> = b
-            .rows()
-            .into_iter()
-            .zip(alpha)
-            .map(|(row, alpha)| (scaled.numbers(row), scaled.options(row), *alpha))
-            .collect();
+        let weights = self.weights();
+        let examples: Vec<Example> =
+            b.rows().into_iter().map(|row| Example::new(parts, &weights, row)).collect();
         let courses: Vec<Course> = parts
             .iter()
             .enumerate()
@@ -88,13 +84,9 @@ impl ArdKernel {
             .zip(a.axis_chunks_iter(Axis(0), 256))
             .for_each(|(mut sums, a)| {
                 for (sum, row) in sums.iter_mut().zip(a.rows()) {
-                    let (numbers, options) = (scaled.numbers(row), scaled.options(row));
-                    let joint: f64 = others
-                        .iter()
-                        .map(|(others, chosen, alpha)| {
-                            alpha * scaled.joint(&numbers, others, &options, chosen)
-                        })
-                        .sum();
+                    let asked = Asked::new(parts, &weights, row);
+                    let joint: f64 =
+                        examples.iter().zip(alpha).map(|(example, alpha)| alpha * asked.joint(example)).sum();
                     let additive: f64 =
                         courses.iter().zip(row).map(|(course, value)| course.at(*value)).sum();
                     *sum = self.joint * joint + share * additive;
@@ -109,40 +101,68 @@ impl ArdKernel {
     }
 }
 
-/// Which parts are numbers and which are choices, with what the joint half makes of them.
-struct Scaled {
-    /// Positions of numbers and their inverse lengths.
-    numbers: Vec<(usize, f64)>,
-    /// Positions of choices and what a difference in them weighs.
-    options: Vec<(usize, f64)>,
+/// An example, prepared to be compared with many rows.
+struct Example {
+    /// By part: a number times its weight, the option of a choice.
+    values: Vec<f64>,
+    /// The weighted squared norm of the numbers.
+    norm: f64,
+    /// What the choices weigh that have an option.
+    chosen: f64,
 }
 
-impl Scaled {
-    fn new(parts: &[Part], lengths: &[f64]) -> Self {
-        let mut scaled = Scaled { numbers: Vec::new(), options: Vec::new() };
-        for (at, (part, length)) in parts.iter().zip(lengths).enumerate() {
+impl Example {
+    fn new(parts: &[Part], weights: &[f64], row: ArrayView1<'_, f64>) -> Self {
+        let asked = Asked::new(parts, weights, row);
+        let value = |((part, weight), value): ((&Part, &f64), &f64)| match part {
+            Part::Number(_) => weight * value,
+            Part::Choice(_) => *value,
+        };
+        let values = parts.iter().zip(weights).zip(row).map(value).collect();
+        Example { values, norm: asked.norm, chosen: asked.chosen }
+    }
+}
+
+/// A row that is asked for: its parts that are not 0, which are few where most parameters are inactive.
+struct Asked {
+    numbers: Vec<(usize, f64)>,
+    /// Position, option and weight.
+    options: Vec<(usize, f64, f64)>,
+    norm: f64,
+    chosen: f64,
+}
+
+impl Asked {
+    fn new(parts: &[Part], weights: &[f64], row: ArrayView1<'_, f64>) -> Self {
+        let mut asked = Asked { numbers: Vec::new(), options: Vec::new(), norm: 0.0, chosen: 0.0 };
+        for (g, ((part, weight), value)) in parts.iter().zip(weights).zip(row).enumerate() {
             match part {
-                Part::Number(_) => scaled.numbers.push((at, 1.0 / length)),
-                Part::Choice(_) => scaled.options.push((at, length.powi(-2))),
+                _ if *value == 0.0 => {}
+                Part::Number(_) => {
+                    asked.numbers.push((g, *value));
+                    asked.norm += weight * value * value;
+                }
+                Part::Choice(_) => {
+                    asked.options.push((g, *value, *weight));
+                    asked.chosen += weight;
+                }
             }
         }
-        scaled
+        asked
     }
 
-    fn numbers(&self, row: ArrayView1<'_, f64>) -> Vec<f64> {
-        self.numbers.iter().map(|(at, scale)| scale * row[*at]).collect()
-    }
-
-    fn options(&self, row: ArrayView1<'_, f64>) -> Vec<f64> {
-        self.options.iter().map(|(at, _)| row[*at]).collect()
-    }
-
-    /// As [`joint`], of rows in this form.
-    fn joint(&self, a: &[f64], b: &[f64], a_options: &[f64], b_options: &[f64]) -> f64 {
-        let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
-        let differ = a_options.iter().zip(b_options).zip(&self.options);
-        let apart: f64 = differ.map(|((a, b), (_, weight))| if a == b { 0.0 } else { *weight }).sum();
-        matern(square, apart).0
+    /// As [`joint`]: squared distances from norms and products, and what differs from what agrees.
+    fn joint(&self, example: &Example) -> f64 {
+        let product: f64 = self.numbers.iter().map(|(g, value)| value * example.values[*g]).sum();
+        let square = (self.norm + example.norm - 2.0 * product).max(0.0);
+        // A choice that both have counts twice in the sum: wholly too much if they agree, once if they do not.
+        let shared = |(g, option, weight): &(usize, f64, f64)| match example.values[*g] {
+            other if other == *option => 2.0 * weight,
+            0.0 => 0.0,
+            _ => *weight,
+        };
+        let apart = self.chosen + example.chosen - self.options.iter().map(shared).sum::<f64>();
+        matern(square, apart.max(0.0)).0
     }
 }
 

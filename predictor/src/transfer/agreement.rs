@@ -1,5 +1,7 @@
 //! `Agreement`: how far past tasks foretell each other.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rand::SeedableRng;
 use rand::seq::index::sample;
@@ -7,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::recall::Recall;
 use super::views::found;
-use crate::{PredictError, TaskModels, TrainingTable};
+use crate::{PredictError, TaskModels, TaskScores, TrainingTable};
 
 /// Architectures of each task that are compared.
 const PROBED: usize = 150;
@@ -60,17 +62,22 @@ impl Agreement {
     /// # Errors
     /// [`PredictError::Lengths`] for models of another encoding.
     pub fn new(table: &TrainingTable, models: &TaskModels) -> Result<Self, PredictError> {
-        let probe = |scores: &crate::TaskScores| {
-            let n = scores.rows.len();
-            let mut rng = Xoshiro256PlusPlus::seed_from_u64(n as u64);
-            let mut chosen = sample(&mut rng, n, n.min(PROBED)).into_vec();
-            chosen.sort_unstable();
-            let rows: Vec<usize> = chosen.iter().map(|at| scores.rows[*at]).collect();
-            let by_task = models.evaluate(table.x().select(Axis(0), &rows).view())?;
-            let found = found(table, rows.into_iter().map(Some), &by_task);
-            Ok(Probe { z: chosen.iter().map(|at| scores.z[*at]).collect(), by_task, found })
+        let chosen: Vec<Vec<usize>> = table.tasks().iter().map(probed).collect();
+        let tasks = || table.tasks().iter().zip(&chosen);
+        // Tasks often share their architectures: each is asked about once.
+        let rows: BTreeSet<usize> =
+            tasks().flat_map(|(scores, chosen)| chosen.iter().map(|at| scores.rows[*at])).collect();
+        let rows: Vec<usize> = rows.into_iter().collect();
+        let expected = models.evaluate(table.x().select(Axis(0), &rows).view())?;
+        let probe = |(scores, chosen): (&TaskScores, &Vec<usize>)| {
+            let own = chosen.iter().map(|at| scores.rows[*at]);
+            let places: Vec<usize> =
+                own.clone().map(|row| rows.partition_point(|other| *other < row)).collect();
+            let by_task = expected.select(Axis(0), &places);
+            let found = found(table, own.map(Some), &by_task);
+            Probe { z: chosen.iter().map(|at| scores.z[*at]).collect(), by_task, found }
         };
-        Ok(Agreement { probes: table.tasks().iter().map(probe).collect::<Result<_, PredictError>>()? })
+        Ok(Agreement { probes: tasks().map(probe).collect() })
     }
 
     /// How well the mean of the other past tasks, under these weights, foretells each past task. `weights(t)` are those of
@@ -142,6 +149,15 @@ impl Agreement {
         let slope = zm / (mm + 0.02);
         Some((slope.clamp(-2.0, 2.0), (zz - slope * zm).max(0.02), zm / (zz * mm).sqrt()))
     }
+}
+
+/// Which of a task's trials are compared, ascending.
+fn probed(scores: &TaskScores) -> Vec<usize> {
+    let n = scores.rows.len();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(n as u64);
+    let mut chosen = sample(&mut rng, n, n.min(PROBED)).into_vec();
+    chosen.sort_unstable();
+    chosen
 }
 
 /// Variances of both and their covariance.
