@@ -222,11 +222,14 @@ fn same_fidelity(study: &Study, args: &StudyArgs) -> anyhow::Result<()> {
         return Ok(());
     };
     let now = args.trainer.budget(0, Split::Validation);
-    let fidelities = [("epochs", f64::from(now.epochs)), ("data-fraction", now.data_fraction)];
-    for (option, given) in fidelities {
+    let kept = |name: &str| whole.fidelity.get(name).copied();
+    let fidelities = [
+        ("epochs", kept("epochs"), f64::from(now.epochs)),
         // Trials on all of the data do not say so.
-        let was = whole.fidelity.get(option.replace('-', "_").as_str()).copied().unwrap_or(1.0);
-        if was != given {
+        ("data-fraction", kept("data_fraction").or(Some(1.0)), now.data_fraction),
+    ];
+    for (option, was, given) in fidelities {
+        if let Some(was) = was.filter(|was| *was != given) {
             let id = args.resume.as_deref().unwrap_or_default();
             let message =
                 format!("the trials of {id} have --{option} {was}, not {given}: give --{option} {was}");

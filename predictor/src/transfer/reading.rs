@@ -1,6 +1,6 @@
 //! `Reading`: one way to read a new task's own trials, with the past tasks' mean or without.
 
-use ndarray::{Array1, Array2, Axis, Slice};
+use ndarray::{Array1, Array2, ArrayViewMut1, Axis, Slice};
 use rayon::prelude::*;
 
 use super::features::Features;
@@ -184,14 +184,11 @@ impl Broad {
     /// Its values, `(n,)`.
     pub(super) fn at(&self, asked: &Features) -> Array1<f64> {
         let mut values = Array1::zeros(asked.len());
-        values.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(
-            |(at, mut values)| {
-                let rows = Slice::from(at * CHUNK..at * CHUNK + values.len());
-                values.assign(&asked.x.slice_axis(Axis(0), rows).dot(&self.columns));
-                values += &asked.deviations.slice_axis(Axis(0), rows).dot(&self.tasks);
-                values.scaled_add(self.mean, &asked.mean.slice_axis(Axis(0), rows));
-            },
-        );
+        in_chunks(&mut values, |rows, mut values| {
+            values.assign(&asked.x.slice_axis(Axis(0), rows).dot(&self.columns));
+            values += &asked.deviations.slice_axis(Axis(0), rows).dot(&self.tasks);
+            values.scaled_add(self.mean, &asked.mean.slice_axis(Axis(0), rows));
+        });
         values
     }
 }
@@ -204,8 +201,7 @@ pub(super) struct Wave {
 
 /// Adds such functions to the values at what is asked of. The distances, which take most of the time, are worked out once.
 pub(super) fn add_waves(values: &mut Array1<f64>, asked: &Features, told: &Features, waves: &[Wave]) {
-    values.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(at, mut values)| {
-        let rows = Slice::from(at * CHUNK..at * CHUNK + values.len());
+    in_chunks(values, |rows, mut values| {
         let dots = asked.x.slice_axis(Axis(0), rows).dot(&told.x.t());
         let norms = asked.norms.slice_axis(Axis(0), rows);
         for ((row, own), value) in dots.rows().into_iter().zip(norms).zip(&mut values) {
@@ -215,6 +211,14 @@ pub(super) fn add_waves(values: &mut Array1<f64>, asked: &Features, told: &Featu
                 *value += near.map(|(square, weight)| weight * (wave.scale * square).exp()).sum::<f64>();
             }
         }
+    });
+}
+
+/// Works on some rows at a time, in parallel: `work` is given which they are, and their values.
+fn in_chunks(values: &mut Array1<f64>, work: impl Fn(Slice, ArrayViewMut1<'_, f64>) + Sync) {
+    values.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(at, values)| {
+        let rows = Slice::from(at * CHUNK..at * CHUNK + values.len());
+        work(rows, values);
     });
 }
 
