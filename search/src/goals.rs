@@ -182,7 +182,7 @@ impl Goals {
     }
 
     /// The positions in `open` of up to `k` candidates to recommend, most promising first. With Pareto objectives each next one is
-    /// what adds most to those before it; otherwise the order is that of the expected scores.
+    /// what adds most to those before it.
     pub(crate) fn rank(
         &self,
         open: &[usize],
@@ -190,9 +190,7 @@ impl Goals {
         tried: &[(Architecture, f64)],
         k: usize,
     ) -> Result<Ranking, SearchError> {
-        let counted =
-            if self.objectives.pareto.is_empty() && self.objectives.per.is_none() { &[] } else { tried };
-        let promises = self.promises(open, prediction, counted)?;
+        let promises = self.promises(open, prediction, tried)?;
         let costs = self.view.predict(open)?;
         let able: Vec<usize> =
             (0..open.len()).filter(|at| promises.feasible[*at] >= LEAST_FEASIBLE).collect();

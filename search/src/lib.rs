@@ -29,6 +29,7 @@ mod rank_correlation;
 mod ranking;
 mod recommendation;
 mod recommender;
+mod shortlist;
 mod side_by_side;
 mod space_history;
 mod space_trials;

@@ -2,7 +2,6 @@
 
 use heirloom_kb::{Range, SearchSpace};
 
-use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
@@ -41,10 +40,10 @@ pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<
 pub(crate) fn poor_history(
     history: &SpaceHistory,
     past: &[usize],
-    own: &OwnTrials,
+    own_trials: usize,
     candidates: usize,
 ) -> Option<String> {
-    match (past, own.is_empty()) {
+    match (past, own_trials == 0) {
         ([], true) if has_descriptors(history.space()) => Some(
             "there is no history in this space, only descriptors of its architectures, and these do not say what is good: the \
              order is arbitrary, nothing is known yet"

@@ -9,6 +9,7 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use crate::model_shelf::ModelShelf;
+use crate::space_history::SpaceHistory;
 use crate::spaces::any_network;
 use crate::{SearchError, spaces};
 
@@ -43,6 +44,13 @@ impl Pool {
             None => views_or_kept(&architectures, table, models, shelf)?,
         };
         Ok(Pool { shown: architectures.clone(), architectures, views })
+    }
+
+    /// The same with more canonical architectures at its end.
+    pub(crate) fn and(&self, more: &[Architecture], history: &SpaceHistory) -> Result<Self, SearchError> {
+        let views = self.views.joined(&history.views(more)?);
+        let both = |a: &[Architecture]| a.iter().chain(more).cloned().collect();
+        Ok(Pool { architectures: both(&self.architectures), shown: both(&self.shown), views })
     }
 
     /// Views of other candidates, taken from this pool's, which are by the models `before`, where architecture and model are

@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use heirloom_kb::Architecture;
-use heirloom_predictor::{Prediction, percentile};
+use heirloom_predictor::percentile;
 
 use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::goals::GoalTarget;
-use crate::pool::Pool;
 use crate::prices::Prices;
 use crate::recommendation::FrontPoint;
+use crate::shortlist::Shortlist;
 
 /// Candidates in the order of recommendation.
 pub(crate) struct Ranking {
@@ -23,9 +23,9 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
-    /// The order where the score alone counts: `first`, positions in the pool that were chosen together, then the open candidates
-    /// of the highest mean.
-    pub(crate) fn by_score(first: &[usize], open: &[usize], prediction: &Prediction, k: usize) -> Self {
+    /// The order where the score alone counts: what was picked to be tried first, then the open candidates of the highest mean.
+    pub(crate) fn by_score(list: &Shortlist, k: usize) -> Self {
+        let Shortlist { open, prediction, first, .. } = list;
         let places: HashMap<usize, usize> =
             open.iter().enumerate().map(|(at, position)| (*position, at)).collect();
         let mut order: Vec<usize> =
@@ -54,11 +54,10 @@ impl Ranking {
         &self,
         book: &CostBook,
         target: &GoalTarget,
-        pool: &Pool,
-        open: &[usize],
-        prediction: &Prediction,
+        list: &Shortlist,
     ) -> Result<Option<Vec<FrontPoint>>, SearchError> {
         let Some(front) = &self.front else { return Ok(None) };
+        let Shortlist { pool, open, prediction, .. } = list;
         let architectures: Vec<Architecture> =
             front.iter().map(|at| pool.architectures[open[*at]].clone()).collect();
         let prices = Prices::of(book, target, &architectures)?;

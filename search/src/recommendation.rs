@@ -30,14 +30,16 @@ pub struct RecommendationRequest {
     pub objectives: Objectives,
 }
 
-/// An answer: architectures, best first, and what the answer rests on.
+/// An answer: architectures in the order to try them in, and what the answer rests on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommendation {
     /// The task; `(new)` for one that the base does not know.
     pub task: Name,
     /// The space.
     pub space: Name,
-    /// The architectures, best first.
+    /// The architectures in the order to try them in. Where the score alone counts, the first 16 are those that a study of the same
+    /// seed would try next, one after another, each believing of those before it what is expected of them; further ones follow
+    /// by expected score.
     pub ranked: Vec<RankedArchitecture>,
     /// The past tasks and their share in the answer, largest first.
     pub history: Vec<TaskShare>,
@@ -96,7 +98,7 @@ pub struct RankedArchitecture {
     pub feasible_frac: Option<f64>,
     /// Past trials that this rests on: of the same architecture, or else of the most similar ones.
     pub evidence: Vec<TrialId>,
-    /// Where the evidence comes from, in plain words.
+    /// Why it is to be tried, where it was chosen as a study would, and where the evidence comes from; in plain words.
     pub why: String,
 }
 

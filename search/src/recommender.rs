@@ -1,29 +1,25 @@
 //! `Recommender`: which architectures a task should try.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Task};
-use heirloom_predictor::{Prediction, Seen, TransferModel, Views, percentile, task_shares};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_xoshiro::Xoshiro256PlusPlus;
+use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Task};
+use heirloom_predictor::{Prediction, Views, task_shares};
 
 use crate::SearchError;
 use crate::cost_book::CostBook;
-use crate::evidence::evidence;
 use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
 use crate::own_trials::OwnTrials;
-use crate::pool::Pool;
-use crate::prices::Prices;
 use crate::ranking::Ranking;
-use crate::recommendation::{RankedArchitecture, Recommendation, RecommendationRequest, TaskShare};
+use crate::recommendation::{Recommendation, RecommendationRequest, TaskShare};
+use crate::shortlist::Shortlist;
 use crate::space_history::{SpaceHistory, find_space};
 use crate::space_trials::space_trials;
 use crate::spaces::any_network::is_any_network;
+use crate::strategies::{Belief, SurrogateStrategy};
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
@@ -139,7 +135,7 @@ impl Recommender {
     /// The answer that the past tasks, columns of a history, give.
     fn rank_over(
         &self,
-        history: &SpaceHistory,
+        history: &Arc<SpaceHistory>,
         past: Vec<usize>,
         task: &Task,
         request: &RecommendationRequest,
@@ -148,45 +144,65 @@ impl Recommender {
         let pool = history.pool_of(request.candidates.as_deref())?;
         let past = telling(history, past, &mut notes);
         let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
-        let excluded = history.canonical(&request.exclude)?;
-        let open = open_candidates(history, &pool, own.architectures().iter().chain(&excluded), request.seed);
+        let (own_trials, own_scores) = (own.len(), own.telling().1);
+        let own_column = history.column(&task.id).filter(|_| own_trials > 0);
+        let (space, seed) = (Arc::clone(history), request.seed);
+        let mut strategy = SurrogateStrategy::new(space, task, past.clone(), Arc::clone(&pool), own, seed)?;
+        strategy.leave_out(&history.canonical(&request.exclude)?);
+        let open = strategy.open().to_vec();
         if open.is_empty() {
             return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
         }
-        notes.extend(poor_history(history, &past, &own, open.len()));
+        notes.extend(poor_history(history, &past, own_trials, open.len()));
         notes.extend(few_candidates(open.len(), request.k));
-        let views = pool.views.tasks(&past);
-        let belief = believe(history, task, &past, &own, &views, &mut notes)?;
-        let mut prediction = belief.expected.select(&open);
+        notes.extend(poor_trials(&own_scores));
+        let Belief { expected, scored, trust, reversed, .. } = strategy.belief()?;
+        notes.extend(trust.and_then(|trust| doubt(trust, reversed)));
+        let picks = if picks_together(history, request, own_trials) {
+            strategy.picks(request.k.min(TOGETHER))?
+        } else {
+            Vec::new()
+        };
+        let mut prediction = expected.select(&open);
         if is_any_network(history.space()) {
             centre(&mut prediction);
         }
-        let own_column = history.column(&task.id).filter(|_| !own.is_empty());
+        let candidates = open.len();
+        let shares = shares(history, &past, &expected, &pool.views.tasks(&past));
+        let list = Shortlist::new(history, pool, open, prediction, picks)?;
         let books = self.books(history.space())?;
         let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
         let ranking = if request.objectives.is_score_alone() {
-            let first = belief.first_picks(&open, request);
-            Ranking::by_score(&first, &open, &prediction, request.k)
+            Ranking::by_score(&list, request.k)
         } else {
-            let goals = Goals::new(Arc::clone(book), &request.objectives, target.clone(), &pool)?;
+            let goals = Goals::new(Arc::clone(book), &request.objectives, target.clone(), &list.pool)?;
             notes.extend(goals.notes());
-            goals.rank(&open, &prediction, &belief.scored, request.k)?
+            goals.rank(&list.open, &list.prediction, &scored, request.k)?
         };
         notes.extend(ranking.notes());
-        let ranked = rank(history, &past, own_column, &pool, &open, &prediction, &ranking);
         Ok(Recommendation {
             space: request.space.clone(),
-            ranked: priced(ranked, &ranking, book, &target, &pool, &open)?,
-            front: ranking.front(book, &target, &pool, &open, &prediction)?,
-            history: shares(history, &past, &belief.expected, &views),
-            candidates: open.len(),
-            own_trials: own.len(),
-            trust: belief.trust,
+            ranked: list.ranked(history, &past, own_column, &ranking, (book, &target))?,
+            front: ranking.front(book, &target, &list)?,
+            history: shares,
+            candidates,
+            own_trials,
+            trust,
             fidelity: books.advice(task, &request.exclude_tasks),
             notes,
             task: task.id.clone(),
         })
     }
+}
+
+/// Architectures that are chosen to be tried one after another, as a study does; beyond them, candidates follow by what is expected
+/// of each.
+const TOGETHER: usize = 16;
+
+/// Whether the first architectures are chosen as a study chooses them. Where more than the score counts, the goals rank. A task's
+/// trials in other spaces have no place on the scale of this one, so that nothing is known of an improvement over them.
+fn picks_together(history: &SpaceHistory, request: &RecommendationRequest, own_trials: usize) -> bool {
+    request.objectives.is_score_alone() && !(is_any_network(history.space()) && own_trials > 0)
 }
 
 impl Books {
@@ -195,116 +211,6 @@ impl Books {
         let exclude: Vec<Name> = exclude.iter().chain([&task.id]).cloned().collect();
         self.curves.advice(&task.metric, &exclude)
     }
-}
-
-/// What is expected of the pool.
-struct Belief {
-    model: TransferModel,
-    seen: Seen,
-    expected: Prediction,
-    /// The task's own trials that count, with their normalised scores.
-    scored: Vec<(Architecture, f64)>,
-    has_trials: bool,
-    /// In the history, where there are both own trials and past tasks.
-    trust: Option<f64>,
-}
-
-/// What the past tasks and the task's own trials let expect; `views` are the pool's, by the past tasks.
-fn believe(
-    history: &SpaceHistory,
-    task: &Task,
-    past: &[usize],
-    own: &OwnTrials,
-    views: &Views,
-    notes: &mut Vec<String>,
-) -> Result<Belief, SearchError> {
-    let model = history.transfer(task, past);
-    let seen = model.see(views);
-    if own.is_empty() {
-        let expected = model.prior(&seen);
-        return Ok(Belief { model, seen, expected, scored: Vec::new(), has_trials: false, trust: None });
-    }
-    let (telling, scores) = own.telling();
-    let tried = history.views(own.architectures())?.tasks(past).select(&telling);
-    let posterior = model.condition(&seen, &tried, &scores, &views.select(&[]))?;
-    let trust = (!past.is_empty()).then(|| posterior.trust());
-    notes.extend(poor_trials(&scores));
-    notes.extend(trust.and_then(|trust| doubt(trust, posterior.reversed())));
-    let (expected, scored) = (posterior.expect(&seen), own.scored(&telling, &posterior.scores()));
-    Ok(Belief { model, seen, expected, scored, has_trials: true, trust })
-}
-
-impl Belief {
-    /// Positions in the pool of the first picks, chosen together; none once the task has trials.
-    fn first_picks(&self, open: &[usize], request: &RecommendationRequest) -> Vec<usize> {
-        if self.has_trials {
-            return Vec::new();
-        }
-        self.model.portfolio(&self.seen, open, request.seed).picks(&[], request.k.min(PORTFOLIO))
-    }
-}
-
-/// Positions in the pool that are not spent, in an order that the seed fixes.
-fn open_candidates<'a>(
-    history: &SpaceHistory,
-    pool: &Pool,
-    spent: impl Iterator<Item = &'a Architecture>,
-    seed: u64,
-) -> Vec<usize> {
-    let encoder = history.table().encoder();
-    let spent: HashSet<Vec<u64>> = spent.map(|architecture| encoder.key(architecture)).collect();
-    let is_open = |at: &usize| spent.is_empty() || !spent.contains(&encoder.key(&pool.architectures[*at]));
-    let mut open: Vec<usize> = (0..pool.architectures.len()).filter(is_open).collect();
-    open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
-    open
-}
-
-/// First picks that are chosen together; beyond them, candidates follow by what is expected of each.
-const PORTFOLIO: usize = 16;
-
-/// The open candidates in the order of the ranking, each with its evidence.
-fn rank(
-    history: &SpaceHistory,
-    past: &[usize],
-    own: Option<usize>,
-    pool: &Pool,
-    open: &[usize],
-    prediction: &Prediction,
-    ranking: &Ranking,
-) -> Vec<RankedArchitecture> {
-    let ranked = ranking.order.iter().map(|&at| {
-        let architecture = &pool.architectures[open[at]];
-        let evidence = evidence(history, past, own, architecture, pool.views.x.row(open[at]));
-        RankedArchitecture {
-            architecture: pool.shown[open[at]].clone(),
-            mean: prediction.mean[at],
-            std: prediction.std[at],
-            beats_frac: percentile(prediction.mean[at]),
-            expected_costs: BTreeMap::new(),
-            cost_std: BTreeMap::new(),
-            feasible_frac: ranking.feasible.as_ref().map(|feasible| feasible[at]),
-            evidence: evidence.trials,
-            why: evidence.why,
-        }
-    });
-    ranked.collect()
-}
-
-/// With what they are expected to cost.
-fn priced(
-    mut ranked: Vec<RankedArchitecture>,
-    ranking: &Ranking,
-    book: &CostBook,
-    target: &GoalTarget,
-    pool: &Pool,
-    open: &[usize],
-) -> Result<Vec<RankedArchitecture>, SearchError> {
-    let architectures: Vec<Architecture> =
-        ranking.order.iter().map(|at| pool.architectures[open[*at]].clone()).collect();
-    for (ranked, prices) in ranked.iter_mut().zip(Prices::of(book, target, &architectures)?) {
-        (ranked.expected_costs, ranked.cost_std) = (prices.expected, prices.std);
-    }
-    Ok(ranked)
 }
 
 fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, views: &Views) -> Vec<TaskShare> {

@@ -95,6 +95,30 @@ async fn a_recommendation_cites_trials_that_can_be_looked_up() {
 }
 
 #[tokio::test]
+async fn a_recommendation_begins_with_what_a_study_would_try_next() {
+    let (app, _) = server().await;
+    for told in 0..4 {
+        let ask = json!({"task": "new", "space": "toy/1", "k": 3, "seed": 5});
+        let (_, answer) = post(&app, "/v1/recommendations", ask).await;
+        assert_eq!(answer["own_trials"], told);
+        let (_, created) =
+            post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1", "seed": 5})).await;
+        let path = format!("/v1/studies/{}/ask", created["id"].as_str().unwrap());
+        let (_, asked) = post(&app, &path, json!({"n": 3})).await;
+        for (ranked, asked) in answer["ranked"].as_array().unwrap().iter().zip(asked.as_array().unwrap()) {
+            assert_eq!(ranked["architecture"], asked["architecture"], "after {told}");
+            let (why, reason) = (ranked["why"].as_str().unwrap(), asked["why"].as_str().unwrap());
+            assert!(why.starts_with(reason), "{why}: {reason}");
+        }
+        let first = &answer["ranked"][0]["architecture"];
+        let number = |name: &str| u32::try_from(first[name].as_u64().unwrap()).unwrap();
+        let (op, depth, width) = (first["op"].as_str().unwrap(), number("depth"), number("width"));
+        let trial = histories::trial("new", op, depth, width, histories::quality(op, depth, width));
+        assert_eq!(call(&app, "POST", "/v1/import", trial).await.0, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn a_study_asks_is_told_and_goes_on_after_a_restart() {
     let (app, store) = server().await;
     let setup = json!({"task": "b", "space": "toy/1", "seed": 3, "history": {"exclude_tasks": ["b"]}});

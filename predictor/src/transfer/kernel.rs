@@ -80,6 +80,11 @@ impl Parts {
         Parts { mean: column.dot(&row), tasks: a.deviations.dot(&b.deviations.t()), linear, squares }
     }
 
+    /// How alike encodings are, from 0 to 1, `(n, m)`.
+    pub(super) fn likeness(&self, length: f64) -> Array2<f64> {
+        self.squares.mapv(|square| (-0.5 * square / (length * length)).exp())
+    }
+
     pub(super) fn covariance(&self, kernel: &Kernel) -> Array2<f64> {
         let scale = -0.5 / (kernel.length * kernel.length);
         let mut k = self.squares.mapv(|square| kernel.own * (scale * square).exp());

@@ -8,6 +8,7 @@ mod field;
 mod kernel;
 mod opinion;
 mod past_tasks;
+mod plateau;
 mod portfolio;
 mod posterior;
 mod reading;
@@ -194,8 +195,7 @@ impl TransferModel {
         let told = Told { features: &features, scores };
         let unit = self.unit.unwrap_or_else(|| unit_of(scores, &features, self.slope(), &self.shape));
         let read = self.readings(seen, &told, unit)?;
-        let best = scores.iter().flatten().copied().reduce(f64::max);
-        Posterior::new(read, &pending, best, self.shape.clone())
+        Posterior::new(read, &pending, scores, self.shape.clone(), self.length)
     }
 
     fn slope(&self) -> f64 {

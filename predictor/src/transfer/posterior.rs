@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::features::Features;
 use super::kernel::Parts;
+use super::plateau::Plateau;
 use super::reading::{Broad, Reading, Wave, add_waves};
 use super::score_shape::ScoreShape;
 use crate::{PredictError, Prediction};
@@ -24,6 +25,10 @@ pub struct Posterior {
     /// The best raw score so far.
     pub(super) best: Option<f64>,
     pub(super) shape: ScoreShape,
+    /// Where trials have scored what the best did.
+    plateau: Plateau,
+    /// The usual length of what is particular to a task.
+    length: f64,
 }
 
 impl Posterior {
@@ -31,8 +36,9 @@ impl Posterior {
     pub(super) fn new(
         read: Vec<(f64, Reading)>,
         pending: &Features,
-        best: Option<f64>,
+        scores: &[Option<f64>],
         shape: ScoreShape,
+        length: f64,
     ) -> Result<Self, PredictError> {
         let logs: Vec<f64> = read.iter().map(|(prior, reading)| prior.ln() + reading.log_evidence).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -43,7 +49,8 @@ impl Posterior {
         let mut readings = readings.collect::<Result<Vec<_>, PredictError>>()?;
         let total: f64 = readings.iter().map(|(belief, _)| belief).sum();
         readings.iter_mut().for_each(|(belief, _)| *belief /= total);
-        Ok(Posterior { beliefs, readings, best, shape })
+        let best = scores.iter().flatten().copied().reduce(f64::max);
+        Ok(Posterior { beliefs, readings, best, shape, plateau: Plateau::of(scores), length })
     }
 
     /// The probability that the past tasks say something about this one, and the right way round.
@@ -131,6 +138,9 @@ impl Posterior {
                 .map(gain)
                 .collect();
             gains.iter_mut().zip(new).for_each(|(sum, new)| *sum += share * new);
+        }
+        if let Some(escapes) = self.plateau.escapes(&parts, self.length) {
+            gains.iter_mut().zip(&escapes).for_each(|(gain, escape)| *gain *= escape);
         }
         gains
     }

@@ -385,3 +385,15 @@ fn an_opinion_shares_the_mean_by_what_it_adds() {
     let (worthless, _) = share(other, 0.0);
     assert_eq!(worthless, 0.0);
 }
+
+#[test]
+fn on_a_plateau_its_like_promises_less_though_the_past_thinks_well_of_it() {
+    let history = history(&[true, true, true]);
+    let gains = |scores: [f64; 3]| {
+        let (seen, posterior) = history.learn(&[9, 8, 7], &scores.map(Some));
+        posterior.gains(&seen)
+    };
+    let (equal, nearly) = (gains([0.78, 0.78, 0.78]), gains([0.78, 0.78 + 1e-9, 0.78 - 1e-9]));
+    assert!(equal[6] < 0.6 * nearly[6] && nearly[6] > 0.0, "{equal:?} {nearly:?}");
+    assert!(equal[0] > 0.9 * nearly[0], "{equal:?} {nearly:?}");
+}

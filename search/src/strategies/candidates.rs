@@ -12,6 +12,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::exhausted;
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
+use crate::space_history::SpaceHistory;
 use crate::{SearchError, spaces};
 
 /// A pool, and what of it is still to be tried.
@@ -40,6 +41,14 @@ impl Candidates {
         let mut open: Vec<usize> = (0..spent.len()).filter(|at| !spent[*at]).collect();
         open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
         Candidates { pool, encoder: encoder.clone(), positions, open, spent, outside: None }
+    }
+
+    /// What may be proposed of a history's space: a caller's candidates alone; where the pool is the space's own and a sample,
+    /// the rest of the space too.
+    pub(super) fn of(history: &SpaceHistory, pool: Arc<Pool>, own: &OwnTrials, seed: u64) -> Self {
+        let beyond = Arc::ptr_eq(&pool, history.pool()) && !history.lists_the_space();
+        let candidates = Candidates::new(pool, history.table().encoder(), own, seed);
+        if beyond { candidates.and_beyond(own) } else { candidates }
     }
 
     /// The same, with what the space has beside the pool.

@@ -43,6 +43,7 @@ pub use random::RandomStrategy;
 use ranked::RankedStrategy;
 use reinforce::ReinforceStrategy;
 pub use surrogate::SurrogateStrategy;
+pub(crate) use surrogate::{Belief, Pick};
 
 /// An architecture to try, and what is expected of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -187,38 +188,31 @@ impl StrategyKind {
         seed: u64,
     ) -> Result<Box<dyn Strategy>, SearchError> {
         let past = history.telling(past);
-        // A caller's candidates alone may be proposed; of a space's own, sampled pool, the space is the bound.
-        let beyond = Arc::ptr_eq(&pool, history.pool()) && !history.lists_the_space();
-        let candidates = Candidates::new(pool, history.table().encoder(), &own, seed);
-        let widened = |candidates: Candidates| if beyond { candidates.and_beyond(&own) } else { candidates };
+        let candidates = |pool| Candidates::of(history, pool, &own, seed);
+        let listed = |pool| Candidates::new(pool, history.table().encoder(), &own, seed);
         let ancestors = || {
             Ancestors::new(history, &past, &mut Xoshiro256PlusPlus::seed_from_u64(seed ^ ANCESTORS_STREAM))
         };
         Ok(match self {
-            StrategyKind::Surrogate => Box::new(SurrogateStrategy::new(
-                Arc::clone(history),
-                task,
-                past,
-                widened(candidates),
-                own,
-                seed,
-            )?),
+            StrategyKind::Surrogate => {
+                Box::new(SurrogateStrategy::new(Arc::clone(history), task, past, pool, own, seed)?)
+            }
             StrategyKind::Evolution => {
-                Box::new(EvolutionStrategy::new(widened(candidates), &ancestors(), &own, AnyParameter, seed))
+                Box::new(EvolutionStrategy::new(candidates(pool), &ancestors(), &own, AnyParameter, seed))
             }
             StrategyKind::EvolutionPolicy => {
                 let mutation = MutationPolicy::new(Policy::trained(history, &past));
-                Box::new(EvolutionStrategy::new(widened(candidates), &ancestors(), &own, mutation, seed))
+                Box::new(EvolutionStrategy::new(candidates(pool), &ancestors(), &own, mutation, seed))
             }
             StrategyKind::LocalSearch => {
-                Box::new(LocalSearchStrategy::new(widened(candidates), &ancestors(), &own, seed)?)
+                Box::new(LocalSearchStrategy::new(candidates(pool), &ancestors(), &own, seed)?)
             }
             StrategyKind::Reinforce => {
                 let policy = Policy::trained(history, &past);
-                Box::new(ReinforceStrategy::new(widened(candidates), policy, &own, seed))
+                Box::new(ReinforceStrategy::new(candidates(pool), policy, &own, seed))
             }
-            StrategyKind::Ranked => Box::new(RankedStrategy::new(candidates)),
-            StrategyKind::Random => Box::new(RandomStrategy::new(candidates)),
+            StrategyKind::Ranked => Box::new(RankedStrategy::new(listed(pool))),
+            StrategyKind::Random => Box::new(RandomStrategy::new(listed(pool))),
         })
     }
 }

@@ -1,0 +1,53 @@
+//! `Belief`: what a task's past and its own trials let expect of a pool.
+
+use heirloom_kb::Architecture;
+use heirloom_predictor::Prediction;
+
+use super::{Pick, SurrogateStrategy};
+use crate::SearchError;
+use crate::goals::Goals;
+
+/// What a task's past and its own trials let expect of a pool.
+pub(crate) struct Belief {
+    /// Normalised scores of the pool.
+    pub(crate) expected: Prediction,
+    /// The task's own trials that count and have a score, with their normalised scores.
+    pub(crate) scored: Vec<(Architecture, f64)>,
+    /// Normalised scores that are expected of what is pending.
+    pending: Vec<f64>,
+    /// The probability that the past says something; nothing where there is no past or no trial.
+    pub(crate) trust: Option<f64>,
+    /// The probability that it says the opposite of what holds.
+    pub(crate) reversed: f64,
+}
+
+impl SurrogateStrategy {
+    pub(crate) fn belief(&self) -> Result<Belief, SearchError> {
+        if self.own.is_empty() {
+            let expected = self.model.prior(&self.seen);
+            let pending = self.pending.iter().filter_map(|(_, position)| *position);
+            let pending = pending.map(|position| expected.mean[position]).collect();
+            return Ok(Belief { expected, scored: Vec::new(), pending, trust: None, reversed: 0.0 });
+        }
+        let posterior = self.posterior()?;
+        let (telling, _) = self.own.telling();
+        let mut z = posterior.scores();
+        let pending = z.split_off(telling.len());
+        Ok(Belief {
+            expected: posterior.expect(&self.seen),
+            scored: self.own.scored(&telling, &z),
+            pending,
+            trust: (!self.past.is_empty()).then(|| posterior.trust()),
+            reversed: posterior.reversed(),
+        })
+    }
+
+    /// What promises most where more than the score counts.
+    pub(super) fn aimed(&self, goals: &Goals) -> Result<Pick, SearchError> {
+        let Belief { expected, scored: mut tried, pending, .. } = self.belief()?;
+        tried.extend(self.pending.iter().map(|(pending, _)| pending.clone()).zip(pending));
+        let open = self.open();
+        let (at, why) = goals.choose(open, &expected.select(open), &tried)?;
+        Ok(self.pick(open[at], &expected.select(&[open[at]]), why))
+    }
+}

@@ -1,0 +1,78 @@
+//! First picks: what to try while trials are too few to say where to look.
+
+use heirloom_predictor::{Acquisition, Posterior};
+
+use super::{Pick, SurrogateStrategy};
+use crate::SearchError;
+
+/// Trials that tell something. One alone does not: a task's median and unit are not known before, so its score has no place on
+/// the normalised scale, and an improvement over it would be one over what was expected of it. The second pick is therefore the
+/// portfolio's too.
+const TELLING: usize = 2;
+
+/// First picks that are spread over the pool where there is no past, or none that holds: before that, the largest expected
+/// improvement is that of the largest variance, at the edges of the space.
+const SPREAD: usize = 4;
+
+impl SurrogateStrategy {
+    /// Whether trials are too few to say where to look: fewer than [`TELLING`] after a past, up to [`SPREAD`] without one.
+    pub(super) fn is_starting(&self) -> bool {
+        self.own.len() < TELLING || self.knows_nothing() && self.own.len() + self.pending.len() < SPREAD
+    }
+
+    /// Whether there is neither a past nor an opinion to go by.
+    fn knows_nothing(&self) -> bool {
+        self.past.is_empty() && self.opinion.is_none()
+    }
+
+    /// The next of the portfolio; past its end, what is expected to score best.
+    pub(super) fn first_pick(&mut self) -> Pick {
+        let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
+        let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
+        let tried = self.own.architectures().iter().filter_map(|own| self.candidates.position(own));
+        let chosen: Vec<usize> =
+            self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
+        let prior = model.prior(seen);
+        if let Some(position) = self.first.iter().copied().find(|first| !chosen.contains(first)) {
+            let expected = prior.select(&[position]);
+            return self.pick(position, &expected, "its like does well in other spaces".to_owned());
+        }
+        let pick = portfolio.picks(&chosen, 1).first().copied();
+        let why = match (pick, chosen.len()) {
+            (Some(_), 0) if self.knows_nothing() => {
+                "the most central candidate; there is no past to go by".to_owned()
+            }
+            (Some(_), n) if self.knows_nothing() => {
+                format!("least is told of its like by the {n} picked before")
+            }
+            (Some(_), 0) => format!("the surest good start by {}", self.sources()),
+            (Some(_), n) => format!("adds most to the {n} proposed before, by {}", self.sources()),
+            (None, _) => "highest expected score of the candidates left".to_owned(),
+        };
+        let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
+        let position = pick.or_else(best).expect("the caller saw that candidates are open");
+        self.pick(position, &prior.select(&[position]), why)
+    }
+
+    /// What there is to go by before trials.
+    pub(super) fn sources(&self) -> String {
+        match &self.opinion {
+            Some(opinion) if self.past.is_empty() => format!("the scores by {}", opinion.by()),
+            Some(opinion) => format!("the past and the scores by {}", opinion.by()),
+            None => "the past".to_owned(),
+        }
+    }
+
+    /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
+    /// the wrong way round.
+    pub(super) fn spread_pick(&self, posterior: &Posterior) -> Result<Option<usize>, SearchError> {
+        let few = self.own.len() + self.pending.len() < SPREAD;
+        let by_gain = self.acquisition == Acquisition::ExpectedImprovement;
+        if !few || !by_gain || posterior.trust().max(posterior.reversed()) >= 0.5 {
+            return Ok(None);
+        }
+        let tried = self.own_views.joined(&self.views_of(&self.pending_architectures())?);
+        let spread = self.model.spread(&self.seen, &tried, self.candidates.open(), self.seed);
+        Ok(spread.picks(&[], 1).first().copied())
+    }
+}

@@ -1,0 +1,99 @@
+//! Improvement: what to try once trials say where to look.
+
+use std::collections::HashSet;
+
+use heirloom_kb::Architecture;
+use heirloom_predictor::{Acquisition, Posterior};
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{Pick, SurrogateStrategy};
+use crate::SearchError;
+use crate::maximiser::{LocalSearch, maximise};
+
+/// Keeps drawn functions apart.
+const DRAW_STREAM: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Starting points of a local search, of the pool and of the trials each.
+const STARTS: usize = 6;
+
+impl SurrogateStrategy {
+    /// What the acquisition is for most, usually the largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
+    /// beyond it.
+    pub(super) fn improve(&self) -> Result<Pick, SearchError> {
+        let posterior = self.posterior()?;
+        if let Some(position) = self.spread_pick(&posterior)? {
+            let expected = posterior.expect(&self.seen.select(&[position]));
+            let (trust, past) = (100.0 * posterior.trust(), self.sources());
+            let why = format!("least is told of its like by what was tried; {trust:.0} % trust in {past}");
+            return Ok(self.pick(position, &expected, why));
+        }
+        let draw = self.draw_seed();
+        let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
+        let (trust, reversed) = (posterior.trust(), posterior.reversed());
+        let past = if reversed > trust {
+            format!("{:.0} % that what was known before is the wrong way round", 100.0 * reversed)
+        } else {
+            format!("{:.0} % trust in {}", 100.0 * trust, self.sources())
+        };
+        let why = |worth: f64| format!("{}; {past}", self.reason(worth));
+        let (position, gain) = ranked[0];
+        if !self.candidates.is_closed()
+            && let Some((canonical, gain)) =
+                self.beyond(&posterior, &ranked)?.filter(|(_, found)| *found > gain)
+        {
+            let seen = self.seen.also(&self.views_of(std::slice::from_ref(&canonical))?);
+            let expected = posterior.expect(&seen);
+            let (mean, std) = (expected.mean[0], expected.std[0]);
+            return Ok(Pick { canonical, position: None, mean, std, why: why(gain) });
+        }
+        let expected = posterior.expect(&self.seen.select(&[position]));
+        Ok(self.pick(position, &expected, why(gain)))
+    }
+
+    /// The best that local search finds outside the pool, from the best inside it and the best tried.
+    fn beyond(
+        &self,
+        posterior: &Posterior,
+        ranked: &[(usize, f64)],
+    ) -> Result<Option<(Architecture, f64)>, SearchError> {
+        let encoder = self.candidates.encoder();
+        let pool = self.candidates.pool();
+        let mut starts: Vec<Architecture> =
+            ranked.iter().take(STARTS).map(|(at, _)| pool.architectures[*at].clone()).collect();
+        let tried = self.own.best_last();
+        starts.extend(tried.iter().rev().take(STARTS).map(|(architecture, _)| architecture.clone()));
+        let pending = self.pending.iter().map(|(architecture, _)| architecture);
+        let taken: HashSet<Vec<u64>> =
+            self.own.architectures().iter().chain(pending).map(|taken| encoder.key(taken)).collect();
+        let draw = self.draw_seed();
+        let mut score = |architectures: &[Architecture]| {
+            let seen = self.seen.also(&self.views_of(architectures)?);
+            Ok(posterior.worth(&seen, self.acquisition, draw))
+        };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ self.own.len() as u64);
+        let effort = LocalSearch { climbs: 2 * STARTS, rounds: 8, neighbours: 32, step: 0.1, wanted: 1 };
+        let found = maximise(encoder.space(), &starts, &taken, encoder, &mut score, effort, &mut rng)?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Another for each trial, told or under way, so that a batch is of different functions.
+    fn draw_seed(&self) -> u64 {
+        let n = (self.own.len() + self.pending.len()) as u64;
+        self.seed ^ n.wrapping_mul(DRAW_STREAM)
+    }
+
+    fn reason(&self, worth: f64) -> String {
+        match self.acquisition {
+            Acquisition::ExpectedImprovement => {
+                format!("highest expected improvement: {worth:.4} in the metric")
+            }
+            Acquisition::UpperConfidenceBound { beta } => {
+                format!("highest mean plus {beta} deviations: {worth:.3} normalised")
+            }
+            Acquisition::Thompson => {
+                format!("best of a function drawn from what is believed: {worth:.3} normalised")
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Expected improvement under the transfer model.
+
+mod belief;
+mod first_picks;
+mod improvement;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use heirloom_kb::{Architecture, Name, Task};
+use heirloom_predictor::{Acquisition, Portfolio, Posterior, Prediction, Seen, TransferModel, Views};
+
+use super::candidates::Candidates;
+use super::{Proposal, Strategy, exhausted};
+use crate::SearchError;
+use crate::goals::Goals;
+use crate::own_trials::OwnTrials;
+use crate::pool::Pool;
+use crate::prior_scores::Opinion;
+use crate::space_history::SpaceHistory;
+use crate::spaces;
+pub(crate) use belief::Belief;
+
+/// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for.
+/// While next to nothing has been told, the proposals are a portfolio: chosen together to have the best of them do well whichever past
+/// task the new one is like. What is proposed and not yet told counts as having scored what was expected of it (the "kriging believer"), so that a
+/// batch spreads.
+///
+/// *Source*: Ginsbourger, Le Riche, Carraro, "Kriging is well-suited to parallelize optimization", 2010, section 3.2.
+pub struct SurrogateStrategy {
+    history: Arc<SpaceHistory>,
+    past: Vec<usize>,
+    model: TransferModel,
+    candidates: Candidates,
+    /// The pool as the model sees it.
+    seen: Seen,
+    own: OwnTrials,
+    /// Own trials as the past tasks see them.
+    own_views: Views,
+    /// Proposed and not yet told: canonical form, and position where it is in the pool.
+    pending: Vec<(Architecture, Option<usize>)>,
+    /// What is known before any trial: the last of the past tasks for the model.
+    opinion: Option<Opinion>,
+    /// Positions to try first, see [`Strategy::start_with`].
+    first: Vec<usize>,
+    /// Made when first picks are asked for.
+    portfolio: Option<Portfolio>,
+    /// What counts beside the score.
+    goals: Option<Goals>,
+    acquisition: Acquisition,
+    seed: u64,
+}
+
+impl SurrogateStrategy {
+    /// A strategy over a pool, for a task whose past tasks are the columns `past`, and which has tried `own`.
+    pub(crate) fn new(
+        history: Arc<SpaceHistory>,
+        task: &Task,
+        past: Vec<usize>,
+        pool: Arc<Pool>,
+        own: OwnTrials,
+        seed: u64,
+    ) -> Result<Self, SearchError> {
+        let candidates = Candidates::of(&history, pool, &own, seed);
+        let model = history.transfer(task, &past);
+        let views = candidates.pool().views.tasks(&past);
+        Ok(SurrogateStrategy {
+            seen: model.see(&views),
+            own_views: history.views(own.architectures())?.tasks(&past),
+            model,
+            candidates,
+            own,
+            pending: Vec::new(),
+            opinion: None,
+            first: Vec::new(),
+            portfolio: None,
+            goals: None,
+            acquisition: Acquisition::default(),
+            history,
+            past,
+            seed,
+        })
+    }
+
+    /// Takes canonical architectures out that are not to be proposed.
+    pub(crate) fn leave_out(&mut self, excluded: &[Architecture]) {
+        for canonical in excluded {
+            self.candidates.take(canonical);
+        }
+    }
+
+    /// Positions in the pool of what may be proposed, in an order that the seed fixes.
+    pub(crate) fn open(&self) -> &[usize] {
+        self.candidates.open()
+    }
+
+    /// Up to `n` picks, one after another, which become pending; fewer when the pool runs out.
+    pub(crate) fn picks(&mut self, n: usize) -> Result<Vec<Pick>, SearchError> {
+        (0..n.min(self.open().len())).map(|_| self.next_pick()).collect()
+    }
+
+    fn next_pick(&mut self) -> Result<Pick, SearchError> {
+        let pick = match &self.goals {
+            Some(goals) => self.aimed(goals)?,
+            None if self.is_starting() => self.first_pick(),
+            None => self.improve()?,
+        };
+        self.candidates.take(&pick.canonical);
+        self.pending.push((pick.canonical.clone(), pick.position));
+        Ok(pick)
+    }
+
+    /// A pick in the form that it is proposed in.
+    fn proposal(&self, pick: Pick) -> Proposal {
+        let shown = pick.position.map(|position| self.candidates.pool().shown[position].clone());
+        let architecture = shown.unwrap_or(pick.canonical);
+        Proposal { architecture, mean: Some(pick.mean), std: Some(pick.std), why: pick.why }
+    }
+
+    /// A position, and what is expected of it alone.
+    fn pick(&self, position: usize, expected: &Prediction, why: String) -> Pick {
+        let canonical = self.candidates.pool().architectures[position].clone();
+        Pick { canonical, position: Some(position), mean: expected.mean[0], std: expected.std[0], why }
+    }
+
+    fn views_of(&self, architectures: &[Architecture]) -> Result<Views, SearchError> {
+        Ok(self.with_opinion(architectures, self.history.views(architectures)?.tasks(&self.past)))
+    }
+
+    /// Past tasks' views of architectures, and the opinion of them if there is one.
+    fn with_opinion(&self, architectures: &[Architecture], views: Views) -> Views {
+        match &self.opinion {
+            Some(opinion) => {
+                views.and_opinion(opinion.expects(architectures, self.candidates.encoder()).view())
+            }
+            None => views,
+        }
+    }
+
+    fn posterior(&self) -> Result<Posterior, SearchError> {
+        let (telling, scores) = self.own.telling();
+        let pending = self.views_of(&self.pending_architectures())?;
+        let own = self.own_views.select(&telling);
+        Ok(self.model.condition(&self.seen, &own, &scores, &pending)?)
+    }
+
+    fn pending_architectures(&self) -> Vec<Architecture> {
+        self.pending.iter().map(|(pending, _)| pending.clone()).collect()
+    }
+}
+
+/// What is to be tried next.
+pub(crate) struct Pick {
+    pub(crate) canonical: Architecture,
+    /// Where it is in the pool; nothing for one that was found beyond a sampled pool.
+    pub(crate) position: Option<usize>,
+    /// Expected normalised score.
+    pub(crate) mean: f64,
+    pub(crate) std: f64,
+    /// In plain words.
+    pub(crate) why: String,
+}
+
+/// Refuses an acquisition of no meaning.
+fn fits(acquisition: Acquisition, has_goals: bool) -> Result<(), SearchError> {
+    let reason = match acquisition {
+        Acquisition::UpperConfidenceBound { beta } if !(beta.is_finite() && beta >= 0.0) => {
+            format!("beta is {beta}, it must be a finite number of 0 or more")
+        }
+        Acquisition::UpperConfidenceBound { .. } | Acquisition::Thompson if has_goals => {
+            let name = acquisition.as_str();
+            format!("{name:?} knows the score alone; with constraints or costs leave it out, or take \"ei\"")
+        }
+        _ => return Ok(()),
+    };
+    Err(SearchError::BadAcquisition { reason })
+}
+
+impl Strategy for SurrogateStrategy {
+    fn ask(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
+        let picks = self.picks(n)?;
+        if picks.is_empty() {
+            let pool = self.candidates.pool().architectures.len();
+            return Err(exhausted(self.history.space().id(), pool));
+        }
+        Ok(picks.into_iter().map(|pick| self.proposal(pick)).collect())
+    }
+
+    fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        let canonical = self.candidates.spend_checked(architecture)?;
+        let position = self.candidates.position(&canonical);
+        self.pending.push((canonical, position));
+        Ok(())
+    }
+
+    fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
+        let canonical = self.candidates.spend_architecture(architecture);
+        self.pending.retain(|(pending, _)| *pending != canonical);
+        let view = self.views_of(std::slice::from_ref(&canonical))?;
+        self.own_views = self.own_views.joined(&view);
+        self.own.push(canonical, score);
+        Ok(())
+    }
+
+    fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
+        fits(self.acquisition, true)?;
+        self.goals = Some(goals);
+        Ok(())
+    }
+
+    fn heed(&mut self, opinion: Opinion) -> Result<(), SearchError> {
+        let foretells = opinion.foretells();
+        self.opinion = Some(opinion);
+        let pool = self.candidates.pool();
+        let views = self.with_opinion(&pool.architectures, pool.views.tasks(&self.past));
+        self.own_views = self.with_opinion(self.own.architectures(), self.own_views.clone());
+        self.model = self.model.clone().with_opinion(&views, foretells);
+        self.seen = self.model.see(&views);
+        Ok(())
+    }
+
+    fn start_with(&mut self, first: &[Architecture]) {
+        self.first = first.iter().filter_map(|one| self.candidates.position(one)).collect();
+    }
+
+    fn acquire(&mut self, acquisition: Acquisition) -> Result<(), SearchError> {
+        fits(acquisition, self.goals.is_some())?;
+        self.acquisition = acquisition;
+        Ok(())
+    }
+
+    fn tell_costs(
+        &mut self,
+        architecture: &Architecture,
+        costs: &BTreeMap<Name, f64>,
+    ) -> Result<(), SearchError> {
+        let Some(goals) = &mut self.goals else { return Ok(()) };
+        goals.learn(&spaces::canonical(self.history.space().id(), architecture), costs)
+    }
+}
