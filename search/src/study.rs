@@ -52,8 +52,10 @@ impl Study {
     /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`], [`SearchError::BadPrior`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
+        // Beside set-ups there are lists and options, whose names go on after the study's id.
         let taken: HashSet<String> = store.document_names(DocumentKind::Study)?.into_iter().collect();
-        let id = (taken.len() + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
+        let studies = taken.iter().filter(|name| !name.contains(' ')).count();
+        let id = (studies + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
         let id = id.expect("numbers do not end");
         let study = Study::start(recommender, id.clone(), setup)?;
         let bytes = serde_json::to_vec(&study.setup).expect("a set-up holds only strings, numbers and lists");
@@ -76,10 +78,7 @@ impl Study {
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`].
     pub fn resume(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
-        let document = recommender.store().document(DocumentKind::Study, id)?;
-        let document = document.ok_or_else(|| SearchError::UnknownStudy { study: id.into() })?;
-        let setup: StudySetup = serde_json::from_slice(&document.bytes)
-            .map_err(|source| SearchError::DamagedStudy { study: id.into(), source })?;
+        let setup = StudySetup::kept(&**recommender.store(), id)?;
         let mut study = Study::start(recommender, id.into(), setup)?;
         let query =
             TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };

@@ -1,6 +1,6 @@
 //! `StudySetup`: how a study is set up.
 
-use heirloom_kb::{Architecture, KnowledgeStore, Name};
+use heirloom_kb::{Architecture, DocumentKind, KnowledgeStore, Name};
 use heirloom_predictor::Acquisition;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,17 @@ pub struct StudySetup {
 }
 
 impl StudySetup {
+    /// How a study of the base was set up.
+    ///
+    /// # Errors
+    /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`], and of the store.
+    pub fn kept(store: &dyn KnowledgeStore, study: &str) -> Result<Self, SearchError> {
+        let document = store.document(DocumentKind::Study, study)?;
+        let document = document.ok_or_else(|| SearchError::UnknownStudy { study: study.into() })?;
+        serde_json::from_slice(&document.bytes)
+            .map_err(|source| SearchError::DamagedStudy { study: study.into(), source })
+    }
+
     /// What counts beside the score.
     #[must_use]
     pub fn objectives(&self) -> Objectives {

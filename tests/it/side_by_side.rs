@@ -111,8 +111,8 @@ fn a_killed_study_leaves_no_worker_behind() {
         assert!(killed.elapsed() < Duration::from_secs(10), "workers are left behind");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let again = [&args[..4], &["--resume", "study-1"]].concat();
-    assert_eq!(of(&study(&program, &dir, "chain-cnn/1", &again).output().unwrap()), want);
+    let again = ["--json", "study", "--resume", "study-1"];
+    assert_eq!(of(&program.command(&again).env("HEIRLOOM_DATA", &dir).output().unwrap()), want);
     // It went on from the checkpoints; none stays behind.
     assert_eq!(std::fs::read_dir(program.path("base.weights/under-way")).unwrap().count(), 0);
 }

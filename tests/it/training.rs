@@ -1,6 +1,9 @@
 //! Real training on real data.
 
+use serde_json::json;
+
 use crate::program::{Program, wheels};
+use crate::rest::post;
 use crate::under_way::wait_for_checkpoints;
 
 #[test]
@@ -113,15 +116,53 @@ fn a_killed_study_goes_on_where_it_was() {
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && words.contains(why), "{words}");
     };
-    let wrong = ["study", "--task", "digits", "--space", "mlp/1", "--train", "--resume", "study-1"];
-    let output = broken.command(&wrong).env("HEIRLOOM_DATA", &dir).output().unwrap();
-    refused(output, "study-1 is on task digits in space chain-cnn/1");
-    // Trials of other epochs could not be compared.
-    let other = ["study", "--task", "digits", "--space", "chain-cnn/1", "--train", "--resume", "study-1"];
-    let fewer = [&other[..], &["--top", "3", "--epochs", "2"]].concat();
-    let output = broken.command(&fewer).env("HEIRLOOM_DATA", &dir).output().unwrap();
-    refused(output, "the trials of study-1 have --epochs 6, not 2");
+    // What it was started with need not be said again, and cannot be otherwise: other trials could not be compared.
+    let again = |more: &[&str]| {
+        let args = [&["--json", "study", "--resume", "study-1"], more].concat();
+        broken.command(&args).env("HEIRLOOM_DATA", &dir).output().unwrap()
+    };
+    refused(
+        again(&["--space", "mlp/1"]),
+        "study-1 was started with --space chain-cnn/1 and goes on with that, not with mlp/1",
+    );
+    refused(again(&["--top", "3", "--epochs", "2"]), "study-1 was started with --epochs 6");
+    refused(again(&["--optimizer", "sgd"]), "study-1 was started with --optimizer adamw");
     assert_eq!(broken.trials(), 2);
+    let more = outcome(again(&["--top", "3"]));
+    assert_eq!((&more[..2], more.len()), (&want[..], 3));
+    assert_eq!(more[2].1.as_array().unwrap().len(), 6);
+}
+
+/// Of a study that was set up over REST the base knows task and space; its trials say for how many epochs they were trained.
+#[tokio::test]
+async fn a_study_set_up_over_rest_goes_on_with_the_epochs_of_its_trials() {
+    let Some(dir) = wheels() else { return };
+    let program = Program::new();
+    let run = |args: &[&str]| program.command(args).env("HEIRLOOM_DATA", &dir).output().unwrap();
+    let first = [
+        "study", "--task", "wine", "--space", "mlp/1", "--train", "--top", "1", "--epochs", "2", "--device",
+        "cpu",
+    ];
+    assert!(run(&first).status.success());
+    {
+        let app = heirloom_api::rest::app(heirloom_kb::open(&program.base()).unwrap());
+        let setup = json!({"task": "wine", "space": "mlp/1", "history": {"exclude_tasks": ["wine"]}});
+        let (_, created) = post(&app, "/v1/studies", setup).await;
+        assert_eq!(created["id"], "study-2");
+        let (_, asked) = post(&app, "/v1/studies/study-2/ask", json!({})).await;
+        let architecture = asked[0]["architecture"].clone();
+        let trial = json!({"task": "wine", "space": "mlp/1", "architecture": architecture, "split": "validation",
+            "metric": "accuracy", "score": 0.9, "fidelity": {"epochs": 4}});
+        let (status, told) = post(&app, "/v1/studies/study-2/tell", json!({"trials": [trial]})).await;
+        assert!(status.is_success(), "{told}");
+    }
+    let go_on = ["--json", "study", "--resume", "study-2", "--top", "2", "--device", "cpu", "--epochs"];
+    let other = run(&[&go_on[..], &["3"]].concat());
+    let words = String::from_utf8_lossy(&other.stderr);
+    assert!(words.contains("the trials of study-2 have --epochs 4, not 3"), "{words}");
+    let same = run(&[&go_on[..], &["4"]].concat());
+    let answer: serde_json::Value = serde_json::from_slice(&same.stdout).unwrap();
+    assert_eq!(answer["report"]["trials"][1]["curve"].as_array().unwrap().len(), 4);
 }
 
 /// Shared weights rank cells, some of which are then trained on their own and kept; untrained networks rank them too.

@@ -2,10 +2,11 @@
 
 use clap::builder::PossibleValuesParser;
 use heirloom_search::Acquisition;
+use serde::{Deserialize, Serialize};
 
 use super::output::InputFault;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct AcquisitionArgs {
     /// What makes a candidate worth the next trial, for the strategy surrogate: expected improvement, an upper confidence
     /// bound or a drawn function; unless given, ei.

@@ -7,6 +7,7 @@ use heirloom_kb::{KnowledgeStore, Name, Task};
 use heirloom_search::train::{Budget, EpochReport, Trainer, WorkerPool};
 use heirloom_search::{Proposal, SearchError, Study};
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 
 use super::base::BaseArgs;
@@ -15,7 +16,7 @@ use super::train_worker::{self, WorkerSetup};
 use super::trainer::TrainerArgs;
 
 /// How many trials are trained at once.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct JobArgs {
     /// Train so many architectures side by side, each in a process of its own; the cores are shared out. Up to twice as
     /// many are proposed before their results are known, so a study depends on this number, though not on which process is

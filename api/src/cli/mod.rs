@@ -23,19 +23,22 @@ mod progress;
 mod proxies;
 mod recipe;
 mod recommend;
+mod resumption;
 mod scheduler;
 mod serve;
 mod start;
 mod status;
 mod study;
+mod study_answer;
 mod supernet;
 mod train;
 mod train_worker;
 mod trainer;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use base::BaseArgs;
 
@@ -121,7 +124,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     // Prints usage and leaves with code 2 by itself.
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let given = resumption::given(&matches);
     match cli.color {
         Colour::Auto => {}
         Colour::Always => anstream::ColorChoice::Always.write_global(),
@@ -129,7 +134,7 @@ pub fn main() -> ExitCode {
     }
     start_log(cli.verbose);
     let out = output::Output::new(cli.json);
-    match run(cli, &out) {
+    match run(cli, &given, &out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let (Failure::Input(error) | Failure::Other(error)) = &failure;
@@ -139,7 +144,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
+fn run(cli: Cli, given: &HashSet<String>, out: &output::Output) -> Result<(), Failure> {
     let base = cli.base;
     match cli.verb {
         Verb::Init => init::run(&base, out),
@@ -147,7 +152,7 @@ fn run(cli: Cli, out: &output::Output) -> Result<(), Failure> {
         Verb::Export(args) => export::run(&base, &args, out),
         Verb::ExportNet(args) => export_net::run(&base, &args, out),
         Verb::Recommend(args) => recommend::run(&base, args, out),
-        Verb::Study(args) => study::run(&base, &args, out),
+        Verb::Study(args) => study::run(&base, *args, given, out),
         Verb::Train(args) => train::run(&base, &args, out),
         Verb::Joint(args) => joint::run(&base, &args, out),
         Verb::Supernet(args) => supernet::run(&base, &args, out),

@@ -2,9 +2,10 @@
 
 use heirloom_kb::Name;
 use heirloom_search::{Constraints, Objectives};
+use serde::{Deserialize, Serialize};
 
 /// Constraints and further objectives.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Costs")]
 pub(super) struct ObjectiveArgs {
     /// The most that a cost may be, such as latency_s=0.01; may be given several times.

@@ -7,12 +7,13 @@ use heirloom_datasets::Dataset;
 use heirloom_kb::{Architecture, SearchSpace};
 use heirloom_search::PriorScores;
 use heirloom_search::train::{Proxy, SharingMethod, SharingOptions};
+use serde::{Deserialize, Serialize};
 
 use super::trainer::DataArgs;
 use super::{proxies, supernet};
 
 /// What is known of candidates before any is trained.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Before training")]
 pub(super) struct PriorArgs {
     /// Score all candidates on the task's data before any is trained, and count on that beside the past: by weights that

@@ -2,10 +2,11 @@
 
 use clap::builder::PossibleValuesParser;
 use heirloom_search::fidelity::{SchedulerKind, SchedulerSetup};
+use serde::{Deserialize, Serialize};
 
 use super::output::InputFault;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct SchedulerArgs {
     /// Stop trials early that do badly: asha and hyperband compare them with each other, extrapolation with how past
     /// learning curves went on, one-epoch keeps the best three after the first look.

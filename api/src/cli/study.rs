@@ -1,42 +1,45 @@
 //! `heirloom study`
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
 use heirloom_search::train::TableTrainer;
 use heirloom_search::{
-    HistoryChoice, Objectives, PriorScores, Proposal, Recommender, StrategyKind, Study, StudyReport,
-    StudySetup, find_space, spaces,
+    HistoryChoice, Objectives, PriorScores, Recommender, StrategyKind, Study, StudyReport, StudySetup,
+    find_space, spaces,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::acquisition::AcquisitionArgs;
 use super::base::BaseArgs;
 use super::jobs::{JobArgs, TrialRunner};
 use super::objectives::ObjectiveArgs;
-use super::output::{InputFault, Output, bold, table};
+use super::output::{InputFault, Output};
 use super::prior::PriorArgs;
 use super::progress::{self, bar};
+use super::resumption;
 use super::scheduler::SchedulerArgs;
+use super::study_answer::{Answer, describe};
 use super::trainer::TrainerArgs;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct StudyArgs {
     /// The task to search on. With --train it names the data set: digits, wine, breast_cancer, iris, mnist, …, or the data
     /// that --from gives.
-    #[arg(long)]
-    task: Name,
+    #[arg(long, required_unless_present = "resume")]
+    task: Option<Name>,
     /// The search space.
-    #[arg(long)]
-    space: Name,
-    /// Go on with a study of the base that was broken off, by its id; what it has tried counts. Its seed, candidates, strategy,
-    /// scheduler and objectives are kept; give the options of training as before.
+    #[arg(long, required_unless_present = "resume")]
+    space: Option<Name>,
+    /// Go on with a study of the base that was broken off, or has ended and is to have more trials, by its id; what it has tried
+    /// counts. It goes on with the options that it was started with; --top, --jobs and where the data are may be others.
     #[arg(long, value_name = "STUDY", conflicts_with = "table")]
     resume: Option<String>,
     /// Train the proposals with libtorch.
-    #[arg(long, conflicts_with = "table", required_unless_present = "table")]
+    #[arg(long, conflicts_with = "table", required_unless_present_any = ["table", "resume"])]
     train: bool,
     /// Look the proposals up among the trials that the base has of the task, as if they were new: a benchmark replayed.
     /// Nothing is written to the base.
@@ -71,29 +74,48 @@ pub(super) struct StudyArgs {
     trainer: TrainerArgs,
 }
 
-/// A study and what was expected of its trials.
-#[derive(Serialize)]
-struct Answer {
-    report: StudyReport,
-    proposals: Vec<Proposal>,
-    /// Past tasks that it started from.
-    started_from: Vec<Name>,
-    candidates: usize,
+impl StudyArgs {
+    /// The same about this task and space, if it says none.
+    pub(super) fn about(self, task: Name, space: Name) -> Self {
+        StudyArgs { task: self.task.or(Some(task)), space: self.space.or(Some(space)), ..self }
+    }
+
+    fn task(&self) -> &Name {
+        self.task.as_ref().expect("given, or known of the study that is resumed")
+    }
+
+    fn space(&self) -> &Name {
+        self.space.as_ref().expect("given, or known of the study that is resumed")
+    }
+
+    /// Whether proposals are trained, not looked up.
+    fn trains(&self) -> bool {
+        !self.table
+    }
 }
 
-pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(
+    base: &BaseArgs,
+    args: StudyArgs,
+    given: &HashSet<String>,
+    out: &Output,
+) -> Result<(), Failure> {
     if args.strategy == StrategyKind::Ranked.as_str() && args.resume.is_none() && !args.prior.is_given() {
         let message = "the strategy \"ranked\" needs --rank-by, to know what to go by";
         return Err(InputFault(message.into()).into());
     }
     let store = base.open()?;
-    let space = find_space(&*store, &args.space)?;
-    if args.train {
+    let args = &match args.resume.clone() {
+        Some(study) => resumption::resumed(&*store, &study, args, given)?,
+        None => args,
+    };
+    let space = find_space(&*store, args.space())?;
+    if args.trains() {
         args.trainer.check_space(&space)?;
     }
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
-    let mut runner = if args.train {
-        args.jobs.runner(base, &*store, &args.task, &args.trainer, &epochs)?
+    let mut runner = if args.trains() {
+        args.jobs.runner(base, &*store, args.task(), &args.trainer, &epochs)?
     } else {
         TrialRunner::Here(Box::new(table_trainer(&*store, args)?))
     };
@@ -111,23 +133,24 @@ pub(super) fn run(base: &BaseArgs, args: &StudyArgs, out: &Output) -> Result<(),
 /// The validation trials that the base has of the task in the space.
 fn measured(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<Vec<Trial>> {
     let query = TrialQuery {
-        space: Some(args.space.clone()),
+        space: Some(args.space().clone()),
         split: Some(Split::Validation),
-        ..TrialQuery::task(args.task.clone())
+        ..TrialQuery::task(args.task().clone())
     };
     Ok(store.trials(&query)?.trials)
 }
 
 fn table_trainer(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<TableTrainer> {
-    let space = find_space(store, &args.space)?;
+    let space = find_space(store, args.space())?;
     let trials = measured(store, args)?;
-    let task = store.tasks()?.into_iter().find(|task| task.id == args.task);
+    let task = store.tasks()?.into_iter().find(|task| task.id == *args.task());
     match task.filter(|_| !trials.is_empty()) {
         Some(task) => Ok(TableTrainer::new(task, &space, trials)),
         None => {
             let message = format!(
                 "the base has no validation trials of {:?} in {:?} to look up",
-                args.task, args.space
+                args.task(),
+                args.space()
             );
             Err(InputFault(message).into())
         }
@@ -139,7 +162,7 @@ fn candidates(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<Ve
     if args.table {
         return Ok(measured(store, args)?.into_iter().map(|trial| trial.architecture).collect());
     }
-    Ok(spaces::pool(&find_space(store, &args.space)?, args.candidates, args.seed))
+    Ok(spaces::pool(&find_space(store, args.space())?, args.candidates, args.seed))
 }
 
 fn search(
@@ -150,13 +173,13 @@ fn search(
     let mut exclude_tasks = args.exclude_task.clone();
     if args.table {
         // What is looked up must not be known beforehand.
-        exclude_tasks.push(args.task.clone());
+        exclude_tasks.push(args.task().clone());
     }
     let Objectives { constraints, pareto, per, device } = args.objectives.objectives();
     let candidates = candidates(&**store, args)?;
     let setup = StudySetup {
-        task: args.task.clone(),
-        space: args.space.clone(),
+        task: args.task().clone(),
+        space: args.space().clone(),
         prior: prior(&**store, args, &candidates)?,
         candidates: Some(candidates),
         strategy: StrategyKind::ALL
@@ -176,12 +199,16 @@ fn search(
     let mut study = match &args.resume {
         Some(id) => resumed(&recommender, id, args)?,
         None if args.table => Study::rehearse(&recommender, setup)?,
-        None => Study::create(&recommender, setup)?,
+        None => {
+            let study = Study::create(&recommender, setup)?;
+            resumption::keep(&**store, study.id(), args)?;
+            study
+        }
     };
     // A resumed study has kept its own.
     let candidates = study.setup().candidates.as_ref().map_or(0, Vec::len);
     let done = study.trials().len();
-    let past = study.history().past(&args.task, &args.exclude_task);
+    let past = study.history().past(args.task(), &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
     let left = (args.top as usize).min(candidates).saturating_sub(done);
     // A resumed study trains with its own seed, or it would not find the checkpoints of what was under way.
@@ -199,17 +226,17 @@ fn prior(
     if args.resume.is_some() {
         return Ok(None);
     }
-    let dataset = || args.trainer.dataset(&args.task);
-    args.prior.scores(&args.trainer.data, dataset, &find_space(store, &args.space)?, candidates, args.seed)
+    let dataset = || args.trainer.dataset(args.task());
+    args.prior.scores(&args.trainer.data, dataset, &find_space(store, args.space())?, candidates, args.seed)
 }
 
 /// The study of an id, if it is for this task and space.
 fn resumed(recommender: &Recommender, id: &str, args: &StudyArgs) -> anyhow::Result<Study> {
     let study = Study::resume(recommender, id)?;
     let StudySetup { task, space, .. } = study.setup();
-    if *task != args.task || *space != args.space {
+    if task != args.task() || space != args.space() {
         let message =
-            format!("{id} is on task {task} in space {space}, not on {} in {}", args.task, args.space);
+            format!("{id} is on task {task} in space {space}, not on {} in {}", args.task(), args.space());
         return Err(InputFault(message).into());
     }
     same_fidelity(&study, args)?;
@@ -247,61 +274,4 @@ fn max_epochs(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<u3
     let trials = measured(store, args)?;
     let last = trials.iter().filter_map(|trial| trial.curve.last()).map(|(step, _)| *step as u32).max();
     Ok(last.unwrap_or(0))
-}
-
-/// What early stopping saved.
-fn spent(trials: &[Trial], max_epochs: u32) -> String {
-    let epochs = |trial: &Trial| trial.fidelity.get("epochs").copied().unwrap_or(f64::from(max_epochs));
-    let stopped = trials.iter().filter(|trial| trial.status == Status::Pruned).count();
-    let (spent, full) = (trials.iter().map(epochs).sum::<f64>(), trials.len() * max_epochs as usize);
-    format!("{stopped} of {} trials were stopped early; {spent} of {full} epochs were spent", trials.len())
-}
-
-/// What the last column says of a trial.
-fn outcome(trial: &Trial) -> String {
-    let score = trial.score.map_or("-".into(), |score| format!("{score:.4}"));
-    match trial.status {
-        Status::Complete => score,
-        Status::Failed => "failed".into(),
-        Status::Pruned => {
-            format!("{score} at {}, stopped", trial.fidelity.get("epochs").copied().unwrap_or_default())
-        }
-    }
-}
-
-fn describe(answer: &Answer) -> String {
-    let report = &answer.report;
-    let mut from: Vec<String> = answer.started_from.iter().map(ToString::to_string).collect();
-    from.extend(report.setup.prior.as_ref().map(|prior| format!("scores by {}", prior.by)));
-    let from =
-        if from.is_empty() { "no past task: the first picks are chance".to_owned() } else { from.join(", ") };
-    let head = bold(&format!("{} on {}", report.id, report.setup.task));
-    let mut lines = vec![format!(
-        "{head}: {} candidates ranked, {} tried; started from {from}",
-        answer.candidates,
-        report.curve.len()
-    )];
-    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
-    let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
-    // Of what a resumed study had tried before, the expectations are gone.
-    let before = report.trials.len() - answer.proposals.len();
-    for (at, (point, trial)) in report.curve.iter().zip(&report.trials).enumerate() {
-        let proposal = at.checked_sub(before).and_then(|at| answer.proposals.get(at));
-        let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
-        let expected = match proposal.and_then(|proposal| proposal.mean.zip(proposal.std)) {
-            Some((mean, std)) => format!("{mean:.2} +- {std:.2}"),
-            _ => "-".into(),
-        };
-        rows.add_row([
-            (at + 1).to_string(),
-            trial.architecture.to_string(),
-            expected,
-            outcome(trial),
-            number(point.best),
-            number(point.regret),
-        ]);
-    }
-    lines.push(rows.to_string());
-    lines.extend(report.setup.scheduler.as_ref().map(|setup| spent(&report.trials, setup.max_epochs)));
-    lines.join("\n")
 }

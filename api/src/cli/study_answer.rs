@@ -1,0 +1,74 @@
+//! What `heirloom study` answers.
+
+use heirloom_kb::{Name, Status, Trial};
+use heirloom_search::{Proposal, StudyReport};
+use serde::Serialize;
+
+use super::output::{bold, table};
+
+/// A study and what was expected of its trials.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    pub(super) report: StudyReport,
+    pub(super) proposals: Vec<Proposal>,
+    /// Past tasks that it started from.
+    pub(super) started_from: Vec<Name>,
+    pub(super) candidates: usize,
+}
+
+/// What early stopping saved.
+fn spent(trials: &[Trial], max_epochs: u32) -> String {
+    let epochs = |trial: &Trial| trial.fidelity.get("epochs").copied().unwrap_or(f64::from(max_epochs));
+    let stopped = trials.iter().filter(|trial| trial.status == Status::Pruned).count();
+    let (spent, full) = (trials.iter().map(epochs).sum::<f64>(), trials.len() * max_epochs as usize);
+    format!("{stopped} of {} trials were stopped early; {spent} of {full} epochs were spent", trials.len())
+}
+
+/// What the last column says of a trial.
+fn outcome(trial: &Trial) -> String {
+    let score = trial.score.map_or("-".into(), |score| format!("{score:.4}"));
+    match trial.status {
+        Status::Complete => score,
+        Status::Failed => "failed".into(),
+        Status::Pruned => {
+            format!("{score} at {}, stopped", trial.fidelity.get("epochs").copied().unwrap_or_default())
+        }
+    }
+}
+
+pub(super) fn describe(answer: &Answer) -> String {
+    let report = &answer.report;
+    let mut from: Vec<String> = answer.started_from.iter().map(ToString::to_string).collect();
+    from.extend(report.setup.prior.as_ref().map(|prior| format!("scores by {}", prior.by)));
+    let from =
+        if from.is_empty() { "no past task: the first picks are chance".to_owned() } else { from.join(", ") };
+    let head = bold(&format!("{} on {}", report.id, report.setup.task));
+    let mut lines = vec![format!(
+        "{head}: {} candidates ranked, {} tried; started from {from}",
+        answer.candidates,
+        report.curve.len()
+    )];
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
+    // Of what a resumed study had tried before, the expectations are gone.
+    let before = report.trials.len() - answer.proposals.len();
+    for (at, (point, trial)) in report.curve.iter().zip(&report.trials).enumerate() {
+        let proposal = at.checked_sub(before).and_then(|at| answer.proposals.get(at));
+        let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
+        let expected = match proposal.and_then(|proposal| proposal.mean.zip(proposal.std)) {
+            Some((mean, std)) => format!("{mean:.2} +- {std:.2}"),
+            _ => "-".into(),
+        };
+        rows.add_row([
+            (at + 1).to_string(),
+            trial.architecture.to_string(),
+            expected,
+            outcome(trial),
+            number(point.best),
+            number(point.regret),
+        ]);
+    }
+    lines.push(rows.to_string());
+    lines.extend(report.setup.scheduler.as_ref().map(|setup| spent(&report.trials, setup.max_epochs)));
+    lines.join("\n")
+}
