@@ -41,6 +41,7 @@ fn it_says_where_it_is_from() {
             assert!(trial[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {trial}");
         }
         assert!(trial["seed"].is_u64() && trial["split"] == "validation", "{trial}");
+        assert!(trial["proxies"]["synflow"].is_f64() && trial["proxies"]["params"].is_number(), "{trial}");
         assert!(
             trial["status"] == "failed" || trial["curve"].as_array().is_some_and(|curve| curve.len() >= 5)
         );
