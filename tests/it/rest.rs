@@ -118,6 +118,38 @@ async fn a_recommendation_begins_with_what_a_study_would_try_next() {
     }
 }
 
+/// In a space that cannot be listed, what is best is looked for beyond the pool too, but never among what is excluded.
+#[tokio::test]
+async fn what_is_excluded_is_not_found_again_beyond_a_sampled_pool() {
+    let app = app(Arc::new(MemoryStore::default()));
+    let number = |name: &str| json!({"name": name, "range": {"kind": "int", "lo": 0, "hi": 999}});
+    let mut lines = vec![json!({"type": "space", "id": "wide/1", "params": [number("a"), number("b")]})];
+    for task in ["past", "new"] {
+        lines.push(json!({"type": "task", "id": task, "domain": "tabular", "metric": "accuracy", "goal": "maximize"}));
+        for at in 0..if task == "past" { 40 } else { 6 } {
+            let (a, b) = (at * 37 % 41 * 24, at * 29 % 43 * 23);
+            let score = 1.0 - (f64::from(a - 700) / 1e3).powi(2) - (f64::from(b - 300) / 1e3).powi(2);
+            lines.push(
+                json!({"type": "trial", "task": task, "space": "wide/1", "architecture": {"a": a, "b": b},
+                "split": "validation", "metric": "accuracy", "score": score}),
+            );
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let (status, report) = call(&app, "POST", "/v1/import", lines.join("\n")).await;
+    assert_eq!((status, &report["added"]["trials"]), (StatusCode::OK, &json!(46)), "{report}");
+    let ask = |exclude: Vec<Value>| json!({"task": "new", "space": "wide/1", "k": 4, "exclude": exclude});
+    let picks = |answer: &Value| -> Vec<Value> {
+        answer["ranked"].as_array().unwrap().iter().map(|one| one["architecture"].clone()).collect()
+    };
+    let (status, first) = post(&app, "/v1/recommendations", ask(Vec::new())).await;
+    assert_eq!(status, StatusCode::OK, "{first}");
+    let first = picks(&first);
+    let (_, others) = post(&app, "/v1/recommendations", ask(first.clone())).await;
+    let others = picks(&others);
+    assert!(others.len() == 4 && others.iter().all(|one| !first.contains(one)), "{first:?} {others:?}");
+}
+
 #[tokio::test]
 async fn a_study_asks_is_told_and_goes_on_after_a_restart() {
     let (app, store) = server().await;

@@ -109,6 +109,25 @@ impl Candidates {
         }
     }
 
+    /// Takes canonical architectures out that are not to be proposed.
+    pub(super) fn leave_out(&mut self, excluded: &[Architecture]) {
+        for canonical in excluded {
+            match (self.position(canonical), &mut self.outside) {
+                (Some(position), _) => self.spent[position] = true,
+                (None, Some(outside)) => drop(outside.insert(self.encoder.key(canonical))),
+                (None, None) => {}
+            }
+        }
+        // Once for all of them: a caller may exclude thousands.
+        self.open.retain(|open| !self.spent[*open]);
+    }
+
+    /// The keys of all that has been spent, of the pool and beyond it.
+    pub(super) fn spent_keys(&self) -> HashSet<Vec<u64>> {
+        let pool = self.positions.iter().filter(|(_, position)| self.spent[**position]).map(|(key, _)| key);
+        pool.chain(self.outside.iter().flatten()).cloned().collect()
+    }
+
     /// Takes a canonical architecture out, if it is among the candidates, and gives the form it is proposed in.
     pub(super) fn take(&mut self, canonical: &Architecture) -> Architecture {
         if let Some(position) = self.position(canonical) {

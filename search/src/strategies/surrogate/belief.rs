@@ -22,6 +22,10 @@ pub(crate) struct Belief {
 }
 
 impl SurrogateStrategy {
+    /// What is believed with the trials told so far; what is pending counts as having scored what is expected of it.
+    ///
+    /// # Errors
+    /// Of the model.
     pub(crate) fn belief(&self) -> Result<Belief, SearchError> {
         if self.own.is_empty() {
             let expected = self.model.prior(&self.seen);

@@ -1,7 +1,5 @@
 //! Improvement: what to try once trials say where to look.
 
-use std::collections::HashSet;
-
 use heirloom_kb::Architecture;
 use heirloom_predictor::{Acquisition, Posterior};
 use rand::SeedableRng;
@@ -63,9 +61,7 @@ impl SurrogateStrategy {
             ranked.iter().take(STARTS).map(|(at, _)| pool.architectures[*at].clone()).collect();
         let tried = self.own.best_last();
         starts.extend(tried.iter().rev().take(STARTS).map(|(architecture, _)| architecture.clone()));
-        let pending = self.pending.iter().map(|(architecture, _)| architecture);
-        let taken: HashSet<Vec<u64>> =
-            self.own.architectures().iter().chain(pending).map(|taken| encoder.key(taken)).collect();
+        let taken = self.candidates.spent_keys();
         let draw = self.draw_seed();
         let mut score = |architectures: &[Architecture]| {
             let seen = self.seen.also(&self.views_of(architectures)?);

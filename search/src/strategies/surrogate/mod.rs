@@ -84,9 +84,7 @@ impl SurrogateStrategy {
 
     /// Takes canonical architectures out that are not to be proposed.
     pub(crate) fn leave_out(&mut self, excluded: &[Architecture]) {
-        for canonical in excluded {
-            self.candidates.take(canonical);
-        }
+        self.candidates.leave_out(excluded);
     }
 
     /// Positions in the pool of what may be proposed, in an order that the seed fixes.
