@@ -74,10 +74,15 @@ def characters(data: Path):
         yield f"omniglot-{name}", "chain-cnn/1", ["--from", folder, "--side", "16"]
 
 
+def some_recordings(data: Path, links: Path, name: str, speaker: str) -> Path:
+    """A folder of links to a speaker's first recordings of each digit."""
+    own = {digit: files[:RECORDINGS] for digit, files in recordings(data, speaker).items()}
+    return link(links / f"{name}-of-{speaker}", own)
+
+
 def speakers(data: Path, links: Path):
     for speaker in SPEAKERS:
-        own = {digit: files[:RECORDINGS] for digit, files in recordings(data, speaker).items()}
-        yield f"spoken-digits-{speaker}", "chain-cnn/1", ["--from", link(links / f"digits-of-{speaker}", own)]
+        yield f"spoken-digits-{speaker}", "chain-cnn/1", ["--from", some_recordings(data, links, "digits", speaker)]
 
 
 def pictures(data: Path, links: Path):
@@ -117,8 +122,7 @@ def series(wheels: Path, folder: Path):
 def voices(data: Path, links: Path):
     """The sounds of two speakers as they are, at half of their rate."""
     for speaker in SPEAKERS[:2]:
-        own = {digit: files[:RECORDINGS] for digit, files in recordings(data, speaker).items()}
-        folder = link(links / f"voice-of-{speaker}", own)
+        folder = some_recordings(data, links, "voice", speaker)
         yield f"spoken-digits-{speaker}-raw", "conv1d/1", ["--from", folder, "--features", "raw", "--rate", "4000"]
 
 

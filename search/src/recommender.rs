@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Task};
-use heirloom_predictor::{Prediction, Views, task_shares};
+use heirloom_predictor::{Prediction, task_shares};
+use ndarray::Axis;
 
 use crate::SearchError;
 use crate::cost_book::CostBook;
@@ -13,6 +14,7 @@ use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
 use crate::own_trials::OwnTrials;
+use crate::pool::Pool;
 use crate::ranking::Ranking;
 use crate::recommendation::{Recommendation, RecommendationRequest, TaskShare};
 use crate::shortlist::Shortlist;
@@ -168,7 +170,7 @@ impl Recommender {
             centre(&mut prediction);
         }
         let candidates = open.len();
-        let shares = shares(history, &past, &expected, &pool.views.tasks(&past));
+        let shares = shares(history, &past, &expected, &pool);
         let list = Shortlist::new(history, pool, open, prediction, picks)?;
         let books = self.books(history.space())?;
         let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
@@ -213,8 +215,8 @@ impl Books {
     }
 }
 
-fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, views: &Views) -> Vec<TaskShare> {
-    let shares = task_shares(prediction.mean.view(), views.by_task.view());
+fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, pool: &Pool) -> Vec<TaskShare> {
+    let shares = task_shares(prediction.mean.view(), pool.views.by_task.select(Axis(1), past).view());
     let mut history: Vec<TaskShare> = past
         .iter()
         .zip(shares)

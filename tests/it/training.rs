@@ -160,6 +160,9 @@ async fn a_study_set_up_over_rest_goes_on_with_the_epochs_of_its_trials() {
     let other = run(&[&go_on[..], &["3"]].concat());
     let words = String::from_utf8_lossy(&other.stderr);
     assert!(words.contains("the trials of study-2 have --epochs 4, not 3"), "{words}");
+    let elsewhere = run(&[&go_on[..], &["4", "--space", "chain-cnn/1"]].concat());
+    let words = String::from_utf8_lossy(&elsewhere.stderr);
+    assert!(words.contains("study-2 was started with --space mlp/1"), "{words}");
     let same = run(&[&go_on[..], &["4"]].concat());
     let answer: serde_json::Value = serde_json::from_slice(&same.stdout).unwrap();
     assert_eq!(answer["report"]["trials"][1]["curve"].as_array().unwrap().len(), 4);

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonl
-from jsonl import Line
+from jsonl import Line, slug
 
 SOURCE = "auto-sklearn meta-learning data, 2016-04"
 SPACE = "auto-sklearn/1"
@@ -33,10 +32,6 @@ def arff(path: Path) -> list[dict[str, str]]:
         elif names and "," in line and not line.startswith(("@", "%")):
             rows.append(dict(zip(names, line.split(","), strict=True)))
     return rows
-
-
-def slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def number(text: str) -> float | None:

@@ -11,13 +11,12 @@ most one; those after the parameters are meta-features of the task.
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonl
-from jsonl import Line
+from jsonl import Line, slug
 
 SOURCE = "HyLAP meta-data, ECML 2016"
 KERNELS = ["rbf", "poly", "linear"]
@@ -66,7 +65,7 @@ def lines(folder: Path, table: str) -> Iterator[Line]:
     architecture, first = SETTINGS[table]
     yield {"type": "space", "id": space, "params": PARAMS[table]}
     for path in sorted((folder / table).iterdir()):
-        task = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")
+        task = slug(path.name)
         known = list(rows(path))
         about = {f"feature_{number}": known[0][1].get(first + number, 0.0) for number in range(META_FEATURES)}
         yield {"type": "task", "id": task, "domain": "tabular", "metric": "accuracy", "goal": "maximize", "meta_features": about,

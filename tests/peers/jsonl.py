@@ -6,11 +6,17 @@ import contextlib
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
+
+
+def slug(name: str) -> str:
+    """A name in the form that ids have."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 @contextlib.contextmanager

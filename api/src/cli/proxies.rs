@@ -70,9 +70,12 @@ pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let space = find_space(&*store, &args.space)?;
     let measured = past_scores::means(&past_scores::longest(&*store, &args.task, &args.space)?);
-    let most = if args.measured { measured.len() } else { MOST_MEASURED };
+    let (most, drawn) = if args.measured {
+        (usize::MAX, Vec::new())
+    } else {
+        (MOST_MEASURED, spaces::pool(&space, args.candidates, args.seed))
+    };
     let measured: Vec<(Architecture, f64)> = measured.into_iter().take(most).collect();
-    let drawn = if args.measured { Vec::new() } else { spaces::pool(&space, args.candidates, args.seed) };
     let all: Vec<Architecture> =
         measured.iter().map(|(architecture, _)| architecture).chain(&drawn).cloned().collect();
     let rows = read(&args.data, args.seed, args.data.dataset(&args.task)?, &space, &all)?;

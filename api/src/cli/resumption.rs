@@ -48,14 +48,17 @@ pub(super) fn resumed(
     args: StudyArgs,
     given: &HashSet<String>,
 ) -> anyhow::Result<StudyArgs> {
-    let Some(document) = store.document(DocumentKind::Study, &document(study))? else {
-        let StudySetup { task, space, .. } = StudySetup::kept(store, study)?;
-        return Ok(args.about(task, space));
-    };
     let damaged = || format!("the options of {study} in the base are damaged; start another study");
-    let mut kept: Value = serde_json::from_slice(&document.bytes).with_context(damaged)?;
     let new =
         serde_json::to_value(args).context("these options cannot be compared with those of the study")?;
+    let mut kept = if let Some(document) = store.document(DocumentKind::Study, &document(study))? {
+        serde_json::from_slice(&document.bytes).with_context(damaged)?
+    } else {
+        let StudySetup { task, space, .. } = StudySetup::kept(store, study)?;
+        let mut kept = new.clone();
+        (kept["task"], kept["space"]) = (Value::from(&*task), Value::from(&*space));
+        kept
+    };
     take_over(&mut kept, &new, given, study)?;
     serde_json::from_value(kept).with_context(damaged)
 }

@@ -75,11 +75,6 @@ pub(super) struct StudyArgs {
 }
 
 impl StudyArgs {
-    /// The same about this task and space, if it says none.
-    pub(super) fn about(self, task: Name, space: Name) -> Self {
-        StudyArgs { task: self.task.or(Some(task)), space: self.space.or(Some(space)), ..self }
-    }
-
     fn task(&self) -> &Name {
         self.task.as_ref().expect("given, or known of the study that is resumed")
     }
@@ -165,22 +160,19 @@ fn candidates(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<Ve
     Ok(spaces::pool(&find_space(store, args.space())?, args.candidates, args.seed))
 }
 
-fn search(
-    store: &Arc<dyn KnowledgeStore>,
-    args: &StudyArgs,
-    runner: &mut TrialRunner,
-) -> anyhow::Result<Answer> {
+/// How a study that is not resumed is set up.
+fn setup(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<StudySetup> {
     let mut exclude_tasks = args.exclude_task.clone();
     if args.table {
         // What is looked up must not be known beforehand.
         exclude_tasks.push(args.task().clone());
     }
     let Objectives { constraints, pareto, per, device } = args.objectives.objectives();
-    let candidates = candidates(&**store, args)?;
-    let setup = StudySetup {
+    let candidates = candidates(store, args)?;
+    Ok(StudySetup {
         task: args.task().clone(),
         space: args.space().clone(),
-        prior: prior(&**store, args, &candidates)?,
+        prior: prior(store, args, &candidates)?,
         candidates: Some(candidates),
         strategy: StrategyKind::ALL
             .into_iter()
@@ -189,18 +181,25 @@ fn search(
         acquisition: args.acquisition.acquisition()?,
         seed: args.seed,
         history: HistoryChoice { exclude_tasks },
-        scheduler: args.scheduler.setup(max_epochs(&**store, args)?)?,
+        scheduler: args.scheduler.setup(max_epochs(store, args)?)?,
         constraints,
         pareto,
         per,
         device,
-    };
+    })
+}
+
+fn search(
+    store: &Arc<dyn KnowledgeStore>,
+    args: &StudyArgs,
+    runner: &mut TrialRunner,
+) -> anyhow::Result<Answer> {
     let recommender = Recommender::new(Arc::clone(store));
     let mut study = match &args.resume {
         Some(id) => resumed(&recommender, id, args)?,
-        None if args.table => Study::rehearse(&recommender, setup)?,
+        None if args.table => Study::rehearse(&recommender, setup(&**store, args)?)?,
         None => {
-            let study = Study::create(&recommender, setup)?;
+            let study = Study::create(&recommender, setup(&**store, args)?)?;
             resumption::keep(&**store, study.id(), args)?;
             study
         }
@@ -217,28 +216,19 @@ fn search(
     Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
 }
 
-/// What is known of the candidates before any is trained; a study that is resumed has kept it.
+/// What is known of the candidates before any is trained.
 fn prior(
     store: &dyn KnowledgeStore,
     args: &StudyArgs,
     candidates: &[Architecture],
 ) -> anyhow::Result<Option<PriorScores>> {
-    if args.resume.is_some() {
-        return Ok(None);
-    }
     let dataset = || args.trainer.dataset(args.task());
     args.prior.scores(&args.trainer.data, dataset, &find_space(store, args.space())?, candidates, args.seed)
 }
 
-/// The study of an id, if it is for this task and space.
+/// The study of an id, if its trials are of these epochs.
 fn resumed(recommender: &Recommender, id: &str, args: &StudyArgs) -> anyhow::Result<Study> {
     let study = Study::resume(recommender, id)?;
-    let StudySetup { task, space, .. } = study.setup();
-    if task != args.task() || space != args.space() {
-        let message =
-            format!("{id} is on task {task} in space {space}, not on {} in {}", args.task(), args.space());
-        return Err(InputFault(message).into());
-    }
     same_fidelity(&study, args)?;
     Ok(study)
 }

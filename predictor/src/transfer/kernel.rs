@@ -82,15 +82,15 @@ impl Parts {
 
     /// How alike encodings are, from 0 to 1, `(n, m)`.
     pub(super) fn likeness(&self, length: f64) -> Array2<f64> {
-        self.squares.mapv(|square| (-0.5 * square / (length * length)).exp())
+        let scale = -0.5 / (length * length);
+        self.squares.mapv(|square| (scale * square).exp())
     }
 
     pub(super) fn covariance(&self, kernel: &Kernel) -> Array2<f64> {
-        let scale = -0.5 / (kernel.length * kernel.length);
-        let mut k = self.squares.mapv(|square| kernel.own * (scale * square).exp());
+        let mut k = self.likeness(kernel.length);
         Zip::from(&mut k).and(&self.mean).and(&self.tasks).and(&self.linear).for_each(
             |k, mean, tasks, linear| {
-                *k += kernel.mean * mean + kernel.tasks * tasks + kernel.linear * linear;
+                *k = kernel.own * *k + (kernel.mean * mean + kernel.tasks * tasks + kernel.linear * linear);
             },
         );
         k

@@ -19,10 +19,10 @@ pub(super) struct Plateau {
 }
 
 impl Plateau {
-    /// Of raw scores, higher is better.
-    pub(super) fn of(scores: &[Option<f64>]) -> Self {
-        let best = scores.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
-        let tied: Vec<usize> = (0..scores.len()).filter(|at| scores[*at] == Some(best)).collect();
+    /// Of raw scores and the best of them, higher is better.
+    pub(super) fn of(scores: &[Option<f64>], best: Option<f64>) -> Self {
+        let ties = |at: &usize| scores[*at].is_some() && scores[*at] == best;
+        let tied: Vec<usize> = (0..scores.len()).filter(ties).collect();
         Plateau { tied: if tied.len() > 1 { tied } else { Vec::new() } }
     }
 
@@ -67,7 +67,8 @@ mod tests {
     fn escapes(scores: &[Option<f64>]) -> Option<Array1<f64>> {
         let tried = places(array![0.0, 0.1, 0.2, 5.0]);
         let parts = Parts::between(&places(array![0.05, 0.3, 9.0]), &tried);
-        Plateau::of(scores).escapes(&parts, 1.0)
+        let best = scores.iter().flatten().copied().reduce(f64::max);
+        Plateau::of(scores, best).escapes(&parts, 1.0)
     }
 
     #[test]

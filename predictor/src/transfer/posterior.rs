@@ -50,7 +50,7 @@ impl Posterior {
         let total: f64 = readings.iter().map(|(belief, _)| belief).sum();
         readings.iter_mut().for_each(|(belief, _)| *belief /= total);
         let best = scores.iter().flatten().copied().reduce(f64::max);
-        Ok(Posterior { beliefs, readings, best, shape, plateau: Plateau::of(scores), length })
+        Ok(Posterior { beliefs, readings, best, shape, plateau: Plateau::of(scores, best), length })
     }
 
     /// The probability that the past tasks say something about this one, and the right way round.
