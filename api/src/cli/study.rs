@@ -204,8 +204,9 @@ fn search(
             study
         }
     };
-    // A resumed study has kept its own.
-    let candidates = study.setup().candidates.as_ref().map_or(0, Vec::len);
+    // A resumed study has kept its own; one that was set up over REST may have none but what its space has.
+    let pool = study.history().pool();
+    let candidates = study.setup().candidates.as_ref().map_or(pool.architectures.len(), Vec::len);
     let done = study.trials().len();
     let past = study.history().past(args.task(), &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
