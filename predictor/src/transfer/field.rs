@@ -4,13 +4,11 @@ use ndarray::{Array1, Array2};
 
 use super::features::Features;
 use super::kernel::{Kernel, Parts};
-use super::score_shape::{Placed, Scale, ScoreShape};
+use super::score_shape::{FLOOR, Placed, Scale, ScoreShape};
 use crate::{GaussianProcess, PredictError};
 
 /// Units of a task that are tried around the expected one, in its deviations.
 const UNIT_DEVIATIONS: [f64; 9] = [-2.5, -1.75, -1.1, -0.5, 0.0, 0.5, 1.1, 1.75, 2.5];
-/// Scores below this are all alike: bad.
-const FLOOR: f64 = -3.0;
 
 /// How far off the likeliest median of each unit a task's median is taken to be too, in units, and how much of the line each
 /// stands for.
@@ -70,10 +68,12 @@ impl Field {
             let scale = Scale { median: 0.0, unit: 1.0 };
             return vec![Placed { log_density: self.log_density(&z), z, scale }];
         }
-        let likeliest = |deviations: f64| {
+        let placed = |deviations: f64| {
             let size = (unit.log_mean + deviations * unit.log_std).exp();
             let mut step = 0.4 * size;
-            let mut here = self.at(scores, shape, Scale { median: middle(&measured, size), unit: size });
+            let starts =
+                medians(&measured, size).map(|median| self.at(scores, shape, Scale { median, unit: size }));
+            let mut here = likeliest(starts);
             // A line search for the median: the density has one hill or few.
             for _ in 0..7 {
                 let sides = [-1.0, 1.0].map(|side| {
@@ -90,7 +90,7 @@ impl Field {
             here.log_density += log_usual(deviations);
             here
         };
-        UNIT_DEVIATIONS.into_iter().map(likeliest).collect()
+        UNIT_DEVIATIONS.into_iter().map(placed).collect()
     }
 
     /// Where the scores might lie as well: around each of `places`, which are those of the units in order, as differences from the place that was taken. A task's
@@ -136,11 +136,11 @@ impl Field {
             log_rise += (rise * scale.unit).ln();
             z.push(place);
         }
-        let lowest = z.iter().copied().fold(0.0, f64::min).max(FLOOR);
+        let lowest = z.iter().copied().fold(0.0, f64::min);
         let mut placed = z.into_iter();
         let z = scores.iter().map(|score| match score {
-            Some(_) => placed.next().map_or(FLOOR, |z| z.max(FLOOR)),
-            None => (lowest - 0.5).max(FLOOR),
+            Some(_) => placed.next().unwrap_or(FLOOR),
+            None => (lowest - 0.5).max(FLOOR).min(lowest),
         });
         let z: Array1<f64> = z.collect();
         Placed { log_density: self.log_density(&z) - log_rise, z, scale }
@@ -156,15 +156,23 @@ impl Field {
     }
 }
 
+/// The likeliest of some places, of which there is one at least.
+pub(super) fn likeliest(places: impl IntoIterator<Item = Placed>) -> Placed {
+    let best = places.into_iter().reduce(|a, b| if b.log_density > a.log_density { b } else { a });
+    best.expect("there is one at least")
+}
+
 /// The log density of a unit so many deviations from the expected one, up to a constant.
 fn log_usual(deviations: f64) -> f64 {
     -0.5 * deviations * deviations
 }
 
-/// The median under which measured scores lie, on average, where they were expected.
-fn middle(measured: &[(f64, f64)], unit: f64) -> f64 {
-    let sum: f64 = measured.iter().map(|(score, height)| score - unit * height).sum();
-    sum / measured.len() as f64
+/// Medians under which some of the measured scores lie just where they were expected: quartiles, so that a few scores that are far off,
+/// such as the loss of a training that diverged, do not decide.
+fn medians(measured: &[(f64, f64)], unit: f64) -> [f64; 3] {
+    let mut all: Vec<f64> = measured.iter().map(|(score, height)| score - unit * height).collect();
+    all.sort_by(f64::total_cmp);
+    [0.25, 0.5, 0.75].map(|share| all[(share * (all.len() - 1) as f64).round() as usize])
 }
 
 /// Covariances of what is measured: with the variance of the noise.

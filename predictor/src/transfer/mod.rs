@@ -312,11 +312,23 @@ fn unit_of(scores: &[Option<f64>], features: &Features, slope: f64, shape: &Scor
     };
     let raw: Vec<f64> = scores.iter().flatten().copied().collect();
     let heights: Vec<f64> = features.mean.iter().map(|mean| shape.height(slope * mean)).collect();
-    let scatter = if raw.is_empty() { 0.0 } else { deviation(&raw) };
+    let scatter = if raw.is_empty() { 0.0 } else { deviation(&raw).min(robust_deviation(&raw)) };
     // Heights scatter around what is expected of them by about that of half a deviation.
     let usual = deviation(&heights).hypot(shape.height(0.5) - shape.height(0.0));
     let size = if scatter > 0.0 { scatter / usual.max(1e-3) } else { 1.0 };
     UnitBelief { log_mean: size.ln(), log_std: 0.8 }
+}
+
+/// 1.4826 times the median distance from the median, which for a normal distribution is its deviation and which a score that is far off
+/// does not change; infinite where more than half of the values are alike.
+fn robust_deviation(values: &[f64]) -> f64 {
+    let middle = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let median = middle(values.to_vec());
+    let distance = middle(values.iter().map(|value| (value - median).abs()).collect());
+    if distance > 0.0 { 1.4826 * distance } else { f64::INFINITY }
 }
 
 /// Scales of the encoding's columns: parameters count by how much they matter to the past tasks' processes, all together as

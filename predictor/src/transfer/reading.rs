@@ -4,9 +4,9 @@ use ndarray::{Array1, Array2, ArrayViewMut1, Axis, Slice};
 use rayon::prelude::*;
 
 use super::features::Features;
-use super::field::{Alternative, Field, Told, UnitBelief, noisy};
+use super::field::{Alternative, Field, Told, UnitBelief, likeliest, noisy};
 use super::kernel::{FIELDS, Kernel, Parts};
-use super::score_shape::{Placed, Scale, ScoreShape};
+use super::score_shape::{Scale, ScoreShape};
 use crate::{GaussianProcess, PredictError};
 
 /// Trials on which hyperparameters are tuned; more do not change the choice but cost their cube.
@@ -220,12 +220,6 @@ fn in_chunks(values: &mut Array1<f64>, work: impl Fn(Slice, ArrayViewMut1<'_, f6
         let rows = Slice::from(at * CHUNK..at * CHUNK + values.len());
         work(rows, values);
     });
-}
-
-/// The likeliest of some places, of which there is one at least.
-fn likeliest(places: Vec<Placed>) -> Placed {
-    let best = places.into_iter().reduce(|a, b| if b.log_density > a.log_density { b } else { a });
-    best.expect("there is one at least")
 }
 
 /// The kernel that explains placed scores best, by coordinate search on the log marginal likelihood plus the log prior.

@@ -13,6 +13,12 @@ const STEP: f64 = 0.05;
 const LEAST_RISE: f64 = 0.02;
 /// Beyond the best score seen, the rise of the last half unit goes on at this share.
 const BEYOND: f64 = 0.5;
+/// Below this heights count by their logarithm: otherwise one past task in which a training diverged would decide the mean.
+const BAD: f64 = -5.0;
+/// Normalised scores go on a little below this, however low a score is: what is bad needs no place of its own.
+pub(super) const FLOOR: f64 = -3.0;
+/// How far below.
+const CELLAR: f64 = 0.5;
 /// Without a history the best architecture is taken to lie so many deviations above the median.
 const BEST_DEVIATIONS: f64 = 3.0;
 /// Fewer scores than this say nothing about the shape.
@@ -65,8 +71,18 @@ impl ScoreShape {
         let last = self.heights.len() - 1;
         let above = self.heights.partition_point(|other| *other < height).clamp(1, last);
         let (lo, hi) = (self.heights[above - 1], self.heights[above]);
-        let share = if height < lo { 0.0 } else { (height - lo) / (hi - lo) };
-        (z_of(above - 1) + share * STEP, self.rise(above - 1))
+        let z = z_of(above - 1) + STEP * (height - lo) / (hi - lo);
+        let rise = self.rise(above - 1);
+        if z >= FLOOR { (z, rise) } else { self.cellar(height) }
+    }
+
+    /// The place of a height below that of the floor, and the rise there: one to one, so that densities stay densities. Were all
+    /// places below the floor the same, scores would be likeliest all together there.
+    fn cellar(&self, height: f64) -> (f64, f64) {
+        let at = ((FLOOR - LOWEST) / STEP).round() as usize;
+        let rise = self.rise(at);
+        let depth = (self.heights[at] - height).max(0.0) / (CELLAR * rise);
+        (FLOOR - CELLAR * depth / (1.0 + depth), rise * (1.0 + depth).powi(2))
     }
 
     fn rise(&self, at: usize) -> f64 {
@@ -117,11 +133,16 @@ impl Course {
     fn height(&self, z: f64) -> f64 {
         let n = self.sorted.len() as f64;
         let top = Normal::standard().inverse_cdf((n - 0.5) / n);
-        if z > top {
+        let height = if z > top {
             let before = self.quantile(top - 0.5);
-            return 1.0 + BEYOND * (z - top) * (1.0 - before) / 0.5;
-        }
-        self.quantile(z)
+            1.0 + BEYOND * (z - top) * (1.0 - before) / 0.5
+        } else if z < -top {
+            let (bottom, after) = (self.quantile(-top), self.quantile(0.5 - top));
+            bottom + BEYOND * (z + top) * (after - bottom) / 0.5
+        } else {
+            self.quantile(z)
+        };
+        if height < BAD { BAD * (1.0 + (height / BAD).ln()) } else { height }
     }
 
     fn quantile(&self, z: f64) -> f64 {
@@ -173,7 +194,18 @@ mod tests {
             assert!((shape.place(shape.height(z)).0 - z).abs() < 1e-9, "{z}");
         }
         assert!((shape.height(3.0) - 1.0).abs() < 1e-9);
-        assert_eq!(shape.place(-1e9).0, LOWEST);
+    }
+
+    #[test]
+    fn what_is_bad_has_places_of_its_own_just_below_the_floor() {
+        let shape = straight();
+        let heights = [-1.0, -1.1, -1.5, -3.0, -100.0, -1e9];
+        let places = heights.map(|height| shape.place(height));
+        assert!(places.windows(2).all(|pair| pair[1].0 < pair[0].0 && pair[1].1 > pair[0].1), "{places:?}");
+        assert!((places[5].0 - FLOOR + CELLAR).abs() < 1e-6, "{places:?}");
+        // The rise is that of the height over the place, or densities would be none.
+        let step = (shape.place(-1.5 + 1e-6).0 - shape.place(-1.5 - 1e-6).0) / 2e-6;
+        assert!((step * shape.place(-1.5).1 - 1.0).abs() < 1e-3, "{step}");
     }
 
     #[test]
