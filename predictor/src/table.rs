@@ -23,6 +23,8 @@ pub struct TaskScores {
     pub trials: Vec<TrialId>,
     /// The costs of that trial.
     pub costs: Vec<BTreeMap<Name, f64>>,
+    /// Architectures that are left out because they were measured at far less than the others.
+    pub partial: usize,
 }
 
 impl TaskScores {
@@ -151,16 +153,15 @@ fn task_scores(task: &Task, of_task: &[(usize, &Trial)]) -> TaskScores {
     for (row, trial) in of_task {
         by_row.entry(*row).or_default().push(trial);
     }
-    let mut scores = Vec::with_capacity(by_row.len());
-    let mut firsts = Vec::with_capacity(by_row.len());
-    for trials in by_row.values() {
-        let (score, first) = summarise(task, trials);
-        scores.push(score);
-        firsts.push(first);
-    }
+    let measured: BTreeMap<usize, (Option<f64>, &Trial)> =
+        by_row.iter().map(|(row, trials)| (*row, summarise(task, trials))).collect();
+    let all = measured.len();
+    let measured = comparable(measured);
+    let (scores, firsts): (Vec<Option<f64>>, Vec<&Trial>) = measured.values().copied().unzip();
     TaskScores {
         task: task.id.clone(),
-        rows: by_row.into_keys().collect(),
+        partial: all - measured.len(),
+        rows: measured.into_keys().collect(),
         z: gaussian_ranks(&scores),
         scores,
         trials: firsts.iter().map(|trial| trial.id()).collect(),
@@ -177,6 +178,27 @@ fn summarise<'a>(task: &Task, trials: &[&'a Trial]) -> (Option<f64>, &'a Trial) 
         complete.filter_map(|trial| trial.score).map(|score| task.goal.higher_is_better(score)).collect();
     let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
     (mean, full[0])
+}
+
+/// The share of a task's architectures that set what a full measurement is, and the share of that which still counts as one.
+const FULLEST: usize = 3;
+const NEARLY: f64 = 0.5;
+
+/// What can be compared: scores after one epoch and after fifty have no common scale. What was measured at less than half of what the
+/// fullest third of the architectures was is left out. Failed trials stay, and so does what says nothing of its fidelity.
+fn comparable(
+    mut measured: BTreeMap<usize, (Option<f64>, &Trial)>,
+) -> BTreeMap<usize, (Option<f64>, &Trial)> {
+    let full = |(score, trial): &(Option<f64>, &Trial)| {
+        (score.is_some() && !trial.fidelity.is_empty()).then(|| effort(trial))
+    };
+    let mut efforts: Vec<f64> = measured.values().filter_map(full).collect();
+    efforts.sort_by(|a, b| b.total_cmp(a));
+    let Some(fullest) = efforts.get(efforts.len().saturating_sub(1) / FULLEST).copied() else {
+        return measured;
+    };
+    measured.retain(|_, one| full(one).is_none_or(|effort| effort >= NEARLY * fullest));
+    measured
 }
 
 #[cfg(test)]
@@ -237,6 +259,28 @@ mod tests {
         let table = TrainingTable::new(&space(), &tasks, &trials, Clone::clone, None).unwrap();
         assert_eq!(table.tasks()[0].scores, [Some(-0.5)]);
         assert_eq!(table.tasks()[0].trials, [trials[1].id()]);
+    }
+
+    #[test]
+    fn scores_of_far_fewer_epochs_are_not_compared() {
+        let tasks = [Task::new("t", Domain::Tabular, "loss", Goal::Minimize)];
+        let at = |a: i64, epochs: f64| {
+            let mut trial = trial("t", a, 1.0 / epochs);
+            trial.fidelity.insert("epochs".into(), epochs);
+            trial
+        };
+        let table =
+            |trials: &[Trial]| TrainingTable::new(&space(), &tasks, trials, Clone::clone, None).unwrap();
+        let mut failed = at(5, 1.0);
+        failed.status = Status::Failed;
+        let unsaid = trial("t", 6, 0.3);
+        let mixed = table(&[at(0, 50.0), at(1, 50.0), at(2, 1.0), at(3, 1.0), at(4, 30.0), failed, unsaid]);
+        assert_eq!(mixed.tasks()[0].scores.len(), 5);
+        assert_eq!(mixed.tasks()[0].partial, 2);
+        // One far fuller than the rest does not outvote them.
+        let few = table(&[at(0, 500.0), at(1, 50.0), at(2, 50.0), at(3, 50.0), at(4, 50.0)]);
+        assert_eq!(few.tasks()[0].partial, 0);
+        assert_eq!(table(&[at(0, 1.0), at(1, 1.0)]).tasks()[0].partial, 0);
     }
 
     #[test]

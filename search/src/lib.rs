@@ -21,6 +21,7 @@ mod new_task;
 mod objectives;
 mod odd_cases;
 mod own_trials;
+mod past_columns;
 mod plane;
 mod pool;
 mod prices;

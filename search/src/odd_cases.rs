@@ -2,12 +2,19 @@
 
 use heirloom_kb::{Range, SearchSpace};
 
+use crate::own_trials::OwnTrials;
+use crate::past_columns::PastColumns;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
-/// The columns of `past` whose scores tell architectures apart and are more than noise; the others make a note and are left
-/// out.
-pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<String>) -> Vec<usize> {
+/// The columns of `past` whose scores tell architectures apart, by whether they are more than noise; the others, and what is noise
+/// also by the task's own trials, make a note.
+pub(crate) fn telling(
+    history: &SpaceHistory,
+    past: Vec<usize>,
+    own: &OwnTrials,
+    notes: &mut Vec<String>,
+) -> PastColumns {
     let (mut telling, mut failed, mut constant) = (Vec::new(), Vec::new(), Vec::new());
     for at in past {
         let scores = &history.table().tasks()[at];
@@ -17,10 +24,12 @@ pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<
             _ => telling.push(at),
         }
     }
-    let more = history.telling(telling.clone());
-    let noise: Vec<&str> = telling
+    let past = history.telling(telling);
+    let counting = past.counting(history, own);
+    let noise: Vec<&str> = past
+        .doubted
         .iter()
-        .filter(|at| !more.contains(at))
+        .filter(|at| !counting.contains(at))
         .map(|at| &*history.table().tasks()[*at].task)
         .collect();
     let reasons = [
@@ -33,7 +42,7 @@ pub(crate) fn telling(history: &SpaceHistory, past: Vec<usize>, notes: &mut Vec<
             notes.push(format!("left out of the history, for {why}: {}", tasks.join(", ")));
         }
     }
-    more
+    past
 }
 
 /// A note about what the answer lacks, if it lacks something.

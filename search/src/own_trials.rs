@@ -68,6 +68,11 @@ impl OwnTrials {
         &self.architectures
     }
 
+    /// Higher is better, `None` for a failed trial.
+    pub(crate) fn scores(&self) -> &[Option<f64>] {
+        &self.scores
+    }
+
     /// Architectures and scores, the worst first and the failed before them.
     pub(crate) fn best_last(&self) -> Vec<(Architecture, Option<f64>)> {
         let trials = self.architectures.iter().cloned().zip(self.scores.iter().copied());

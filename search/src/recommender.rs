@@ -144,12 +144,13 @@ impl Recommender {
         mut notes: Vec<String>,
     ) -> Result<Recommendation, SearchError> {
         let pool = history.pool_of(request.candidates.as_deref())?;
-        let past = telling(history, past, &mut notes);
         let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
+        let past = telling(history, past, &own, &mut notes);
         let (own_trials, own_scores) = (own.len(), own.telling().1);
         let own_column = history.column(&task.id).filter(|_| own_trials > 0);
         let (space, seed) = (Arc::clone(history), request.seed);
-        let mut strategy = SurrogateStrategy::new(space, task, past.clone(), Arc::clone(&pool), own, seed)?;
+        let mut strategy = SurrogateStrategy::new(space, task, past, Arc::clone(&pool), own, seed)?;
+        let past = strategy.past().to_vec();
         strategy.leave_out(&history.canonical(&request.exclude)?);
         let open = strategy.open().to_vec();
         if open.is_empty() {

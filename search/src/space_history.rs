@@ -11,6 +11,7 @@ use heirloom_predictor::{
 };
 
 use crate::model_shelf::ModelShelf;
+use crate::past_columns::PastColumns;
 use crate::pool::{Pool, lists, own_pool, views};
 use crate::space_trials::space_trials_and_origins;
 use crate::spaces::any_network;
@@ -169,12 +170,12 @@ impl SpaceHistory {
             .collect()
     }
 
-    /// Those of some past tasks whose scores are more than noise, see [`PastTasks::telling`].
+    /// Some past tasks, by whether their scores are more than noise, see [`PastTasks::telling`].
     #[must_use]
-    pub fn telling(&self, mut past: Vec<usize>) -> Vec<usize> {
+    pub(crate) fn telling(&self, past: Vec<usize>) -> PastColumns {
         let telling = self.past_tasks(&past).telling();
-        past.retain(|at| telling.contains(at));
-        past
+        let (telling, doubted) = past.into_iter().partition(|at| telling.contains(at));
+        PastColumns { telling, doubted }
     }
 
     fn past_tasks<'a>(&'a self, columns: &'a [usize]) -> PastTasks<'a> {

@@ -12,7 +12,7 @@ use super::views::found;
 use crate::{PredictError, TaskModels, TaskScores, TrainingTable};
 
 /// Architectures of each task that are compared.
-const PROBED: usize = 150;
+pub(super) const PROBED: usize = 150;
 
 /// Some measured architectures of each task, as all tasks' models see them: what one needs to tell, for any choice of past
 /// tasks, how well the others would have foretold each of them.
@@ -119,9 +119,12 @@ impl Agreement {
         best.0
     }
 
-    /// The correlation of the plain mean of the other past tasks with the scores of `past[at]`; `None` where it cannot be told.
-    pub(crate) fn foretold(&self, past: &[usize], at: usize) -> Option<f64> {
-        self.one(past, at, Recall::NONE, &vec![1.0; past.len()]).map(|(_, _, correlation)| correlation)
+    /// The correlation of the plain mean of the past tasks at the places `by` with the scores of `past[at]`; `None` where it cannot
+    /// be told.
+    pub(crate) fn foretold(&self, past: &[usize], at: usize, by: &[usize]) -> Option<f64> {
+        let mut weights = vec![0.0; past.len()];
+        by.iter().for_each(|by| weights[*by] = 1.0);
+        self.one(past, at, Recall::NONE, &weights).map(|(_, _, correlation)| correlation)
     }
 
     /// Slope, rest variance and correlation of one past task on the mean of the others.

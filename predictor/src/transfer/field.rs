@@ -4,11 +4,9 @@ use ndarray::{Array1, Array2};
 
 use super::features::Features;
 use super::kernel::{Kernel, Parts};
+use super::scale_belief::{ScaleBelief, told_unit};
 use super::score_shape::{FLOOR, Placed, Scale, ScoreShape};
 use crate::{GaussianProcess, PredictError};
-
-/// Units of a task that are tried around the expected one, in its deviations.
-const UNIT_DEVIATIONS: [f64; 9] = [-2.5, -1.75, -1.1, -0.5, 0.0, 0.5, 1.1, 1.75, 2.5];
 
 /// How far off the likeliest median of each unit a task's median is taken to be too, in units, and how much of the line each
 /// stands for.
@@ -17,18 +15,14 @@ const OFFSETS: [(f64, f64); 7] =
 /// Places of a smaller probability are left out.
 const UNLIKELY: f64 = 5e-3;
 
+/// Heights are not told apart beyond this, so that their squares stay finite.
+const FARTHEST: f64 = 1e9;
+
 /// A new task's own trials, as the model sees them.
 pub(super) struct Told<'a> {
     pub(super) features: &'a Features,
     /// Raw scores, higher is better; `None` for a failed trial.
     pub(super) scores: &'a [Option<f64>],
-}
-
-/// What is believed of the logarithm of a task's unit, its best minus its median score.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct UnitBelief {
-    pub(super) log_mean: f64,
-    pub(super) log_std: f64,
 }
 
 /// Another place of the trials on the normalised scale.
@@ -40,78 +34,74 @@ pub(super) struct Alternative {
     pub(super) difference: Array1<f64>,
 }
 
-/// The joint normal density of the trials' normalised scores.
-pub(super) struct Field {
+/// The joint normal density of the trials' normalised scores, and what is believed of where their raw scores lie.
+pub(super) struct Field<'a> {
+    told: &'a Told<'a>,
+    shape: &'a ScoreShape,
+    belief: ScaleBelief,
+    slope: f64,
     centre: Array1<f64>,
     /// Of a surprise of nothing.
     at_rest: GaussianProcess,
 }
 
-impl Field {
+impl<'a> Field<'a> {
     pub(super) fn new(
         slope: f64,
         kernel: Kernel,
-        told: &Told<'_>,
+        told: &'a Told<'a>,
         parts: &Parts,
+        shape: &'a ScoreShape,
+        belief: ScaleBelief,
     ) -> Result<Self, PredictError> {
         let k = noisy(parts.covariance(&kernel), kernel.noise);
         let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
-        Ok(Field { centre: &told.features.mean * slope, at_rest })
+        Ok(Field { told, shape, belief, slope, centre: &told.features.mean * slope, at_rest })
     }
 
     /// Places raw scores on the normalised scale: the likeliest median of the task for each of some units, given what is expected
-    /// of these very architectures and what units are usual. The densities count how usual the unit is.
-    pub(super) fn places(&self, scores: &[Option<f64>], shape: &ScoreShape, unit: UnitBelief) -> Vec<Placed> {
-        let measured = self.measured(scores, shape);
+    /// of these very architectures and what medians and units are usual.
+    pub(super) fn places(&self) -> Vec<Placed> {
+        let measured = self.measured();
         if measured.is_empty() {
-            let z = Array1::from_elem(scores.len(), FLOOR);
+            let z = Array1::from_elem(self.told.scores.len(), FLOOR);
             let scale = Scale { median: 0.0, unit: 1.0 };
             return vec![Placed { log_density: self.log_density(&z), z, scale }];
         }
-        let placed = |deviations: f64| {
-            let size = (unit.log_mean + deviations * unit.log_std).exp();
-            let mut step = 0.4 * size;
-            let starts =
-                medians(&measured, size).map(|median| self.at(scores, shape, Scale { median, unit: size }));
-            let mut here = likeliest(starts);
-            // A line search for the median: the density has one hill or few.
-            for _ in 0..7 {
-                let sides = [-1.0, 1.0].map(|side| {
-                    let median = here.scale.median + side * step;
-                    self.at(scores, shape, Scale { median, unit: size })
-                });
-                for side in sides {
-                    if side.log_density > here.log_density {
-                        here = side;
-                    }
-                }
-                step *= 0.6;
-            }
-            here.log_density += log_usual(deviations);
-            here
-        };
-        UNIT_DEVIATIONS.into_iter().map(placed).collect()
+        let told = told_unit(self.told.scores, self.told.features, self.slope, self.shape);
+        self.belief.units(told, measured.len()).into_iter().map(|unit| self.placed(&measured, unit)).collect()
     }
 
-    /// Where the scores might lie as well: around each of `places`, which are those of the units in order, as differences from the place that was taken. A task's
+    /// The likeliest place under a unit. A line search for the median: the density has one hill or few.
+    fn placed(&self, measured: &[(f64, f64)], unit: f64) -> Placed {
+        let mut step = 0.4 * unit;
+        let starts = medians(measured, unit).map(|median| self.at(Scale { median, unit }));
+        let mut here = likeliest(starts);
+        for _ in 0..7 {
+            let sides =
+                [-1.0, 1.0].map(|side| self.at(Scale { median: here.scale.median + side * step, unit }));
+            for side in sides {
+                if side.log_density > here.log_density {
+                    here = side;
+                }
+            }
+            step *= 0.6;
+        }
+        here
+    }
+
+    /// Where the scores might lie as well: around each of `places`, as differences from the place that was taken. A task's
     /// median and unit stay uncertain while its trials are few; whoever takes the likeliest for certain finds that proposals
     /// score less than was said, by up to a whole deviation.
-    pub(super) fn alternatives(
-        &self,
-        scores: &[Option<f64>],
-        shape: &ScoreShape,
-        places: &[Placed],
-        taken: &Placed,
-    ) -> Vec<Alternative> {
+    pub(super) fn alternatives(&self, places: &[Placed], taken: &Placed) -> Vec<Alternative> {
         let mut all = Vec::new();
         // Where every trial has failed there is nothing to place.
-        let places = if scores.iter().any(Option::is_some) { places } else { &[] };
-        for (place, deviations) in places.iter().zip(UNIT_DEVIATIONS) {
+        let places = if self.told.scores.iter().any(Option::is_some) { places } else { &[] };
+        for place in places {
             let Scale { median, unit } = place.scale;
             for (offset, width) in OFFSETS {
-                let other = self.at(scores, shape, Scale { median: median + offset * unit, unit });
-                let log = other.log_density + log_usual(deviations);
-                let share = width * (log - taken.log_density).exp();
+                let other = self.at(Scale { median: median + offset * unit, unit });
+                let share = width * (other.log_density - taken.log_density).exp();
                 all.push(Alternative { share, difference: other.z - &taken.z });
             }
         }
@@ -123,17 +113,21 @@ impl Field {
     }
 
     /// The scores that there are, each with the height that was expected of it.
-    fn measured(&self, scores: &[Option<f64>], shape: &ScoreShape) -> Vec<(f64, f64)> {
-        let heights = self.centre.iter().map(|z| shape.height(*z));
-        scores.iter().zip(heights).filter_map(|(score, height)| score.map(|score| (score, height))).collect()
+    fn measured(&self) -> Vec<(f64, f64)> {
+        let heights = self.centre.iter().map(|z| self.shape.height(*z));
+        let scores = self.told.scores.iter();
+        scores.zip(heights).filter_map(|(score, height)| score.map(|score| (score, height))).collect()
     }
 
-    fn at(&self, scores: &[Option<f64>], shape: &ScoreShape, scale: Scale) -> Placed {
-        let mut log_rise = 0.0;
+    /// The place under a scale, and its density, the belief in the scale counted.
+    fn at(&self, scale: Scale) -> Placed {
+        let scores = self.told.scores;
+        let mut log_density = self.belief.log_density(scale);
         let mut z: Vec<f64> = Vec::with_capacity(scores.len());
         for score in scores.iter().flatten() {
-            let (place, rise) = shape.place((score - scale.median) / scale.unit);
-            log_rise += (rise * scale.unit).ln();
+            let (place, rise) =
+                self.shape.place(((score - scale.median) / scale.unit).clamp(-FARTHEST, FARTHEST));
+            log_density -= (rise * scale.unit).ln();
             z.push(place);
         }
         let lowest = z.iter().copied().fold(0.0, f64::min);
@@ -143,7 +137,7 @@ impl Field {
             None => (lowest - 0.5).max(FLOOR).min(lowest),
         });
         let z: Array1<f64> = z.collect();
-        Placed { log_density: self.log_density(&z) - log_rise, z, scale }
+        Placed { log_density: log_density + self.log_density(&z), z, scale }
     }
 
     fn log_density(&self, z: &Array1<f64>) -> f64 {
@@ -160,11 +154,6 @@ impl Field {
 pub(super) fn likeliest(places: impl IntoIterator<Item = Placed>) -> Placed {
     let best = places.into_iter().reduce(|a, b| if b.log_density > a.log_density { b } else { a });
     best.expect("there is one at least")
-}
-
-/// The log density of a unit so many deviations from the expected one, up to a constant.
-fn log_usual(deviations: f64) -> f64 {
-    -0.5 * deviations * deviations
 }
 
 /// Medians under which some of the measured scores lie just where they were expected: quartiles, so that a few scores that are far off,

@@ -8,6 +8,8 @@ mod field;
 mod kernel;
 mod opinion;
 mod past_tasks;
+#[cfg(test)]
+mod past_tasks_tests;
 mod plateau;
 mod portfolio;
 mod posterior;
@@ -16,6 +18,7 @@ mod readings;
 mod recall;
 #[cfg(test)]
 mod recall_tests;
+mod scale_belief;
 mod score_shape;
 #[cfg(test)]
 mod tests;
@@ -30,13 +33,14 @@ pub use acquisition::{Acquisition, USUAL_BETA};
 pub use agreement::Agreement;
 use agreement::{Foretelling, moments};
 use features::{Features, Lens};
-use field::{Told, UnitBelief};
+use field::Told;
 use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
 use recall::Recall;
-use score_shape::{ScoreShape, median_and_unit};
+use scale_belief::ScaleBelief;
+use score_shape::ScoreShape;
 pub use views::Views;
 
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by
@@ -46,6 +50,9 @@ const WORTHWHILE: f64 = 0.02;
 const PROMISING: usize = 1_000;
 /// Candidates whose mean is worked out in full before that.
 const LOOKED_AT: usize = 2_500;
+
+/// Scores count as no larger than this, so that their squares stay finite.
+const LARGEST: f64 = 1e150;
 
 /// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
 ///
@@ -73,8 +80,8 @@ pub struct TransferModel {
     recall: Recall,
     foretelling: Foretelling,
     shape: ScoreShape,
-    /// What the past says about units; absent where no past task has the new one's metric.
-    unit: Option<UnitBelief>,
+    /// What the past says about medians and units; absent where no past task has the new one's metric.
+    scale: Option<ScaleBelief>,
     /// Scales of the encoding's columns, `(d,)`.
     scales: Vec<f64>,
     /// The usual length scale of what is particular to a task.
@@ -138,7 +145,7 @@ impl TransferModel {
         let shape = ScoreShape::of(weights.iter().copied().zip(scores.iter().copied()));
         let encoder = past.table.encoder();
         TransferModel {
-            unit: unit_belief(&scores, &tasks, new),
+            scale: ScaleBelief::of_past(&scores, &tasks, new),
             scales: scales(encoder, &past),
             length: if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 },
             foretelling: best.1,
@@ -190,11 +197,14 @@ impl TransferModel {
         if scores.is_empty() {
             return Err(PredictError::NoData { model: "a posterior" });
         }
+        let scores: Vec<Option<f64>> =
+            scores.iter().map(|score| score.map(|score| score.clamp(-LARGEST, LARGEST))).collect();
+        let scores = &scores[..];
         let features = seen.lens.see(own);
         let pending = seen.lens.see(pending);
         let told = Told { features: &features, scores };
-        let unit = self.unit.unwrap_or_else(|| unit_of(scores, &features, self.slope(), &self.shape));
-        let read = self.readings(seen, &told, unit)?;
+        let of_scores = || ScaleBelief::of_scores(scores, &features, self.slope(), &self.shape);
+        let read = self.readings(seen, &told, self.scale.unwrap_or_else(of_scores))?;
         Posterior::new(read, &pending, scores, self.shape.clone(), self.length)
     }
 
@@ -284,51 +294,6 @@ fn largest(values: &[f64], n: usize) -> Vec<usize> {
         order.sort_unstable();
     }
     order
-}
-
-/// The mean and spread of log units over past tasks of the new one's metric.
-fn unit_belief(scores: &[&TaskScores], tasks: &[&Task], new: &Task) -> Option<UnitBelief> {
-    let logs: Vec<f64> = scores
-        .iter()
-        .zip(tasks)
-        .filter(|(_, task)| task.metric == new.metric && task.goal == new.goal)
-        .filter_map(|(scores, _)| median_and_unit(&scores.scores))
-        .map(|(_, unit)| unit.ln())
-        .collect();
-    let n = logs.len() as f64;
-    if logs.is_empty() {
-        return None;
-    }
-    let mean = logs.iter().sum::<f64>() / n;
-    let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / n;
-    Some(UnitBelief { log_mean: mean, log_std: (variance + 0.3 + 0.5 / n).sqrt() })
-}
-
-/// Where the past says nothing about units: the spread of the scores at hand beside the spread that was expected of them.
-fn unit_of(scores: &[Option<f64>], features: &Features, slope: f64, shape: &ScoreShape) -> UnitBelief {
-    let deviation = |values: &[f64]| {
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
-    };
-    let raw: Vec<f64> = scores.iter().flatten().copied().collect();
-    let heights: Vec<f64> = features.mean.iter().map(|mean| shape.height(slope * mean)).collect();
-    let scatter = if raw.is_empty() { 0.0 } else { deviation(&raw).min(robust_deviation(&raw)) };
-    // Heights scatter around what is expected of them by about that of half a deviation.
-    let usual = deviation(&heights).hypot(shape.height(0.5) - shape.height(0.0));
-    let size = if scatter > 0.0 { scatter / usual.max(1e-3) } else { 1.0 };
-    UnitBelief { log_mean: size.ln(), log_std: 0.8 }
-}
-
-/// 1.4826 times the median distance from the median, which for a normal distribution is its deviation and which a score that is far off
-/// does not change; infinite where more than half of the values are alike.
-fn robust_deviation(values: &[f64]) -> f64 {
-    let middle = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    let median = middle(values.to_vec());
-    let distance = middle(values.iter().map(|value| (value - median).abs()).collect());
-    if distance > 0.0 { 1.4826 * distance } else { f64::INFINITY }
 }
 
 /// Scales of the encoding's columns: parameters count by how much they matter to the past tasks' processes, all together as

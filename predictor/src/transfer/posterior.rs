@@ -40,7 +40,9 @@ impl Posterior {
         shape: ScoreShape,
         length: f64,
     ) -> Result<Self, PredictError> {
-        let logs: Vec<f64> = read.iter().map(|(prior, reading)| prior.ln() + reading.log_evidence).collect();
+        let evidence = |log: f64| if log.is_finite() { log } else { f64::MIN };
+        let logs: Vec<f64> =
+            read.iter().map(|(prior, reading)| prior.ln() + evidence(reading.log_evidence)).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = logs.iter().map(|log| (log - most).exp()).sum();
         let beliefs: Vec<f64> = logs.iter().map(|log| (log - most).exp() / total).collect();

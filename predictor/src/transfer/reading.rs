@@ -4,8 +4,9 @@ use ndarray::{Array1, Array2, ArrayViewMut1, Axis, Slice};
 use rayon::prelude::*;
 
 use super::features::Features;
-use super::field::{Alternative, Field, Told, UnitBelief, likeliest, noisy};
+use super::field::{Alternative, Field, Told, likeliest, noisy};
 use super::kernel::{FIELDS, Kernel, Parts};
+use super::scale_belief::ScaleBelief;
 use super::score_shape::{Scale, ScoreShape};
 use crate::{GaussianProcess, PredictError};
 
@@ -38,15 +39,16 @@ impl Reading {
         default: Kernel,
         told: &Told<'_>,
         shape: &ScoreShape,
-        unit: UnitBelief,
+        belief: ScaleBelief,
     ) -> Result<Self, PredictError> {
         let parts = Parts::between(told.features, told.features);
-        let first = likeliest(Field::new(slope, default, told, &parts)?.places(told.scores, shape, unit));
+        let field = |kernel| Field::new(slope, kernel, told, &parts, shape, belief);
+        let first = likeliest(field(default)?.places());
         let kernel = tune(default, slope, told, &first.z)?;
-        let field = Field::new(slope, kernel, told, &parts)?;
-        let places = field.places(told.scores, shape, unit);
+        let field = field(kernel)?;
+        let places = field.places();
         let placed = likeliest(places.clone());
-        let alternatives = field.alternatives(told.scores, shape, &places, &placed);
+        let alternatives = field.alternatives(&places, &placed);
         Ok(Reading {
             slope,
             kernel,

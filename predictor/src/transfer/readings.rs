@@ -1,7 +1,8 @@
 //! The readings of a new task: what its past may mean for it.
 
-use super::field::{Told, UnitBelief};
+use super::field::Told;
 use super::reading::Reading;
+use super::scale_belief::ScaleBelief;
 use super::{Seen, TransferModel};
 use crate::PredictError;
 
@@ -20,9 +21,9 @@ impl TransferModel {
         &self,
         seen: &Seen,
         told: &Told<'_>,
-        unit: UnitBelief,
+        belief: ScaleBelief,
     ) -> Result<Vec<(f64, Reading)>, PredictError> {
-        let read = |slope, kernel| Reading::new(slope, kernel, told, &self.shape, unit);
+        let read = |slope, kernel| Reading::new(slope, kernel, told, &self.shape, belief);
         let kernel = self.trusting(seen);
         if self.weights.is_empty() {
             return Ok(vec![(1.0, read(self.slope(), kernel)?)]);

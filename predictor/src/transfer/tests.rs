@@ -163,43 +163,6 @@ fn the_readings_share_all_belief() {
     }
 }
 
-/// Scores of 60 places by some rule for each task, from which [`PastTasks::telling`] chooses.
-fn telling(rules: &[fn(i64) -> f64]) -> Vec<usize> {
-    let space: SearchSpace =
-        serde_json::from_str(r#"{"id":"s/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":59}}]}"#)
-            .unwrap();
-    let name = |index: usize| format!("task{index}");
-    let tasks: Vec<Task> =
-        (0..rules.len()).map(|at| Task::new(name(at), Domain::Tabular, "accuracy", Goal::Maximize)).collect();
-    let trial = |(at, rule): (usize, &fn(i64) -> f64), a: i64| {
-        let architecture: Architecture = [("a", a)].into_iter().collect();
-        Trial::new(name(at), "s/1", architecture, Split::Validation, "accuracy", rule(a))
-    };
-    let trials: Vec<Trial> =
-        rules.iter().enumerate().flat_map(|rule| (0..60).map(move |a| trial(rule, a))).collect();
-    let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
-    let models = TaskModels::fit(&table, &[]).unwrap();
-    let agreement = Agreement::new(&table, &models).unwrap();
-    let columns: Vec<usize> = (0..rules.len()).collect();
-    PastTasks { table: &table, models: &models, agreement: &agreement, tasks: &tasks, columns: &columns }
-        .telling()
-}
-
-/// A number between 0 and 1 that follows no rule.
-fn scrambled(a: i64, key: u64) -> f64 {
-    let spread = (a as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key;
-    (spread.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f64
-}
-
-#[test]
-fn noise_says_nothing_unless_tasks_share_it() {
-    let smooth = |a: i64| a as f64;
-    assert_eq!(telling(&[smooth, |a| scrambled(a, 1), smooth, |a| scrambled(a, 2 << 40)]), [0, 2]);
-    // The same places do well on both: no rule of the encoding, and yet they foretell each other.
-    assert_eq!(telling(&[|a| scrambled(a, 1), |a| scrambled(a, 1)]), [0, 1]);
-    assert_eq!(telling(&[|a| scrambled(a, 1)]), [0], "an only task cannot be judged");
-}
-
 #[test]
 fn a_history_that_foretells_gains_trust() {
     let history = history(&[true, true, true]);
@@ -396,4 +359,21 @@ fn on_a_plateau_its_like_promises_less_though_the_past_thinks_well_of_it() {
     let (equal, nearly) = (gains([0.78, 0.78, 0.78]), gains([0.78, 0.78 + 1e-9, 0.78 - 1e-9]));
     assert!(equal[6] < 0.6 * nearly[6] && nearly[6] > 0.0, "{equal:?} {nearly:?}");
     assert!(equal[0] > 0.9 * nearly[0], "{equal:?} {nearly:?}");
+}
+
+#[test]
+fn scores_of_any_size_leave_an_answer() {
+    let history = history(&[true, true, false]);
+    for scores in
+        [[0.5, 1e200, 0.4], [f64::MAX, f64::MIN, 0.0], [-1e300, 0.1, 0.2], [5e-324, 0.0, 1e-310], [0.0; 3]]
+    {
+        let (seen, posterior) = history.learn(&[0, 5, 9], &scores.map(Some));
+        let expected = posterior.expect(&seen);
+        assert!(
+            expected.mean.iter().chain(&expected.std).all(|value| value.is_finite()),
+            "{scores:?}: {expected:?}"
+        );
+        assert!(posterior.gains(&seen).iter().all(|gain| gain.is_finite()), "{scores:?}");
+        assert!((0.0..=1.0).contains(&posterior.trust()), "{scores:?}");
+    }
 }

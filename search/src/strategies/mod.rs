@@ -187,7 +187,8 @@ impl StrategyKind {
         own: OwnTrials,
         seed: u64,
     ) -> Result<Box<dyn Strategy>, SearchError> {
-        let past = history.telling(past);
+        let columns = history.telling(past);
+        let past = columns.counting(history, &own);
         let candidates = |pool| Candidates::of(history, pool, &own, seed);
         let listed = |pool| Candidates::new(pool, history.table().encoder(), &own, seed);
         let ancestors = || {
@@ -195,7 +196,7 @@ impl StrategyKind {
         };
         Ok(match self {
             StrategyKind::Surrogate => {
-                Box::new(SurrogateStrategy::new(Arc::clone(history), task, past, pool, own, seed)?)
+                Box::new(SurrogateStrategy::new(Arc::clone(history), task, columns, pool, own, seed)?)
             }
             StrategyKind::Evolution => {
                 Box::new(EvolutionStrategy::new(candidates(pool), &ancestors(), &own, AnyParameter, seed))

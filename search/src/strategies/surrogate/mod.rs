@@ -15,6 +15,7 @@ use super::{Proposal, Strategy, exhausted};
 use crate::SearchError;
 use crate::goals::Goals;
 use crate::own_trials::OwnTrials;
+use crate::past_columns::PastColumns;
 use crate::pool::Pool;
 use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
@@ -29,6 +30,9 @@ pub(crate) use belief::Belief;
 /// *Source*: Ginsbourger, Le Riche, Carraro, "Kriging is well-suited to parallelize optimization", 2010, section 3.2.
 pub struct SurrogateStrategy {
     history: Arc<SpaceHistory>,
+    task: Task,
+    columns: PastColumns,
+    /// The past tasks that count at present.
     past: Vec<usize>,
     model: TransferModel,
     candidates: Candidates,
@@ -52,15 +56,16 @@ pub struct SurrogateStrategy {
 }
 
 impl SurrogateStrategy {
-    /// A strategy over a pool, for a task whose past tasks are the columns `past`, and which has tried `own`.
+    /// A strategy over a pool, for a task with these past tasks, and which has tried `own`.
     pub(crate) fn new(
         history: Arc<SpaceHistory>,
         task: &Task,
-        past: Vec<usize>,
+        columns: PastColumns,
         pool: Arc<Pool>,
         own: OwnTrials,
         seed: u64,
     ) -> Result<Self, SearchError> {
+        let past = columns.counting(&history, &own);
         let candidates = Candidates::of(&history, pool, &own, seed);
         let model = history.transfer(task, &past);
         let views = candidates.pool().views.tasks(&past);
@@ -77,6 +82,8 @@ impl SurrogateStrategy {
             goals: None,
             acquisition: Acquisition::default(),
             history,
+            task: task.clone(),
+            columns,
             past,
             seed,
         })
@@ -142,6 +149,26 @@ impl SurrogateStrategy {
         Ok(self.model.condition(&self.seen, &own, &scores, &pending)?)
     }
 
+    /// The past tasks that count at present.
+    pub(crate) fn past(&self) -> &[usize] {
+        &self.past
+    }
+
+    /// Learns anew from these past tasks, and the opinion if there is one.
+    fn turn_to(&mut self, past: Vec<usize>) -> Result<(), SearchError> {
+        self.past = past;
+        self.model = self.history.transfer(&self.task, &self.past);
+        self.own_views = self.views_of(self.own.architectures())?;
+        let pool = self.candidates.pool();
+        let views = self.with_opinion(&pool.architectures, pool.views.tasks(&self.past));
+        if let Some(opinion) = &self.opinion {
+            self.model = self.model.clone().with_opinion(&views, opinion.foretells());
+        }
+        self.seen = self.model.see(&views);
+        self.portfolio = None;
+        Ok(())
+    }
+
     fn pending_architectures(&self) -> Vec<Architecture> {
         self.pending.iter().map(|(pending, _)| pending.clone()).collect()
     }
@@ -197,7 +224,8 @@ impl Strategy for SurrogateStrategy {
         let view = self.views_of(std::slice::from_ref(&canonical))?;
         self.own_views = self.own_views.joined(&view);
         self.own.push(canonical, score);
-        Ok(())
+        let past = self.columns.counting(&self.history, &self.own);
+        if past == self.past { Ok(()) } else { self.turn_to(past) }
     }
 
     fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
@@ -207,14 +235,8 @@ impl Strategy for SurrogateStrategy {
     }
 
     fn heed(&mut self, opinion: Opinion) -> Result<(), SearchError> {
-        let foretells = opinion.foretells();
         self.opinion = Some(opinion);
-        let pool = self.candidates.pool();
-        let views = self.with_opinion(&pool.architectures, pool.views.tasks(&self.past));
-        self.own_views = self.with_opinion(self.own.architectures(), self.own_views.clone());
-        self.model = self.model.clone().with_opinion(&views, foretells);
-        self.seen = self.model.see(&views);
-        Ok(())
+        self.turn_to(self.past.clone())
     }
 
     fn start_with(&mut self, first: &[Architecture]) {

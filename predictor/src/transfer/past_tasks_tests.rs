@@ -1,0 +1,60 @@
+use heirloom_kb::{Architecture, Domain, Goal, SearchSpace, Split, Task, Trial, Value};
+use serde_json::json;
+
+use super::{Agreement, PastTasks};
+use crate::{TaskModels, TrainingTable};
+
+/// Scores of 60 places by some rule for each task, from which [`PastTasks::telling`] chooses.
+fn telling(rules: &[fn(i64) -> f64]) -> Vec<usize> {
+    telling_of(json!({"kind": "int", "lo": 0, "hi": 59}), |a| Value::Int(a), rules)
+}
+
+/// The same of 60 options of which nothing is known.
+fn telling_of_names(rules: &[fn(i64) -> f64]) -> Vec<usize> {
+    let options: Vec<String> = (0..60).map(|a| format!("m{a}")).collect();
+    telling_of(json!({"kind": "choice", "options": options}), |a| Value::Text(format!("m{a}").into()), rules)
+}
+
+fn telling_of(range: serde_json::Value, value: fn(i64) -> Value, rules: &[fn(i64) -> f64]) -> Vec<usize> {
+    let space = json!({"id": "s/1", "params": [{"name": "a", "range": range}]});
+    let space: SearchSpace = serde_json::from_value(space).unwrap();
+    let name = |index: usize| format!("task{index}");
+    let tasks: Vec<Task> =
+        (0..rules.len()).map(|at| Task::new(name(at), Domain::Tabular, "accuracy", Goal::Maximize)).collect();
+    let trial = |(at, rule): (usize, &fn(i64) -> f64), a: i64| {
+        let architecture: Architecture = [("a", value(a))].into_iter().collect();
+        Trial::new(name(at), "s/1", architecture, Split::Validation, "accuracy", rule(a))
+    };
+    let trials: Vec<Trial> =
+        rules.iter().enumerate().flat_map(|rule| (0..60).map(move |a| trial(rule, a))).collect();
+    let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
+    let models = TaskModels::fit(&table, &[]).unwrap();
+    let agreement = Agreement::new(&table, &models).unwrap();
+    let columns: Vec<usize> = (0..rules.len()).collect();
+    PastTasks { table: &table, models: &models, agreement: &agreement, tasks: &tasks, columns: &columns }
+        .telling()
+}
+
+/// A number between 0 and 1 that follows no rule.
+fn scrambled(a: i64, key: u64) -> f64 {
+    let spread = (a as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key;
+    (spread.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f64
+}
+
+#[test]
+fn noise_says_nothing_unless_tasks_share_it() {
+    let smooth = |a: i64| a as f64;
+    assert_eq!(telling(&[smooth, |a| scrambled(a, 1), smooth, |a| scrambled(a, 2 << 40)]), [0, 2]);
+    // The same places do well on both: no rule of the encoding, and yet they foretell each other.
+    assert_eq!(telling(&[|a| scrambled(a, 1), |a| scrambled(a, 1)]), [0, 1]);
+    assert_eq!(telling(&[|a| scrambled(a, 1)]), [] as [usize; 0]);
+    assert_eq!(telling_of_names(&[|a| scrambled(a, 1)]), [0], "an only table of names cannot be judged");
+}
+
+#[test]
+fn a_minority_that_agrees_with_itself_is_no_noise() {
+    let most: fn(i64) -> f64 = |a| scrambled(a, 1);
+    let few: fn(i64) -> f64 = |a| scrambled(a, 5 << 40);
+    let noise: fn(i64) -> f64 = |a| scrambled(a, 9 << 40);
+    assert_eq!(telling_of_names(&[most, most, few, most, few, noise, most]), [0, 1, 2, 3, 4, 6]);
+}
