@@ -23,9 +23,11 @@
 #![forbid(unsafe_code)]
 
 pub mod jsonl;
+mod nearest;
 pub mod schema;
 pub mod store;
 
+pub use nearest::nearest;
 pub use schema::{
     Architecture, Condition, Domain, Goal, Json, Name, Param, Range, SchemaError, SearchSpace, Split, Status,
     Task, Trial, TrialId, Value,

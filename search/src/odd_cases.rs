@@ -1,7 +1,12 @@
 //! Words for histories and requests that leave little to go by.
 
-use heirloom_kb::{Range, SearchSpace};
+use std::collections::BTreeSet;
 
+use heirloom_kb::{Name, Range, SearchSpace};
+
+use crate::cost_book::CostBook;
+use crate::new_task::some_of;
+use crate::objectives::Objectives;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
@@ -73,6 +78,34 @@ pub(crate) fn poor_trials(scores: &[Option<f64>]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A note about validation trials of tasks that count which are in another metric than the task's, and so do not.
+pub(crate) fn other_metrics(history: &SpaceHistory, exclude: &[Name]) -> Option<String> {
+    let tasks = history.other_metric().iter().filter(|(task, _)| !exclude.contains(task));
+    let named: Vec<String> = tasks
+        .map(|(id, n)| {
+            let metric = history.task(id).map_or("", |task| &task.metric);
+            format!("{n} of {id} (its metric is {metric:?})")
+        })
+        .collect();
+    (!named.is_empty())
+        .then(|| format!("trials in another metric than their task's count nowhere: {}", some_of(&named)))
+}
+
+/// A note about a device that no trial of the space names, where no cost has been asked for that would say so itself.
+pub(crate) fn unmet_device(objectives: &Objectives, book: &CostBook) -> Option<String> {
+    let device = objectives.device.as_ref().filter(|_| objectives.is_score_alone())?;
+    let sources = book.table().sources();
+    let known: BTreeSet<&str> = sources.iter().filter_map(|source| source.device.as_deref()).collect();
+    if known.contains(&**device) {
+        return None;
+    }
+    let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
+    Some(match known.is_empty() {
+        true => format!("no trial of this space names a device: {device:?} says nothing"),
+        false => format!("no trial of this space was measured on {device:?}; known are {}", some_of(&known)),
+    })
 }
 
 /// A note about a list that is shorter than what was asked for.

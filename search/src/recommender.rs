@@ -12,7 +12,9 @@ use crate::cost_book::CostBook;
 use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
-use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
+use crate::odd_cases::{
+    doubt, few_candidates, other_metrics, poor_history, poor_trials, telling, unmet_device,
+};
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
 use crate::ranking::Ranking;
@@ -103,11 +105,12 @@ impl Recommender {
     /// from the other tasks alone, and a note says so.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::BadTask`], [`SearchError::UnknownSpace`],
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::BadTask`], [`SearchError::UnknownSpace`],
     /// [`SearchError::BadCandidate`], [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`],
     /// [`SearchError::BadObjective`], [`SearchError::Infeasible`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
+        history.check_excluded(&request.exclude_tasks)?;
         let mut notes = Vec::new();
         let task = request.task.task(&history, &mut notes)?;
         if let Some(answer) = self.by_looks(&history, &task, request, &notes)? {
@@ -144,6 +147,7 @@ impl Recommender {
         mut notes: Vec<String>,
     ) -> Result<Recommendation, SearchError> {
         let pool = history.pool_of(request.candidates.as_deref())?;
+        notes.extend(other_metrics(history, &request.exclude_tasks));
         let past = telling(history, past, &mut notes);
         let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
         let (own_trials, own_scores) = (own.len(), own.telling().1);
@@ -174,6 +178,7 @@ impl Recommender {
         let list = Shortlist::new(history, pool, open, prediction, picks)?;
         let books = self.books(history.space())?;
         let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
+        notes.extend(unmet_device(&request.objectives, book));
         let ranking = if request.objectives.is_score_alone() {
             Ranking::by_score(&list, request.k)
         } else {

@@ -10,6 +10,7 @@ use heirloom_kb::{
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
+use crate::odd_cases::{other_metrics, unmet_device};
 use crate::own_trials::OwnTrials;
 use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
@@ -48,7 +49,7 @@ impl Study {
     /// Sets up a study and keeps its set-up in the base.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
     /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`], [`SearchError::BadPrior`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
@@ -57,6 +58,7 @@ impl Study {
         let studies = taken.iter().filter(|name| !name.contains(' ')).count();
         let id = (studies + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
         let id = id.expect("numbers do not end");
+        recommender.history(&setup.space)?.check_excluded(&setup.history.exclude_tasks)?;
         let study = Study::start(recommender, id.clone(), setup)?;
         let bytes = serde_json::to_vec(&study.setup).expect("a set-up holds only strings, numbers and lists");
         store.put_document(&Document { kind: DocumentKind::Study, name: id, bytes })?;
@@ -68,6 +70,7 @@ impl Study {
     /// # Errors
     /// As [`Study::create`].
     pub fn rehearse(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
+        recommender.history(&setup.space)?.check_excluded(&setup.history.exclude_tasks)?;
         let mut study = Study::start(recommender, "rehearsal".into(), setup)?;
         study.kept = false;
         Ok(study)
@@ -110,7 +113,7 @@ impl Study {
         }
         let exclude = &setup.history.exclude_tasks;
         let past = history.past(&task.id, exclude);
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = other_metrics(&history, exclude).into_iter().collect();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
         let opinion = setup.opinion(&**recommender.store(), &history)?;
@@ -143,6 +146,9 @@ impl Study {
             let goals = Goals::new(recommender.costs(&setup.space)?, &setup.objectives(), target, &pool)?;
             notes.extend(goals.notes());
             strategy.aim(goals)?;
+        }
+        if setup.device.is_some() {
+            notes.extend(unmet_device(&setup.objectives(), &*recommender.costs(&setup.space)?));
         }
         let store = Arc::clone(recommender.store());
         let under_way = UnderWay::of(&store, &id)?;

@@ -115,7 +115,11 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
     let program = Program::new();
     let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
     program.json(&["import", arg(&file)]);
-    let refusals: [(&[&str], &str); 9] = [
+    let refusals: [(&[&str], &str); 10] = [
+        (
+            &["recommend", "--task", "new", "--space", "toy/1", "--exclude-task", "neww"],
+            r#"task "neww" is to be left out, and is not in the base; did you mean "new"?"#,
+        ),
         (&["recommend", "--task", "nobody", "--space", "toy/1"], r#"known are "a", "new""#),
         (
             &["recommend", "--task", "new", "--space", "toy/2"],

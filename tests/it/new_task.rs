@@ -78,6 +78,23 @@ async fn what_is_left_out_is_taken_from_the_past_and_said() {
 }
 
 #[tokio::test]
+async fn a_domain_and_a_goal_that_no_past_task_has_are_said() {
+    let app = server(two_kinds()).await;
+    let body = |domain: &str, goal: &str| {
+        json!({"meta_features": {"n_samples": 130}, "domain": domain, "metric": "accuracy", "goal": goal,
+               "space": "toy/1"})
+    };
+    let (_, answer) = post(&app, ASK, body("text", "minimize")).await;
+    assert!(
+        has_note(&answer, "no past task in this space is of the domain text; they are image"),
+        "{answer}"
+    );
+    assert!(has_note(&answer, r#""accuracy" is to be minimized, and all past tasks in this space have it"#));
+    let (_, answer) = post(&app, ASK, body("image", "maximize")).await;
+    assert_eq!(answer["notes"], json!([]));
+}
+
+#[tokio::test]
 async fn requests_that_name_no_one_task_are_refused() {
     let app = server(history(&["a", "b"], "new")).await;
     let refusals = [

@@ -229,6 +229,39 @@ async fn errors_are_answers_that_name_what_to_mend() {
             "known are",
         ),
         (post(&app, recommend, json!({"task": "new", "space": "z/1"})).await, 404, "unknown_space", "toy/1"),
+        (
+            post(
+                &app,
+                recommend,
+                json!({"task": "new", "space": "toy/1", "history": {"exclude_tasks": ["naw"]}}),
+            )
+            .await,
+            404,
+            "unknown_task",
+            r#"task "naw" is to be left out, and is not in the base; did you mean "new"?"#,
+        ),
+        (
+            post(
+                &app,
+                "/v1/studies",
+                json!({"task": "new", "space": "toy/1", "history": {"exclude_tasks": ["z"]}}),
+            )
+            .await,
+            404,
+            "unknown_task",
+            "is not in the base",
+        ),
+        (
+            post(
+                &app,
+                "/v1/studies",
+                json!({"task": "new", "space": "toy/1", "acquisition": {"kind": "ei", "beta": 2}}),
+            )
+            .await,
+            422,
+            "bad_json",
+            "acquisition: beta is 2, but ei has none; it is for ucb",
+        ),
         (post(&app, recommend, json!({"task": "new"})).await, 422, "bad_json", "missing field `space`"),
         (
             post(&app, recommend, json!({"task": "new", "space": "toy/1", "kk": 1})).await,

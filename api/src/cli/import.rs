@@ -126,5 +126,8 @@ fn describe(file: &FileReport) -> String {
     if report.refused.len() > SHOWN {
         text.push_str(&format!("\n  and {} more; --json lists them all", report.refused.len() - SHOWN));
     }
+    for note in &report.notes {
+        text.push_str(&format!("\n  note: {note}"));
+    }
     text
 }
