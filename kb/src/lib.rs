@@ -34,5 +34,5 @@ pub use schema::{
 };
 pub use store::{
     Batch, Committed, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, MemoryStore, SledStore,
-    Stats, StoreError, TrialPage, TrialQuery, open,
+    Stats, StoreError, TrialPage, TrialQuery, open, open_existing,
 };

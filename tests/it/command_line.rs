@@ -80,6 +80,35 @@ fn export_and_import_move_a_base() {
 }
 
 #[test]
+fn reading_makes_no_base_and_an_unknown_task_no_file() {
+    let program = Program::new();
+    let out = program.path("out.jsonl");
+    let verbs: [&[&str]; 6] = [
+        &["status"],
+        &["export", arg(&out)],
+        &["recommend", "--task", "new", "--space", "toy/1"],
+        &["bench", "--space", "toy/1"],
+        &["study", "--task", "a", "--space", "toy/1", "--table"],
+        &["study", "--resume", "study-1"],
+    ];
+    for verb in verbs {
+        let words = program.refusal(verb);
+        assert!(
+            words.contains("there is no base at") && words.contains("heirloom init"),
+            "{verb:?}: {words}"
+        );
+    }
+    assert!(!program.path("base").exists() && !out.exists());
+    let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
+    let among_others = format!("sled://{}", program.path("").display());
+    let words = program.refusal(&["--base", &among_others, "import", arg(&file)]);
+    assert!(words.contains("holds other files and is no base"), "{words}");
+    program.json(&["import", arg(&file)]);
+    let words = program.refusal(&["export", arg(&out), "--task", "nope"]);
+    assert!(words.contains(r#"the base has no task "nope""#) && !out.exists(), "{words}");
+}
+
+#[test]
 fn bad_lines_are_named_and_the_rest_is_kept_unless_strict() {
     let program = Program::new();
     let lines = [

@@ -67,6 +67,8 @@ async fn what_is_imported_is_listed_page_by_page() {
     assert_eq!(seen, 108);
     let exported = get(&app, "/v1/export").await.1;
     assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 4 + 324);
+    let exported = get(&app, "/v1/export?task=b&space=toy/1").await.1;
+    assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 1 + 108);
 }
 
 #[tokio::test]
@@ -286,6 +288,8 @@ async fn errors_are_answers_that_name_what_to_mend() {
         (get(&app, "/v1/trials?limit=0").await, 400, "bad_limit", "limit is 0"),
         (get(&app, "/v1/trials?cursor=zzz").await, 400, "bad_cursor", "is not a cursor"),
         (get(&app, "/v1/trials?split=exam").await, 400, "bad_query", "exam"),
+        (get(&app, "/v1/export?task=nope").await, 404, "unknown_task", r#"the base has no task "nope""#),
+        (get(&app, "/v1/export?split=test").await, 400, "bad_query", "unknown field `split`"),
         (get(&app, "/v1/studies/none").await, 404, "unknown_study", "no study"),
         (get(&app, "/v2/none").await, 404, "not_found", "/openapi.json"),
         (get(&app, recommend).await, 405, "method_not_allowed", "does not take GET"),

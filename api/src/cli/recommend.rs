@@ -77,7 +77,7 @@ struct TrueRank {
 }
 
 pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open()?;
+    let store = base.open_existing()?;
     let request = RecommendationRequest {
         task: args.task.choice()?,
         space: args.space,

@@ -99,7 +99,9 @@ pub(super) fn run(
         let message = "the strategy \"ranked\" needs --rank-by, to know what to go by";
         return Err(InputFault(message.into()).into());
     }
-    let store = base.open()?;
+    // A study to be replayed or resumed needs a base that has it.
+    let reads = args.table || args.resume.is_some();
+    let store = if reads { base.open_existing()? } else { base.open()? };
     let args = &match args.resume.clone() {
         Some(study) => resumption::resumed(&*store, &study, args, given)?,
         None => args,

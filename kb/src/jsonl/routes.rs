@@ -199,6 +199,25 @@ fn a_failed_export_leaves_the_older_file_and_no_half_one() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn what_the_base_does_not_have_is_not_exported_as_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = MemoryStore::default();
+    read(&history(3), true, &base).unwrap();
+    let path = dir.path().join("out.jsonl");
+    std::fs::write(&path, "older").unwrap();
+    let out = |task: Option<&str>, space: Option<&str>| {
+        let filter = ExportFilter { task: task.map(Into::into), space: space.map(Into::into) };
+        export_to_path(&base, &path, &filter, &mut |_| {})
+    };
+    let why = |task, space| out(task, space).unwrap_err().to_string();
+    assert_eq!(why(Some("nope"), None), r#"the base has no task "nope""#);
+    assert_eq!(why(None, Some("s/2")), r#"the base has no space "s/2"; did you mean "s/1"?"#);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "older");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(out(Some("a"), Some("s/1")).unwrap().trials, 3);
+}
+
 fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
