@@ -80,6 +80,20 @@ fn export_and_import_move_a_base() {
 }
 
 #[test]
+fn of_several_files_it_is_said_what_was_taken_before_one_broke() {
+    let program = Program::new();
+    let first = program.file("first.jsonl", &format!("\u{feff}{}", histories::history(&["a"], "new")));
+    let last = program.file("last.jsonl", &histories::history(&["b"], "new"));
+    let output = program.run(&["import", arg(&first), "no-such.jsonl", arg(&last)]);
+    assert_eq!(output.status.code(), Some(2));
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("first.jsonl: 108 trials added"), "{said}");
+    assert!(error.contains("no-such.jsonl"), "{error}");
+    assert!(error.contains("nothing was taken of") && error.contains("last.jsonl"), "{error}");
+    assert_eq!(program.trials(), 108);
+}
+
+#[test]
 fn reading_makes_no_base_and_an_unknown_task_no_file() {
     let program = Program::new();
     let out = program.path("out.jsonl");
@@ -156,7 +170,10 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
         ),
         (&["recommend", "--task", "new", "--space", "toy/1", "-k", "0"], "0 is not in 1..=1000"),
         (&["study", "--task", "new", "--space", "toy/1", "--table"], "has no validation trials"),
-        (&["study", "--task", "new", "--space", "toy/1"], "--train"),
+        (
+            &["study", "--task", "new", "--space", "toy/1"],
+            "--train has them trained, --table looks them up among the task's trials, and --resume STUDY",
+        ),
         (&["import", "no-such-file.jsonl"], "no-such-file.jsonl"),
         (&["import", "--without-task", "x", arg(&file)], "--without-task is for the wheel"),
         (&["--base", "mysql://x", "status"], r#""mysql://x" is not the URL of a base"#),

@@ -284,7 +284,7 @@ async fn errors_are_answers_that_name_what_to_mend() {
             "bad_candidate",
             "\"zip\" is not an option",
         ),
-        (call(&app, "POST", recommend, "{").await, 400, "bad_json", "EOF"),
+        (call(&app, "POST", recommend, "\u{feff}{").await, 400, "bad_json", "EOF"),
         (get(&app, "/v1/trials?limit=0").await, 400, "bad_limit", "limit is 0"),
         (get(&app, "/v1/trials?cursor=zzz").await, 400, "bad_cursor", "is not a cursor"),
         (get(&app, "/v1/trials?split=exam").await, 400, "bad_query", "exam"),
@@ -348,5 +348,39 @@ async fn the_routes_are_described() {
         ("/v1/studies/{id}/tell", "post"),
     ] {
         assert!(api["paths"][path][method].is_object(), "{method} {path}");
+        // What is not in the path is in the query.
+        for param in api["paths"][path][method]["parameters"].as_array().into_iter().flatten() {
+            let name = param["name"].as_str().unwrap();
+            let place = if path.contains(&format!("{{{name}}}")) { "path" } else { "query" };
+            assert_eq!(param["in"], place, "{name} of {path}");
+        }
+        if method == "post" && path != "/v1/import" {
+            for code in ["415", "422"] {
+                assert!(api["paths"][path][method]["responses"][code].is_object(), "{code} of {path}");
+            }
+        }
     }
+    assert!(api["paths"]["/v1/studies"]["post"]["responses"]["409"].is_object());
+    // The described body of a study has the fields that are read, and no others.
+    let (status, refusal) = post(&app, "/v1/studies", json!({"unheard_of": 1})).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let words = refusal["message"].as_str().unwrap();
+    let read: Vec<&str> = words.split("one of").nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+    let body = &api["components"]["schemas"]["StudyBody"];
+    assert_eq!(read.len(), body["properties"].as_object().unwrap().len(), "{words}");
+    assert!(read.iter().all(|field| body["properties"][field].is_object()), "{words}");
+    assert_eq!(body["required"], json!(["task", "space"]));
+}
+
+#[tokio::test]
+async fn a_body_is_json_and_a_mark_before_it_does_no_harm() {
+    let (app, _) = server().await;
+    let ask = r#"{"task":"new","space":"toy/1","k":1}"#;
+    assert_eq!(call(&app, "POST", "/v1/recommendations", format!("\u{feff}{ask}")).await.0, StatusCode::OK);
+    let lines = format!("\u{feff}{}", histories::task("marked"));
+    assert_eq!(call(&app, "POST", "/v1/import", lines).await.1["added"]["tasks"], 1);
+    let request =
+        Request::builder().method("POST").uri("/v1/recommendations").header("content-type", "text/plain");
+    let response = app.clone().oneshot(request.body(Body::from(ask)).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }

@@ -22,6 +22,7 @@ const MAX_PAGE: usize = 10_000;
 
 /// Whether one bad line refuses all.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ImportQuery {
     /// Refuse the whole body when a line does not fit.
@@ -105,6 +106,7 @@ pub(super) async fn spaces(State(state): State<Arc<AppState>>) -> Result<Json<Ve
 
 /// Which trials are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrialsQuery {
     /// Only those of this task.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use heirloom_kb::Architecture;
 use heirloom_search::fidelity::Decision;
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::api_error::ErrorBody;
+use super::json_body::JsonBody;
 use super::state::{AppState, blocking};
 
 /// The score of a trial under way.
@@ -40,13 +40,15 @@ pub(super) struct Verdict {
 #[utoipa::path(post, path = "/v1/studies/{id}/report", params(("id" = String, Path)), request_body = ReportBody,
     responses((status = 200, description = "What becomes of the trial.", body = Verdict),
         (status = 400, description = "The report does not fit: no scheduler, a step out of order, another score than before.", body = ErrorBody),
-        (status = 404, description = "There is no such study.", body = ErrorBody)))]
+        (status = 404, description = "There is no such study.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn report_score(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    body: Result<Json<ReportBody>, JsonRejection>,
+    JsonBody(body): JsonBody<ReportBody>,
 ) -> Result<Json<Verdict>, ApiError> {
-    let Json(ReportBody { architecture, step, score }) = body?;
+    let ReportBody { architecture, step, score } = body;
     let report =
         move |state: &AppState| state.with_study(&id, |study| study.report(&architecture, step, score));
     let decision: Decision = blocking(&state, report).await?;
