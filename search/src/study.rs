@@ -18,7 +18,7 @@ use crate::strategies::{Proposal, Strategy};
 use crate::study_setup::StudySetup;
 use crate::train::{Budget, Trainer};
 use crate::under_way::UnderWay;
-use crate::{Recommender, SearchError};
+use crate::{Recommender, SearchError, spaces};
 use heirloom_predictor::DEVICE_FIELD;
 
 /// The field of a trial that names the study it was told to.
@@ -76,18 +76,29 @@ impl Study {
         Ok(study)
     }
 
-    /// Takes up a study where its last trial left it. What was proposed and never told may be proposed again.
+    /// Takes up a study where it was broken off, to try out what is left of it: what was under way is asked for first.
     ///
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`].
     pub fn resume(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
+        let mut study = Study::take_up(recommender, id)?;
+        study.waiting = study.under_way.architectures().to_vec().into();
+        Ok(study)
+    }
+
+    /// Takes up a study whose proposals others try out: what is under way is with them, and not proposed again.
+    ///
+    /// # Errors
+    /// As [`Study::resume`].
+    pub fn take_up(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
         let setup = StudySetup::kept(&**recommender.store(), id)?;
         let mut study = Study::start(recommender, id.into(), setup)?;
         let query =
             TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
         let trials = study.store.trials(&query)?.trials;
-        for trial in trials.into_iter().filter(|trial| is_of(trial, id)) {
-            study.end(&trial)?;
+        let trials: Vec<Trial> = trials.into_iter().filter(|trial| is_of(trial, id)).collect();
+        study.end(&trials)?;
+        for trial in trials {
             let lesson = study.lesson(&trial);
             // Whoever knew the task's own trials knew the complete and failed ones among these.
             if !study.knew_own_trials || trial.status == Status::Pruned {
@@ -95,9 +106,7 @@ impl Study {
             }
             study.trials.push(trial);
         }
-        // Goes on with what was under way and has no trial.
-        study.waiting = study.under_way.architectures().to_vec().into();
-        for architecture in &study.waiting {
+        for architecture in study.under_way.architectures() {
             study.strategy.take_up(architecture)?;
         }
         Ok(study)
@@ -202,7 +211,8 @@ impl Study {
         &self.trials
     }
 
-    /// What is being trained side by side, or was when the study was broken off, in the order of asking.
+    /// What is being tried out and has no trial yet, or was when the study was broken off, in the order of asking: what is trained
+    /// side by side, and what [`Study::propose`] has given.
     #[must_use]
     pub fn under_way(&self) -> &[Architecture] {
         self.under_way.architectures()
@@ -244,6 +254,34 @@ impl Study {
             }
         }
         Ok(proposals)
+    }
+
+    /// As [`Study::ask`], for those who try out elsewhere: the base knows the proposals as under way, so that whoever takes the
+    /// study up later does not propose them to others.
+    ///
+    /// # Errors
+    /// As [`Study::ask`], and of the store.
+    pub fn propose(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
+        let proposals = self.ask(n)?;
+        if self.kept {
+            self.under_way.begin(proposals.iter().map(|proposal| &proposal.architecture))?;
+        }
+        Ok(proposals)
+    }
+
+    /// Whether an architecture is under way or has been told: an isomorph counts as itself.
+    #[must_use]
+    pub fn knows(&self, architecture: &Architecture) -> bool {
+        let Some(key) = self.key(architecture) else { return false };
+        let told = self.trials.iter().map(|trial| &trial.architecture);
+        self.under_way().iter().chain(told).any(|known| self.key(known).as_ref() == Some(&key))
+    }
+
+    /// The key of an architecture's canonical form; nothing for one that does not fit the space.
+    fn key(&self, architecture: &Architecture) -> Option<Vec<u64>> {
+        let space = self.history.space();
+        let normal = space.normalise(architecture).ok()?;
+        Some(self.history.table().encoder().key(&spaces::canonical(space.id(), &normal)))
     }
 
     /// Takes in the validation score of a trial under way after `step` epochs, and says whether it goes on. Nothing is
@@ -353,19 +391,24 @@ impl Study {
             let (spaces, kept) = (vec![self.history.space().clone()], trials.to_vec());
             self.store.commit(&heirloom_kb::Batch { spaces, trials: kept, ..Default::default() })?;
         }
-        trials.iter().try_for_each(|trial| self.end(trial))
+        self.end(trials)
     }
 
     /// Notes that a proposal is being trained.
     pub(crate) fn begin(&mut self, proposal: &Proposal) -> Result<(), SearchError> {
-        if self.kept { self.under_way.begin(&proposal.architecture) } else { Ok(()) }
+        if self.kept { self.under_way.begin([&proposal.architecture]) } else { Ok(()) }
     }
 
-    /// Notes that a trial is no longer under way.
-    fn end(&mut self, trial: &Trial) -> Result<(), SearchError> {
-        let space = self.history.space();
-        let ended = space.normalise(&trial.architecture).ok();
-        self.under_way.end(|other| space.normalise(other).ok() == ended)
+    /// Notes that trials are no longer under way.
+    fn end(&mut self, trials: &[Trial]) -> Result<(), SearchError> {
+        let ended: HashSet<_> = trials.iter().filter_map(|trial| self.key(&trial.architecture)).collect();
+        let under_way = self.under_way.architectures();
+        let over: Vec<Architecture> = under_way
+            .iter()
+            .filter(|other| self.key(other).is_some_and(|key| ended.contains(&key)))
+            .cloned()
+            .collect();
+        self.under_way.end(|other| over.contains(other))
     }
 
     fn check(&self, index: usize, mut trial: Trial) -> Result<Trial, SearchError> {

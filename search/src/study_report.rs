@@ -1,6 +1,6 @@
 //! `StudyReport`: how a study is getting on.
 
-use heirloom_kb::{Name, Split, Status, Trial, TrialId};
+use heirloom_kb::{Architecture, Name, Split, Status, Trial, TrialId};
 use serde::Serialize;
 
 use crate::Study;
@@ -22,6 +22,8 @@ pub struct StudyReport {
     pub curve: Vec<CurvePoint>,
     /// All trials, those of other splits too.
     pub trials: Vec<Trial>,
+    /// What has been proposed or is being trained, and has no trial yet, in the order of asking.
+    pub under_way: Vec<Architecture>,
     /// What the reader should know, in plain words.
     pub notes: Vec<String>,
 }
@@ -70,6 +72,7 @@ impl StudyReport {
             best: best.map(|(_, trial)| trial.clone()),
             curve,
             trials: study.trials().to_vec(),
+            under_way: study.under_way().to_vec(),
             notes: study.notes().to_vec(),
         }
     }

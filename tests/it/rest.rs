@@ -198,6 +198,33 @@ async fn a_study_asks_is_told_and_goes_on_after_a_restart() {
     assert_eq!((status, &empty["code"]), (StatusCode::CONFLICT, &"nothing_to_propose".into()));
 }
 
+/// Whoever was given a proposal before a restart still has it.
+#[tokio::test]
+async fn what_was_proposed_is_under_way_after_a_restart_too() {
+    let (app, store) = server().await;
+    let (_, created) = post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1"})).await;
+    let id = created["id"].as_str().unwrap();
+    let path = format!("/v1/studies/{id}");
+    let (_, asked) = post(&app, &format!("{path}/ask"), json!({"n": 3})).await;
+    let asked: Vec<Value> =
+        asked.as_array().unwrap().iter().map(|proposal| proposal["architecture"].clone()).collect();
+    let told = |architecture: &Value| json!({"trials": [{"architecture": architecture, "split": "validation", "metric": "accuracy", "score": 0.5}]});
+    post(&app, &format!("{path}/tell"), told(&asked[0])).await;
+
+    let restarted = heirloom_api::rest::app(Arc::clone(&store));
+    let (_, report) = get(&restarted, &path).await;
+    assert_eq!(report["under_way"], json!(asked[1..]));
+    // It goes on as if it had not been broken off.
+    let next = post(&restarted, &format!("{path}/ask"), json!({"n": 1})).await.1[0]["architecture"].clone();
+    let without_break =
+        post(&app, &format!("{path}/ask"), json!({"n": 1})).await.1[0]["architecture"].clone();
+    assert!(next == without_break && !asked.contains(&next), "{next} {without_break}");
+    for architecture in asked[1..].iter().chain([&next]) {
+        assert_eq!(post(&restarted, &format!("{path}/tell"), told(architecture)).await.0, StatusCode::OK);
+    }
+    assert_eq!(get(&restarted, &path).await.1["under_way"], json!([]));
+}
+
 #[tokio::test]
 async fn candidates_are_proposed_in_the_form_they_were_given() {
     let store: Arc<dyn KnowledgeStore> = Arc::new(MemoryStore::default());

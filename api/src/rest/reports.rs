@@ -33,6 +33,9 @@ pub(super) struct Verdict {
     decision: &'static str,
     /// Why, in plain words.
     why: String,
+    /// What the reader should know of the report, in plain words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 /// Report the score of a trial under way and hear whether it is worth training on. A stopped trial is to be told with status
@@ -49,9 +52,13 @@ pub(super) async fn report_score(
     JsonBody(body): JsonBody<ReportBody>,
 ) -> Result<Json<Verdict>, ApiError> {
     let ReportBody { architecture, step, score } = body;
-    let report =
-        move |state: &AppState| state.with_study(&id, |study| study.report(&architecture, step, score));
-    let decision: Decision = blocking(&state, report).await?;
+    let report = move |state: &AppState| {
+        state.with_study(&id, |study| {
+            Ok((study.report(&architecture, step, score)?, study.knows(&architecture)))
+        })
+    };
+    let (decision, known): (Decision, bool) = blocking(&state, report).await?;
     let word = if decision.is_stop() { "stop" } else { "continue" };
-    Ok(Json(Verdict { decision: word, why: decision.why().to_owned() }))
+    let note = (!known).then_some("the study has not proposed this architecture; it counts all the same");
+    Ok(Json(Verdict { decision: word, why: decision.why().to_owned(), note }))
 }

@@ -61,7 +61,8 @@ fn one() -> usize {
     1
 }
 
-/// Ask a study what to try next.
+/// Ask a study what to try next. What has been proposed counts as under way until its trial is told, also after the server was
+/// started again, and is not proposed a second time; `GET` on the study lists it.
 #[utoipa::path(post, path = "/v1/studies/{id}/ask", params(("id" = String, Path)), request_body = AskBody,
     responses((status = 200, description = "Proposals, all different.", body = Vec<Object>),
         (status = 400, description = "n is not from 1 to 1,000.", body = ErrorBody),
@@ -78,7 +79,7 @@ pub(super) async fn ask(
     if !(1..=MAX_ASKED).contains(&n) {
         return Err(ApiError::bad_request("bad_n", format!("n is {n}, it must be from 1 to {MAX_ASKED}")));
     }
-    blocking(&state, move |state| state.with_study(&id, |study| study.ask(n))).await.map(Json)
+    blocking(&state, move |state| state.with_study(&id, |study| study.propose(n))).await.map(Json)
 }
 
 /// Finished trials.
@@ -131,7 +132,7 @@ fn complete(
         .map_err(|error| ApiError::bad_request("bad_trial", format!("trial {index}: {error}")))
 }
 
-/// How a study is getting on: the best trial so far, the regret curve, all trials.
+/// How a study is getting on: the best trial so far, the regret curve, all trials, and what is under way.
 #[utoipa::path(get, path = "/v1/studies/{id}", params(("id" = String, Path)),
     responses((status = 200, description = "The study.", body = Object),
         (status = 404, description = "There is no such study.", body = ErrorBody)))]
