@@ -1,6 +1,6 @@
 //! Why a search could not go on.
 
-use heirloom_kb::{Name, SchemaError, StoreError};
+use heirloom_kb::{Domain, Name, SchemaError, StoreError};
 use heirloom_predictor::PredictError;
 
 use crate::objectives::Bound;
@@ -63,6 +63,16 @@ pub enum SearchError {
     BadTask {
         /// Why.
         reason: String,
+    },
+    /// Data that the networks of a space cannot take.
+    #[error("the task's data are {domain}, which networks of {space} cannot take; {}", can(fitting))]
+    WrongDomain {
+        /// What the task's data are.
+        domain: Domain,
+        /// The space asked for.
+        space: Name,
+        /// Built-in spaces for such data.
+        fitting: Vec<&'static str>,
     },
     /// A set-up of early stopping that does not hold together.
     #[error("scheduler: {reason}")]
@@ -146,6 +156,12 @@ pub enum SearchError {
     /// Of the trainer.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+/// `those of "mlp/1" can`
+fn can(fitting: &[&str]) -> String {
+    let names: Vec<String> = fitting.iter().map(|id| format!("{id:?}")).collect();
+    format!("those of {} can", names.join(", "))
 }
 
 /// Four digits, which is more than an expectation has.

@@ -38,6 +38,7 @@ mod strategies;
 mod study;
 mod study_report;
 mod study_setup;
+mod suited;
 pub mod train;
 mod under_way;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use heirloom_kb::{Domain, Goal, Name, Task};
 
-use crate::SearchError;
 use crate::space_history::SpaceHistory;
+use crate::{SearchError, spaces};
 
 /// Names that a note gives before it only counts.
 const NAMED: usize = 4;
@@ -63,7 +63,9 @@ impl NewTask {
         let past: Vec<&Task> = scores.iter().filter_map(|scores| history.task(&scores.task).ok()).collect();
         notes.extend(self.unmatched(&past));
         let domain = self.domain.unwrap_or_else(|| {
-            let usual = most_common(past.iter().map(|task| task.domain)).unwrap_or(Domain::Tabular);
+            let of_space = spaces::family(history.space().id()).and_then(|family| family.domains.first());
+            let usual = most_common(past.iter().map(|task| task.domain)).or(of_space.copied());
+            let usual = usual.unwrap_or(Domain::Tabular);
             notes.push(format!("no domain is given: it is taken to be {}", word(&usual)));
             usual
         });

@@ -1,14 +1,18 @@
 //! Words for histories and requests that leave little to go by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use heirloom_kb::{Name, Range, SearchSpace};
+use heirloom_kb::{Name, Range, SearchSpace, Task};
 
 use crate::cost_book::CostBook;
 use crate::new_task::some_of;
 use crate::objectives::Objectives;
+use crate::pool::Pool;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
+
+/// Candidates whose expected scores are compared with and without a description of the task.
+const COMPARED: usize = 64;
 
 /// The columns of `past` whose scores tell architectures apart and are more than noise; the others make a note and are left
 /// out.
@@ -64,6 +68,38 @@ pub(crate) fn poor_history(
         )),
         _ => None,
     }
+}
+
+/// A note that the numbers which describe a task's data change nothing: any other data of the domain would get the same answer.
+pub(crate) fn idle_description(
+    history: &SpaceHistory,
+    task: &Task,
+    past: &[usize],
+    pool: &Pool,
+) -> Option<String> {
+    if task.meta_features.is_empty() || past.is_empty() {
+        return None;
+    }
+    let step = (pool.architectures.len() / COMPARED).max(1);
+    let rows: Vec<usize> = (0..pool.architectures.len()).step_by(step).collect();
+    let views = pool.views.select(&rows).tasks(past);
+    let expects = |task: &Task| {
+        let model = history.transfer(task, past);
+        model.prior(&model.see(&views)).mean
+    };
+    let undescribed = Task { meta_features: BTreeMap::new(), ..task.clone() };
+    (expects(task) == expects(&undescribed)).then(|| {
+        let known = |at: &usize| history.task(&history.table().tasks()[*at].task).ok();
+        let shared = |past: &Task| task.meta_features.keys().any(|name| past.meta_features.contains_key(name));
+        let why = if !past.iter().filter_map(known).any(shared) {
+            "no past task has any of these numbers"
+        } else if past.len() == 1 {
+            "there is only one past task"
+        } else {
+            "past tasks do not foretell each other better when those with similar data count more, so all count alike"
+        };
+        format!("the numbers that describe the data had no influence, other data would get the same answer: {why}")
+    })
 }
 
 /// A note about own trials that tell nothing apart.

@@ -13,7 +13,7 @@ use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
-    doubt, few_candidates, other_metrics, poor_history, poor_trials, telling, unmet_device,
+    doubt, few_candidates, idle_description, other_metrics, poor_history, poor_trials, telling, unmet_device,
 };
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
@@ -24,6 +24,7 @@ use crate::space_history::{SpaceHistory, find_space};
 use crate::space_trials::space_trials;
 use crate::spaces::any_network::is_any_network;
 use crate::strategies::{Belief, SurrogateStrategy};
+use crate::suited::check_domain;
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
@@ -105,7 +106,7 @@ impl Recommender {
     /// from the other tasks alone, and a note says so.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::BadTask`], [`SearchError::UnknownSpace`],
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::BadTask`], [`SearchError::WrongDomain`], [`SearchError::UnknownSpace`],
     /// [`SearchError::BadCandidate`], [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`],
     /// [`SearchError::BadObjective`], [`SearchError::Infeasible`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
@@ -113,6 +114,7 @@ impl Recommender {
         history.check_excluded(&request.exclude_tasks)?;
         let mut notes = Vec::new();
         let task = request.task.task(&history, &mut notes)?;
+        check_domain(&history, &task)?;
         if let Some(answer) = self.by_looks(&history, &task, request, &notes)? {
             return Ok(answer);
         }
@@ -162,6 +164,9 @@ impl Recommender {
         notes.extend(poor_history(history, &past, own_trials, open.len()));
         notes.extend(few_candidates(open.len(), request.k));
         notes.extend(poor_trials(&own_scores));
+        if own_trials == 0 {
+            notes.extend(idle_description(history, task, &past, &pool));
+        }
         let Belief { expected, scored, trust, reversed, .. } = strategy.belief()?;
         notes.extend(trust.and_then(|trust| doubt(trust, reversed)));
         let picks = if picks_together(history, request, own_trials) {

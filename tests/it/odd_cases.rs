@@ -58,7 +58,7 @@ async fn an_empty_base_gives_an_order_and_says_that_it_follows_nothing() {
     let answer = ask("", new).await;
     assert_eq!(answer["ranked"].as_array().unwrap().len(), 5);
     assert_note(&answer, "only descriptors of its architectures, and these do not say what is good");
-    assert_note(&answer, "no domain is given: it is taken to be tabular");
+    assert_note(&answer, "no domain is given: it is taken to be graph");
 }
 
 #[tokio::test]

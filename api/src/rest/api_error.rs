@@ -96,7 +96,7 @@ impl From<SearchError> for ApiError {
             SearchError::UnknownStudy { .. } => missing("unknown_study"),
             SearchError::BadCandidate { .. } => bad("bad_candidate"),
             SearchError::BadTrial { .. } => bad("bad_trial"),
-            SearchError::BadTask { .. } => bad("bad_task"),
+            SearchError::BadTask { .. } | SearchError::WrongDomain { .. } => bad("bad_task"),
             SearchError::BadScheduler { .. } => bad("bad_scheduler"),
             SearchError::BadReport { .. } => bad("bad_report"),
             SearchError::UnknownCost { .. } => bad("unknown_cost"),
