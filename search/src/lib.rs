@@ -8,6 +8,7 @@
 pub mod benchmark;
 mod cost_book;
 mod cost_view;
+mod counted_costs;
 mod error;
 mod evidence;
 pub mod fidelity;

@@ -182,7 +182,8 @@ impl Recommender {
         let shares = shares(history, &past, &expected, &pool);
         let list = Shortlist::new(history, pool, open, prediction, picks)?;
         let books = self.books(history.space())?;
-        let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
+        let (book, objectives) = (&books.costs, &request.objectives);
+        let target = GoalTarget::of(history, book, task, objectives, &request.exclude_tasks);
         notes.extend(unmet_device(&request.objectives, book));
         let ranking = if request.objectives.is_score_alone() {
             Ranking::by_score(&list, request.k)

@@ -34,6 +34,8 @@ pub struct Study {
     strategy: Box<dyn Strategy>,
     scheduler: Option<StudyScheduler>,
     opinion: Option<Opinion>,
+    /// For whom costs are counted; absent where the score alone counts.
+    target: Option<GoalTarget>,
     trials: Vec<Trial>,
     under_way: UnderWay,
     /// What was under way when the study was broken off, to be asked for first.
@@ -146,18 +148,16 @@ impl Study {
         if let Some(acquisition) = setup.acquisition {
             strategy.acquire(acquisition)?;
         }
-        if !setup.objectives().is_score_alone() {
-            let target = GoalTarget {
-                task: task.id.clone(),
-                device: setup.device.clone(),
-                exclude_tasks: exclude.clone(),
-            };
-            let goals = Goals::new(recommender.costs(&setup.space)?, &setup.objectives(), target, &pool)?;
+        let objectives = setup.objectives();
+        let mut target = None;
+        if !objectives.is_score_alone() {
+            let book = recommender.costs(&setup.space)?;
+            let of_task = target.insert(GoalTarget::of(&history, &book, &task, &objectives, exclude));
+            let goals = Goals::new(book, &objectives, of_task.clone(), &pool)?;
             notes.extend(goals.notes());
             strategy.aim(goals)?;
-        }
-        if setup.device.is_some() {
-            notes.extend(unmet_device(&setup.objectives(), &*recommender.costs(&setup.space)?));
+        } else if setup.device.is_some() {
+            notes.extend(unmet_device(&objectives, &*recommender.costs(&setup.space)?));
         }
         let store = Arc::clone(recommender.store());
         let under_way = UnderWay::of(&store, &id)?;
@@ -178,6 +178,7 @@ impl Study {
             strategy,
             scheduler,
             opinion,
+            target,
             trials: Vec::new(),
             under_way,
             waiting: VecDeque::new(),
@@ -267,6 +268,20 @@ impl Study {
             self.under_way.begin(proposals.iter().map(|proposal| &proposal.architecture))?;
         }
         Ok(proposals)
+    }
+
+    /// Whether a trial keeps to the study's constraints, by the costs that it measured and those that are counted; a cost that is
+    /// not known is not held against it.
+    #[must_use]
+    pub fn admits(&self, trial: &Trial) -> bool {
+        let Some(target) = self.target.as_ref().filter(|_| !self.setup.constraints.is_empty()) else {
+            return true;
+        };
+        let mut costs = target.counted_costs(&trial.architecture);
+        if !self.is_elsewhere(trial) {
+            costs.extend(trial.costs.iter().map(|(name, cost)| (name.clone(), *cost)));
+        }
+        self.setup.objectives().admit(&costs)
     }
 
     /// Whether an architecture is under way or has been told: an isomorph counts as itself.
@@ -459,14 +474,17 @@ impl Study {
         }
     }
 
+    /// Whether a trial names another device than the one that costs are meant on.
+    fn is_elsewhere(&self, trial: &Trial) -> bool {
+        let device = trial.extra.get(DEVICE_FIELD).and_then(Json::as_str);
+        device.is_some() && self.setup.device.is_some() && device != self.setup.device.as_deref()
+    }
+
     fn tell_strategy(&mut self, trial: &Trial, lesson: Option<f64>) -> Result<(), SearchError> {
         if !self.teaches(trial) {
             return Ok(());
         }
-        let device = trial.extra.get(DEVICE_FIELD).and_then(Json::as_str);
-        let elsewhere =
-            device.is_some() && self.setup.device.is_some() && device != self.setup.device.as_deref();
-        if trial.status == Status::Complete && !elsewhere {
+        if trial.status == Status::Complete && !self.is_elsewhere(trial) {
             self.strategy.tell_costs(&trial.architecture, &trial.costs)?;
         }
         self.strategy.tell(&trial.architecture, lesson)
