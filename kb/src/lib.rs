@@ -23,14 +23,16 @@
 #![forbid(unsafe_code)]
 
 pub mod jsonl;
+mod nearest;
 pub mod schema;
 pub mod store;
 
+pub use nearest::nearest;
 pub use schema::{
     Architecture, Condition, Domain, Goal, Json, Name, Param, Range, SchemaError, SearchSpace, Split, Status,
     Task, Trial, TrialId, Value,
 };
 pub use store::{
     Batch, Committed, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, MemoryStore, SledStore,
-    Stats, StoreError, TrialPage, TrialQuery, open,
+    Stats, StoreError, TrialPage, TrialQuery, open, open_existing,
 };

@@ -1,6 +1,6 @@
 //! `CostView`: what a pool of candidates costs one task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name};
@@ -9,10 +9,13 @@ use ndarray::ArcArray2;
 
 use crate::SearchError;
 use crate::cost_book::CostBook;
+use crate::counted_costs::{CountedCosts, known};
 
 /// What candidates cost one task, as far as past trials and its own say.
 pub struct CostView {
     costs: BTreeMap<Name, OneCost>,
+    /// How costs of other architectures are counted, and those of the candidates, for costs that are not foretold.
+    counted: Option<(CountedCosts, BTreeMap<Name, Vec<f64>>)>,
 }
 
 /// One cost of the candidates.
@@ -44,7 +47,25 @@ impl CostView {
             Ok((cost.clone(), OneCost { model, place, pool }))
         };
         let costs = costs.into_iter().map(one).collect::<Result<_, SearchError>>()?;
-        Ok(CostView { costs })
+        Ok(CostView { costs, counted: None })
+    }
+
+    /// The same, but that costs are counted which can be.
+    pub(crate) fn counting<'a>(
+        counted: Option<&CountedCosts>,
+        book: &CostBook,
+        costs: impl IntoIterator<Item = &'a Name>,
+        target: &CostTarget<'_>,
+        architectures: &[Architecture],
+        x: &ArcArray2<f64>,
+    ) -> Result<Self, SearchError> {
+        let Some(counted) = counted else { return CostView::new(book, costs, target, architectures, x) };
+        let wanted: BTreeSet<&Name> = costs.into_iter().collect();
+        let mut found = counted.count(architectures);
+        found.retain(|name, _| wanted.contains(name));
+        let foretold = wanted.into_iter().filter(|name| !found.contains_key(*name));
+        let view = CostView::new(book, foretold, target, architectures, x)?;
+        Ok(CostView { counted: Some((counted.clone(), found)), ..view })
     }
 
     /// Learns what a canonical architecture cost this task, where that is among the costs of this view.
@@ -80,6 +101,10 @@ impl CostView {
                 predicted.insert(name.clone(), prediction);
             }
         }
+        if let Some((_, found)) = &self.counted {
+            let select = |costs: &Vec<f64>| known(at.iter().map(|at| costs[*at]).collect());
+            predicted.extend(found.iter().map(|(name, costs)| (name.clone(), select(costs))));
+        }
         Ok(predicted)
     }
 
@@ -102,13 +127,23 @@ impl CostView {
                 predicted.insert(name.clone(), prediction);
             }
         }
+        if let Some((counted, found)) = &self.counted {
+            let costs = counted.count(architectures).into_iter().filter(|(name, _)| found.contains_key(name));
+            predicted.extend(costs.map(|(name, costs)| (name, known(costs))));
+        }
         Ok(predicted)
     }
 
-    /// Words for what a reader should know of these costs: of a device that no trial names.
+    /// Words for what a reader should know of these costs: of what was taken for granted, of a device that no trial names.
     #[must_use]
     pub fn notes(&self, target: &CostTarget<'_>) -> Vec<String> {
-        let Some(device) = target.device else { return Vec::new() };
+        let mut notes: Vec<String> = self
+            .counted
+            .iter()
+            .filter(|(_, found)| !found.is_empty())
+            .filter_map(|(counted, _)| counted.note())
+            .collect();
+        let Some(device) = target.device else { return notes };
         let unmet = self
             .costs
             .iter()
@@ -124,6 +159,7 @@ impl CostView {
                 known.join(", ")
             )
         };
-        unmet.map(note).collect()
+        notes.extend(unmet.map(note));
+        notes
     }
 }

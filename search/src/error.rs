@@ -1,6 +1,6 @@
 //! Why a search could not go on.
 
-use heirloom_kb::{Name, SchemaError, StoreError};
+use heirloom_kb::{Domain, Name, SchemaError, StoreError};
 use heirloom_predictor::PredictError;
 
 use crate::objectives::Bound;
@@ -15,6 +15,16 @@ pub enum SearchError {
     UnknownTask {
         /// The task's id.
         task: Name,
+        /// The tasks that are.
+        known: Vec<Name>,
+    },
+    /// A task that is to be left out of the history and is not in the base.
+    #[error("task {task:?} is to be left out, and is not in the base{}", meant(nearest, known))]
+    UnknownExcluded {
+        /// The task's id.
+        task: Name,
+        /// Those of the base whose ids are closest to it.
+        nearest: Vec<Name>,
         /// The tasks that are.
         known: Vec<Name>,
     },
@@ -53,6 +63,16 @@ pub enum SearchError {
     BadTask {
         /// Why.
         reason: String,
+    },
+    /// Data that the networks of a space cannot take.
+    #[error("the task's data are {domain}, which networks of {space} cannot take; {}", can(fitting))]
+    WrongDomain {
+        /// What the task's data are.
+        domain: Domain,
+        /// The space asked for.
+        space: Name,
+        /// Built-in spaces for such data.
+        fitting: Vec<&'static str>,
     },
     /// A set-up of early stopping that does not hold together.
     #[error("scheduler: {reason}")]
@@ -138,6 +158,12 @@ pub enum SearchError {
     Train(#[from] TrainError),
 }
 
+/// `those of "mlp/1" can`
+fn can(fitting: &[&str]) -> String {
+    let names: Vec<String> = fitting.iter().map(|id| format!("{id:?}")).collect();
+    format!("those of {} can", names.join(", "))
+}
+
 /// Four digits, which is more than an expectation has.
 fn rounded(number: f64) -> f64 {
     format!("{number:.3e}").parse().unwrap_or(number)
@@ -145,6 +171,18 @@ fn rounded(number: f64) -> f64 {
 
 fn note(alone: bool) -> &'static str {
     if alone { "" } else { ", but not together with the other constraints" }
+}
+
+/// `; the nearest are "photo", "photos"`, or what there is where nothing is near.
+fn meant(nearest: &[Name], known: &[Name]) -> String {
+    match nearest {
+        [] => suggest(known),
+        [only] => format!("; did you mean {only:?}?"),
+        several => {
+            let names: Vec<String> = several.iter().map(|name| format!("{name:?}")).collect();
+            format!("; the nearest are {}", names.join(", "))
+        }
+    }
 }
 
 /// `; known are "a", "b"`, for an error that should say what to write instead.

@@ -1,20 +1,21 @@
 //! `Goals`: what a candidate promises when more than the score counts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, Name};
+use heirloom_kb::{Architecture, Name, Task};
 use heirloom_predictor::{CostPrediction, CostTarget, NonDominatedBoxes, Prediction, expected_improvement};
 use rayon::prelude::*;
 
 use crate::SearchError;
 use crate::cost_book::CostBook;
 use crate::cost_view::CostView;
+use crate::counted_costs::CountedCosts;
 use crate::objectives::{Bound, Objectives, bad};
 use crate::plane::{Kept, Plane};
 use crate::pool::Pool;
 use crate::ranking::Ranking;
-use crate::recommendation::RecommendationRequest;
+use crate::space_history::SpaceHistory;
 
 /// A candidate less likely than this to keep to the constraints is not proposed.
 const LEAST_FEASIBLE: f64 = 0.01;
@@ -25,15 +26,38 @@ pub(crate) struct GoalTarget {
     pub(crate) task: Name,
     pub(crate) device: Option<Name>,
     pub(crate) exclude_tasks: Vec<Name>,
+    /// Costs that are counted and not foretold.
+    pub(crate) counted: Option<CountedCosts>,
 }
 
 impl GoalTarget {
-    pub(crate) fn of(request: &RecommendationRequest, task: &Name) -> Self {
+    /// A task, for these objectives.
+    pub(crate) fn of(
+        history: &SpaceHistory,
+        book: &CostBook,
+        task: &Task,
+        objectives: &Objectives,
+        exclude_tasks: &[Name],
+    ) -> Self {
         GoalTarget {
-            task: task.clone(),
-            device: request.objectives.device.clone(),
-            exclude_tasks: request.exclude_tasks.clone(),
+            task: task.id.clone(),
+            device: objectives.device.clone(),
+            exclude_tasks: exclude_tasks.to_vec(),
+            counted: CountedCosts::of(history, book, task, objectives),
         }
+    }
+
+    /// All costs of which something can be said: those that trials of the space have, and those that are counted.
+    pub(crate) fn costs(&self, book: &CostBook) -> Vec<Name> {
+        let counted = self.counted.iter().flat_map(CountedCosts::names).cloned();
+        let all: BTreeSet<Name> = book.table().costs().into_iter().chain(counted).collect();
+        all.into_iter().collect()
+    }
+
+    /// What of an architecture's costs is counted.
+    pub(crate) fn counted_costs(&self, architecture: &Architecture) -> BTreeMap<Name, f64> {
+        let counted = self.counted.as_ref().map(|counted| counted.count(std::slice::from_ref(architecture)));
+        counted.into_iter().flatten().map(|(name, costs)| (name, costs[0])).collect()
     }
 
     pub(crate) fn as_cost_target(&self) -> CostTarget<'_> {
@@ -43,6 +67,7 @@ impl GoalTarget {
 
 /// What a candidate promises when more than the score counts: constraints, a Pareto front, improvement per unit of a cost.
 ///
+/// * Costs that follow from the network are counted ([`CountedCosts`]), others foretold.
 /// * Constraints multiply a promise by the probability that they are kept (constrained expected improvement, Gardner et al.,
 ///   2014), and the best so far is the best that keeps to them.
 /// * With Pareto objectives a promise is the expected hypervolume improvement over the trials so far; costs count by their
@@ -88,8 +113,11 @@ impl Goals {
         target: GoalTarget,
         pool: &Pool,
     ) -> Result<Self, SearchError> {
-        objectives.check(&book.table().costs())?;
+        objectives.check(&target.costs(&book))?;
+        let is_counted =
+            |cost: &Name| target.counted.as_ref().is_some_and(|counted| counted.names().contains(cost));
         if let Some(per) = &objectives.per
+            && !is_counted(per)
             && !book.model(per)?.is_log()
         {
             return Err(bad(format!("improvement per {per:?} means nothing: it is not always positive")));
@@ -97,7 +125,8 @@ impl Goals {
         let costs = objectives.costs();
         // The pool's own rows have the fingerprints of networks beside the parameters; costs are told from parameters alone.
         let x = book.table().encoder().encode(&pool.architectures)?.into_shared();
-        let view = CostView::new(&book, costs, &target.as_cost_target(), &pool.architectures, &x)?;
+        let (counted, asked) = (target.counted.as_ref(), target.as_cost_target());
+        let view = CostView::counting(counted, &book, costs, &asked, &pool.architectures, &x)?;
         Ok(Goals { objectives: objectives.clone(), book, view, target, told: HashMap::new() })
     }
 

@@ -4,8 +4,8 @@ use heirloom_kb::{Batch, Domain, Goal, KnowledgeStore, MemoryStore, Split, Task,
 
 use super::*;
 use crate::{
-    Acquisition, Bound, Constraints, HistoryChoice, Recommendation, Recommender, StrategyKind, Study,
-    StudySetup,
+    Acquisition, Bound, Constraints, HistoryChoice, Recommendation, RecommendationRequest, Recommender,
+    StrategyKind, Study, StudySetup,
 };
 
 const SPACE: &str = r#"{"id":"s/1","params":[{"name":"depth","range":{"kind":"int","lo":1,"hi":10}},

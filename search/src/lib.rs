@@ -8,6 +8,7 @@
 pub mod benchmark;
 mod cost_book;
 mod cost_view;
+mod counted_costs;
 mod error;
 mod evidence;
 pub mod fidelity;
@@ -39,6 +40,7 @@ mod strategies;
 mod study;
 mod study_report;
 mod study_setup;
+mod suited;
 pub mod train;
 mod under_way;
 

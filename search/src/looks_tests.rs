@@ -25,7 +25,7 @@ fn store() -> Arc<dyn KnowledgeStore> {
     let space = (spaces::family(PAST).unwrap().space)();
     let task = |id: &str, domain| Task::new(id, domain, "accuracy", Goal::Maximize);
     let tasks =
-        [("a", Domain::Audio), ("b", Domain::Audio), ("new", Domain::Audio), ("rows", Domain::Tabular)];
+        [("a", Domain::Audio), ("b", Domain::Audio), ("new", Domain::Audio), ("series", Domain::Timeseries)];
     let trials = sample(PAST, 60, 1).into_iter().flat_map(|architecture| {
         let score = size(PAST, &architecture);
         ["a", "b"].map(|task| {
@@ -107,7 +107,7 @@ fn its_evidence_are_trials_of_the_base() {
 
 #[test]
 fn tasks_of_another_domain_tell_nothing() {
-    let answer = ask(&store(), "rows", None);
+    let answer = ask(&store(), "series", None);
     assert!(answer.history.is_empty());
     assert!(answer.notes.iter().any(|note| note.contains("nothing is known yet")), "{:?}", answer.notes);
 }

@@ -1,11 +1,11 @@
 //! `NewTask`: a task that the base does not know, described by what is known of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use heirloom_kb::{Domain, Goal, Name, Task};
 
-use crate::SearchError;
 use crate::space_history::SpaceHistory;
+use crate::{SearchError, spaces};
 
 /// Names that a note gives before it only counts.
 const NAMED: usize = 4;
@@ -61,8 +61,11 @@ impl NewTask {
         }
         let scores = history.table().tasks();
         let past: Vec<&Task> = scores.iter().filter_map(|scores| history.task(&scores.task).ok()).collect();
+        notes.extend(self.unmatched(&past));
         let domain = self.domain.unwrap_or_else(|| {
-            let usual = most_common(past.iter().map(|task| task.domain)).unwrap_or(Domain::Tabular);
+            let of_space = spaces::family(history.space().id()).and_then(|family| family.domains.first());
+            let usual = most_common(past.iter().map(|task| task.domain)).or(of_space.copied());
+            let usual = usual.unwrap_or(Domain::Tabular);
             notes.push(format!("no domain is given: it is taken to be {}", word(&usual)));
             usual
         });
@@ -93,8 +96,41 @@ impl NewTask {
     }
 }
 
+impl NewTask {
+    /// Notes about a domain and a goal that no past task has.
+    fn unmatched(&self, past: &[&Task]) -> Vec<String> {
+        let mut notes = Vec::new();
+        if past.is_empty() {
+            return notes;
+        }
+        if let Some(domain) = self.domain.filter(|domain| past.iter().all(|task| task.domain != *domain)) {
+            let known: BTreeSet<Domain> = past.iter().map(|task| task.domain).collect();
+            let known: Vec<String> = known.iter().map(Domain::to_string).collect();
+            notes.push(format!(
+                "no past task in this space is of the domain {domain}; they are {}",
+                some_of(&known)
+            ));
+        }
+        let usual = most_common(past.iter().map(|task| &task.metric)).cloned();
+        if let (Some(goal), Some(metric)) = (self.goal, self.metric.as_ref().or(usual.as_ref())) {
+            let mut alike = past.iter().filter(|task| task.metric == *metric);
+            let (way, other) = match goal {
+                Goal::Maximize => ("maximized", "minimized"),
+                Goal::Minimize => ("minimized", "maximized"),
+            };
+            if alike.clone().count() > 0 && alike.all(|task| task.goal != goal) {
+                notes.push(format!(
+                    "{metric:?} is to be {way}, and all past tasks in this space have it {other}: past scores are ranked \
+                     their way, those of the new task the other"
+                ));
+            }
+        }
+        notes
+    }
+}
+
 /// The first few of many names, and how many more there are.
-fn some_of(names: &[String]) -> String {
+pub(crate) fn some_of(names: &[String]) -> String {
     match names.len().checked_sub(NAMED) {
         None | Some(0) => names.join(", "),
         Some(more) => format!("{} and {more} more", names[..NAMED].join(", ")),

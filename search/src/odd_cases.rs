@@ -1,11 +1,20 @@
 //! Words for histories and requests that leave little to go by.
 
-use heirloom_kb::{Range, SearchSpace};
+use std::collections::{BTreeMap, BTreeSet};
 
+use heirloom_kb::{Name, Range, SearchSpace, Task};
+
+use crate::cost_book::CostBook;
+use crate::new_task::some_of;
+use crate::objectives::Objectives;
 use crate::own_trials::OwnTrials;
 use crate::past_columns::PastColumns;
+use crate::pool::Pool;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
+
+/// Candidates whose expected scores are compared with and without a description of the task.
+const COMPARED: usize = 64;
 
 /// The columns of `past` whose scores tell architectures apart, by whether they are more than noise; the others, and what is noise
 /// also by the task's own trials, make a note.
@@ -70,6 +79,49 @@ pub(crate) fn poor_history(
     }
 }
 
+/// A note that the numbers which describe a task's data change nothing: any other data of the domain would get the same answer.
+pub(crate) fn idle_description(
+    history: &SpaceHistory,
+    task: &Task,
+    past: &[usize],
+    pool: &Pool,
+) -> Option<String> {
+    if task.meta_features.is_empty() || past.is_empty() {
+        return None;
+    }
+    let step = (pool.architectures.len() / COMPARED).max(1);
+    let rows: Vec<usize> = (0..pool.architectures.len()).step_by(step).collect();
+    let views = pool.views.select(&rows).tasks(past);
+    let expects = |task: &Task| {
+        let model = history.transfer(task, past);
+        model.prior(&model.see(&views)).mean
+    };
+    let undescribed = Task { meta_features: BTreeMap::new(), ..task.clone() };
+    (expects(task) == expects(&undescribed)).then(|| {
+        let known = |at: &usize| history.task(&history.table().tasks()[*at].task).ok();
+        let shared = |past: &Task| task.meta_features.keys().any(|name| past.meta_features.contains_key(name));
+        let why = if !past.iter().filter_map(known).any(shared) {
+            "no past task has any of these numbers"
+        } else if past.len() == 1 {
+            "there is only one past task"
+        } else {
+            "past tasks do not foretell each other better when those with similar data count more, so all count alike"
+        };
+        format!("the numbers that describe the data had no influence, other data would get the same answer: {why}")
+    })
+}
+
+/// A note about own trials that are left out because they were measured at far less than the others.
+pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<String> {
+    let partial = history.scores(&task.id).map_or(0, |scores| scores.partial);
+    (partial > 0).then(|| {
+        format!(
+            "{partial} architectures that the task has tried at less than half the fidelity of others do not count and may be \
+             recommended anew: their scores have no common scale"
+        )
+    })
+}
+
 /// A note about own trials that tell nothing apart.
 pub(crate) fn poor_trials(scores: &[Option<f64>]) -> Option<String> {
     let n = scores.len();
@@ -82,6 +134,34 @@ pub(crate) fn poor_trials(scores: &[Option<f64>]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A note about validation trials of tasks that count which are in another metric than the task's, and so do not.
+pub(crate) fn other_metrics(history: &SpaceHistory, exclude: &[Name]) -> Option<String> {
+    let tasks = history.other_metric().iter().filter(|(task, _)| !exclude.contains(task));
+    let named: Vec<String> = tasks
+        .map(|(id, n)| {
+            let metric = history.task(id).map_or("", |task| &task.metric);
+            format!("{n} of {id} (its metric is {metric:?})")
+        })
+        .collect();
+    (!named.is_empty())
+        .then(|| format!("trials in another metric than their task's count nowhere: {}", some_of(&named)))
+}
+
+/// A note about a device that no trial of the space names, where no cost has been asked for that would say so itself.
+pub(crate) fn unmet_device(objectives: &Objectives, book: &CostBook) -> Option<String> {
+    let device = objectives.device.as_ref().filter(|_| objectives.is_score_alone())?;
+    let sources = book.table().sources();
+    let known: BTreeSet<&str> = sources.iter().filter_map(|source| source.device.as_deref()).collect();
+    if known.contains(&**device) {
+        return None;
+    }
+    let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
+    Some(match known.is_empty() {
+        true => format!("no trial of this space names a device: {device:?} says nothing"),
+        false => format!("no trial of this space was measured on {device:?}; known are {}", some_of(&known)),
+    })
 }
 
 /// A note about a list that is shorter than what was asked for.

@@ -12,22 +12,22 @@ use crate::goals::GoalTarget;
 /// What one architecture is expected to cost.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Prices {
-    /// By cost: what was measured, or the median of what is expected.
+    /// By cost: what was measured or counted, or the median of what is expected.
     pub(crate) expected: BTreeMap<Name, f64>,
     /// By cost: half the width of the interval that holds it with 68 %; 0 where it was measured.
     pub(crate) std: BTreeMap<Name, f64>,
 }
 
 impl Prices {
-    /// All costs that trials of the space have, of canonical architectures.
+    /// All costs that trials of the space have or that are counted, of canonical architectures.
     pub(crate) fn of(
         book: &CostBook,
         target: &GoalTarget,
         architectures: &[Architecture],
     ) -> Result<Vec<Prices>, SearchError> {
         let x = book.table().encoder().encode(architectures)?.into_shared();
-        let costs = book.table().costs();
-        let view = CostView::new(book, &costs, &target.as_cost_target(), architectures, &x)?;
+        let (costs, counted) = (target.costs(book), target.counted.as_ref());
+        let view = CostView::counting(counted, book, &costs, &target.as_cost_target(), architectures, &x)?;
         let all: Vec<usize> = (0..architectures.len()).collect();
         let predicted = view.predict(&all)?;
         let one = |at: usize| Prices {

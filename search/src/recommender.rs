@@ -12,7 +12,10 @@ use crate::cost_book::CostBook;
 use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
-use crate::odd_cases::{doubt, few_candidates, poor_history, poor_trials, telling};
+use crate::odd_cases::{
+    doubt, few_candidates, idle_description, other_metrics, partial_trials, poor_history, poor_trials,
+    telling, unmet_device,
+};
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
 use crate::ranking::Ranking;
@@ -22,6 +25,7 @@ use crate::space_history::{SpaceHistory, find_space};
 use crate::space_trials::space_trials;
 use crate::spaces::any_network::is_any_network;
 use crate::strategies::{Belief, SurrogateStrategy};
+use crate::suited::check_domain;
 
 /// Recommends from what a base holds, and keeps what it has fitted as long as it stays true.
 pub struct Recommender {
@@ -103,13 +107,15 @@ impl Recommender {
     /// from the other tasks alone, and a note says so.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::BadTask`], [`SearchError::UnknownSpace`],
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::BadTask`], [`SearchError::WrongDomain`], [`SearchError::UnknownSpace`],
     /// [`SearchError::BadCandidate`], [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`],
     /// [`SearchError::BadObjective`], [`SearchError::Infeasible`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
+        history.check_excluded(&request.exclude_tasks)?;
         let mut notes = Vec::new();
         let task = request.task.task(&history, &mut notes)?;
+        check_domain(&history, &task)?;
         if let Some(answer) = self.by_looks(&history, &task, request, &notes)? {
             return Ok(answer);
         }
@@ -144,6 +150,7 @@ impl Recommender {
         mut notes: Vec<String>,
     ) -> Result<Recommendation, SearchError> {
         let pool = history.pool_of(request.candidates.as_deref())?;
+        notes.extend(other_metrics(history, &request.exclude_tasks));
         let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
         let past = telling(history, past, &own, &mut notes);
         let (own_trials, own_scores) = (own.len(), own.telling().1);
@@ -159,6 +166,10 @@ impl Recommender {
         notes.extend(poor_history(history, &past, own_trials, open.len()));
         notes.extend(few_candidates(open.len(), request.k));
         notes.extend(poor_trials(&own_scores));
+        notes.extend(match own_trials {
+            0 => idle_description(history, task, &past, &pool),
+            _ => partial_trials(history, task),
+        });
         let Belief { expected, scored, trust, reversed, .. } = strategy.belief()?;
         notes.extend(trust.and_then(|trust| doubt(trust, reversed)));
         let picks = if picks_together(history, request, own_trials) {
@@ -174,7 +185,9 @@ impl Recommender {
         let shares = shares(history, &past, &expected, &pool);
         let list = Shortlist::new(history, pool, open, prediction, picks)?;
         let books = self.books(history.space())?;
-        let (book, target) = (&books.costs, GoalTarget::of(request, &task.id));
+        let (book, objectives) = (&books.costs, &request.objectives);
+        let target = GoalTarget::of(history, book, task, objectives, &request.exclude_tasks);
+        notes.extend(unmet_device(&request.objectives, book));
         let ranking = if request.objectives.is_score_alone() {
             Ranking::by_score(&list, request.k)
         } else {

@@ -1,10 +1,10 @@
 //! `SpaceHistory`: everything that past trials in one search space say, ready to be asked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use heirloom_kb::{
-    Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialId,
+    Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialId, nearest,
 };
 use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
@@ -17,6 +17,9 @@ use crate::space_trials::space_trials_and_origins;
 use crate::spaces::any_network;
 use crate::{SearchError, spaces};
 
+/// Names that an error gives instead of one that is not known.
+const NEAREST: usize = 3;
+
 /// Everything that past trials in one search space say: the table of scores, one model a task, and the space's own
 /// pool of candidates as these models see it. Which task is the new one is decided when it is asked, so one
 /// serves every task.
@@ -27,6 +30,8 @@ pub struct SpaceHistory {
     models: TaskModels,
     agreement: Agreement,
     pool: Arc<Pool>,
+    /// Validation trials of each task whose metric is not the task's, which count nowhere.
+    other_metric: BTreeMap<Name, usize>,
     /// Validation trials of each task when this was made: who has more since has a new model to be made.
     counts: HashMap<Name, u64>,
     revision: u64,
@@ -98,7 +103,19 @@ impl SpaceHistory {
         let pool = Arc::new(Pool::new(architectures, &table, &models, before, shelf.as_ref())?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
         let (counts, origins, revision) = (HashMap::new(), HashMap::new(), 0);
-        Ok(SpaceHistory { space, tasks, table, models, agreement, pool, counts, revision, origins })
+        let other_metric = of_other_metrics(&tasks, trials);
+        Ok(SpaceHistory {
+            space,
+            tasks,
+            table,
+            models,
+            agreement,
+            pool,
+            other_metric,
+            counts,
+            revision,
+            origins,
+        })
     }
 
     /// The space.
@@ -145,6 +162,28 @@ impl SpaceHistory {
         self.tasks.iter().find(|task| &*task.id == id).ok_or_else(|| SearchError::UnknownTask {
             task: id.into(),
             known: self.tasks.iter().map(|task| task.id.clone()).collect(),
+        })
+    }
+
+    /// By task, how many of its validation trials in this space have another metric than the task's.
+    pub(crate) fn other_metric(&self) -> &BTreeMap<Name, usize> {
+        &self.other_metric
+    }
+
+    /// Refuses tasks to be left out that the base does not know: misspelt, they would count.
+    ///
+    /// # Errors
+    /// [`SearchError::UnknownExcluded`].
+    pub(crate) fn check_excluded(&self, exclude: &[Name]) -> Result<(), SearchError> {
+        let known = || self.tasks.iter().map(|task| &task.id);
+        let Some(task) = exclude.iter().find(|task| !known().any(|known| known == *task)) else {
+            return Ok(());
+        };
+        let nearest = nearest(task, known().map(|known| &**known), NEAREST);
+        Err(SearchError::UnknownExcluded {
+            task: task.clone(),
+            nearest: nearest.into_iter().map(Name::from).collect(),
+            known: known().cloned().collect(),
         })
     }
 
@@ -251,6 +290,20 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
     let built_in = spaces::families().iter().map(|family| Name::from(family.id));
     let known = known.iter().map(|space| space.id().clone()).chain(built_in).collect();
     Err(SearchError::UnknownSpace { space: id.into(), known })
+}
+
+/// Validation trials in another metric than their task's, by task.
+fn of_other_metrics(tasks: &[Task], trials: &[Trial]) -> BTreeMap<Name, usize> {
+    let metrics: HashMap<&Name, &Name> = tasks.iter().map(|task| (&task.id, &task.metric)).collect();
+    let other = |trial: &&Trial| {
+        trial.split == Split::Validation
+            && metrics.get(&trial.task).is_some_and(|metric| **metric != trial.metric)
+    };
+    let mut found = BTreeMap::new();
+    for trial in trials.iter().filter(other) {
+        *found.entry(trial.task.clone()).or_insert(0) += 1;
+    }
+    found
 }
 
 fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {

@@ -10,6 +10,7 @@ use heirloom_kb::{
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
+use crate::odd_cases::{other_metrics, unmet_device};
 use crate::own_trials::OwnTrials;
 use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
@@ -17,7 +18,7 @@ use crate::strategies::{Proposal, Strategy};
 use crate::study_setup::StudySetup;
 use crate::train::{Budget, Trainer};
 use crate::under_way::UnderWay;
-use crate::{Recommender, SearchError};
+use crate::{Recommender, SearchError, spaces};
 use heirloom_predictor::DEVICE_FIELD;
 
 /// The field of a trial that names the study it was told to.
@@ -33,6 +34,8 @@ pub struct Study {
     strategy: Box<dyn Strategy>,
     scheduler: Option<StudyScheduler>,
     opinion: Option<Opinion>,
+    /// For whom costs are counted; absent where the score alone counts.
+    target: Option<GoalTarget>,
     trials: Vec<Trial>,
     under_way: UnderWay,
     /// What was under way when the study was broken off, to be asked for first.
@@ -48,7 +51,7 @@ impl Study {
     /// Sets up a study and keeps its set-up in the base.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
     /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`], [`SearchError::BadPrior`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
@@ -57,6 +60,7 @@ impl Study {
         let studies = taken.iter().filter(|name| !name.contains(' ')).count();
         let id = (studies + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
         let id = id.expect("numbers do not end");
+        recommender.history(&setup.space)?.check_excluded(&setup.history.exclude_tasks)?;
         let study = Study::start(recommender, id.clone(), setup)?;
         let bytes = serde_json::to_vec(&study.setup).expect("a set-up holds only strings, numbers and lists");
         store.put_document(&Document { kind: DocumentKind::Study, name: id, bytes })?;
@@ -68,23 +72,35 @@ impl Study {
     /// # Errors
     /// As [`Study::create`].
     pub fn rehearse(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
+        recommender.history(&setup.space)?.check_excluded(&setup.history.exclude_tasks)?;
         let mut study = Study::start(recommender, "rehearsal".into(), setup)?;
         study.kept = false;
         Ok(study)
     }
 
-    /// Takes up a study where its last trial left it. What was proposed and never told may be proposed again.
+    /// Takes up a study where it was broken off, to try out what is left of it: what was under way is asked for first.
     ///
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`].
     pub fn resume(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
+        let mut study = Study::take_up(recommender, id)?;
+        study.waiting = study.under_way.architectures().to_vec().into();
+        Ok(study)
+    }
+
+    /// Takes up a study whose proposals others try out: what is under way is with them, and not proposed again.
+    ///
+    /// # Errors
+    /// As [`Study::resume`].
+    pub fn take_up(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
         let setup = StudySetup::kept(&**recommender.store(), id)?;
         let mut study = Study::start(recommender, id.into(), setup)?;
         let query =
             TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
         let trials = study.store.trials(&query)?.trials;
-        for trial in trials.into_iter().filter(|trial| is_of(trial, id)) {
-            study.end(&trial)?;
+        let trials: Vec<Trial> = trials.into_iter().filter(|trial| is_of(trial, id)).collect();
+        study.end(&trials)?;
+        for trial in trials {
             let lesson = study.lesson(&trial);
             // Whoever knew the task's own trials knew the complete and failed ones among these.
             if !study.knew_own_trials || trial.status == Status::Pruned {
@@ -92,9 +108,7 @@ impl Study {
             }
             study.trials.push(trial);
         }
-        // Goes on with what was under way and has no trial.
-        study.waiting = study.under_way.architectures().to_vec().into();
-        for architecture in &study.waiting {
+        for architecture in study.under_way.architectures() {
             study.strategy.take_up(architecture)?;
         }
         Ok(study)
@@ -110,7 +124,7 @@ impl Study {
         }
         let exclude = &setup.history.exclude_tasks;
         let past = history.past(&task.id, exclude);
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = other_metrics(&history, exclude).into_iter().collect();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let knew_own_trials = !own.is_empty();
         let opinion = setup.opinion(&**recommender.store(), &history)?;
@@ -134,15 +148,16 @@ impl Study {
         if let Some(acquisition) = setup.acquisition {
             strategy.acquire(acquisition)?;
         }
-        if !setup.objectives().is_score_alone() {
-            let target = GoalTarget {
-                task: task.id.clone(),
-                device: setup.device.clone(),
-                exclude_tasks: exclude.clone(),
-            };
-            let goals = Goals::new(recommender.costs(&setup.space)?, &setup.objectives(), target, &pool)?;
+        let objectives = setup.objectives();
+        let mut target = None;
+        if !objectives.is_score_alone() {
+            let book = recommender.costs(&setup.space)?;
+            let of_task = target.insert(GoalTarget::of(&history, &book, &task, &objectives, exclude));
+            let goals = Goals::new(book, &objectives, of_task.clone(), &pool)?;
             notes.extend(goals.notes());
             strategy.aim(goals)?;
+        } else if setup.device.is_some() {
+            notes.extend(unmet_device(&objectives, &*recommender.costs(&setup.space)?));
         }
         let store = Arc::clone(recommender.store());
         let under_way = UnderWay::of(&store, &id)?;
@@ -163,6 +178,7 @@ impl Study {
             strategy,
             scheduler,
             opinion,
+            target,
             trials: Vec::new(),
             under_way,
             waiting: VecDeque::new(),
@@ -196,7 +212,8 @@ impl Study {
         &self.trials
     }
 
-    /// What is being trained side by side, or was when the study was broken off, in the order of asking.
+    /// What is being tried out and has no trial yet, or was when the study was broken off, in the order of asking: what is trained
+    /// side by side, and what [`Study::propose`] has given.
     #[must_use]
     pub fn under_way(&self) -> &[Architecture] {
         self.under_way.architectures()
@@ -238,6 +255,48 @@ impl Study {
             }
         }
         Ok(proposals)
+    }
+
+    /// As [`Study::ask`], for those who try out elsewhere: the base knows the proposals as under way, so that whoever takes the
+    /// study up later does not propose them to others.
+    ///
+    /// # Errors
+    /// As [`Study::ask`], and of the store.
+    pub fn propose(&mut self, n: usize) -> Result<Vec<Proposal>, SearchError> {
+        let proposals = self.ask(n)?;
+        if self.kept {
+            self.under_way.begin(proposals.iter().map(|proposal| &proposal.architecture))?;
+        }
+        Ok(proposals)
+    }
+
+    /// Whether a trial keeps to the study's constraints, by the costs that it measured and those that are counted; a cost that is
+    /// not known is not held against it.
+    #[must_use]
+    pub fn admits(&self, trial: &Trial) -> bool {
+        let Some(target) = self.target.as_ref().filter(|_| !self.setup.constraints.is_empty()) else {
+            return true;
+        };
+        let mut costs = target.counted_costs(&trial.architecture);
+        if !self.is_elsewhere(trial) {
+            costs.extend(trial.costs.iter().map(|(name, cost)| (name.clone(), *cost)));
+        }
+        self.setup.objectives().admit(&costs)
+    }
+
+    /// Whether an architecture is under way or has been told: an isomorph counts as itself.
+    #[must_use]
+    pub fn knows(&self, architecture: &Architecture) -> bool {
+        let Some(key) = self.key(architecture) else { return false };
+        let told = self.trials.iter().map(|trial| &trial.architecture);
+        self.under_way().iter().chain(told).any(|known| self.key(known).as_ref() == Some(&key))
+    }
+
+    /// The key of an architecture's canonical form; nothing for one that does not fit the space.
+    fn key(&self, architecture: &Architecture) -> Option<Vec<u64>> {
+        let space = self.history.space();
+        let normal = space.normalise(architecture).ok()?;
+        Some(self.history.table().encoder().key(&spaces::canonical(space.id(), &normal)))
     }
 
     /// Takes in the validation score of a trial under way after `step` epochs, and says whether it goes on. Nothing is
@@ -347,19 +406,24 @@ impl Study {
             let (spaces, kept) = (vec![self.history.space().clone()], trials.to_vec());
             self.store.commit(&heirloom_kb::Batch { spaces, trials: kept, ..Default::default() })?;
         }
-        trials.iter().try_for_each(|trial| self.end(trial))
+        self.end(trials)
     }
 
     /// Notes that a proposal is being trained.
     pub(crate) fn begin(&mut self, proposal: &Proposal) -> Result<(), SearchError> {
-        if self.kept { self.under_way.begin(&proposal.architecture) } else { Ok(()) }
+        if self.kept { self.under_way.begin([&proposal.architecture]) } else { Ok(()) }
     }
 
-    /// Notes that a trial is no longer under way.
-    fn end(&mut self, trial: &Trial) -> Result<(), SearchError> {
-        let space = self.history.space();
-        let ended = space.normalise(&trial.architecture).ok();
-        self.under_way.end(|other| space.normalise(other).ok() == ended)
+    /// Notes that trials are no longer under way.
+    fn end(&mut self, trials: &[Trial]) -> Result<(), SearchError> {
+        let ended: HashSet<_> = trials.iter().filter_map(|trial| self.key(&trial.architecture)).collect();
+        let under_way = self.under_way.architectures();
+        let over: Vec<Architecture> = under_way
+            .iter()
+            .filter(|other| self.key(other).is_some_and(|key| ended.contains(&key)))
+            .cloned()
+            .collect();
+        self.under_way.end(|other| over.contains(other))
     }
 
     fn check(&self, index: usize, mut trial: Trial) -> Result<Trial, SearchError> {
@@ -410,14 +474,17 @@ impl Study {
         }
     }
 
+    /// Whether a trial names another device than the one that costs are meant on.
+    fn is_elsewhere(&self, trial: &Trial) -> bool {
+        let device = trial.extra.get(DEVICE_FIELD).and_then(Json::as_str);
+        device.is_some() && self.setup.device.is_some() && device != self.setup.device.as_deref()
+    }
+
     fn tell_strategy(&mut self, trial: &Trial, lesson: Option<f64>) -> Result<(), SearchError> {
         if !self.teaches(trial) {
             return Ok(());
         }
-        let device = trial.extra.get(DEVICE_FIELD).and_then(Json::as_str);
-        let elsewhere =
-            device.is_some() && self.setup.device.is_some() && device != self.setup.device.as_deref();
-        if trial.status == Status::Complete && !elsewhere {
+        if trial.status == Status::Complete && !self.is_elsewhere(trial) {
             self.strategy.tell_costs(&trial.architecture, &trial.costs)?;
         }
         self.strategy.tell(&trial.architecture, lesson)

@@ -1,6 +1,6 @@
 //! `StudyReport`: how a study is getting on.
 
-use heirloom_kb::{Name, Split, Status, Trial, TrialId};
+use heirloom_kb::{Architecture, Name, Split, Status, Trial, TrialId};
 use serde::Serialize;
 
 use crate::Study;
@@ -15,13 +15,15 @@ pub struct StudyReport {
     pub setup: StudySetup,
     /// The task's metric.
     pub metric: Name,
-    /// The best trial so far; absent before the first score.
+    /// The best trial so far that keeps to the constraints, if there are some; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Trial>,
     /// One entry a validation trial, in the order they were told.
     pub curve: Vec<CurvePoint>,
     /// All trials, those of other splits too.
     pub trials: Vec<Trial>,
+    /// What has been proposed or is being trained, and has no trial yet, in the order of asking.
+    pub under_way: Vec<Architecture>,
     /// What the reader should know, in plain words.
     pub notes: Vec<String>,
 }
@@ -33,7 +35,7 @@ pub struct CurvePoint {
     pub trial: TrialId,
     /// Its score; absent for a failed and for a pruned one.
     pub score: Option<f64>,
-    /// The best score up to here.
+    /// The best score up to here of a trial that keeps to the constraints.
     pub best: Option<f64>,
     /// `(b - best) / (b - median)` over all scores that the base has of the task in this space, `b` being the best of
     /// them: 0 is as good as any known, 1 is the median. Absent while the base has fewer than two different scores.
@@ -52,6 +54,7 @@ impl StudyReport {
             let score = trial.score.filter(|_| trial.status == Status::Complete);
             if let Some(score) = score.map(|score| goal.higher_is_better(score))
                 && best.is_none_or(|(most, _)| score > most)
+                && study.admits(trial)
             {
                 best = Some((score, trial));
             }
@@ -70,6 +73,7 @@ impl StudyReport {
             best: best.map(|(_, trial)| trial.clone()),
             curve,
             trials: study.trials().to_vec(),
+            under_way: study.under_way().to_vec(),
             notes: study.notes().to_vec(),
         }
     }

@@ -2,7 +2,8 @@
 
 use heirloom_kb::{Architecture, DocumentKind, KnowledgeStore, Name};
 use heirloom_predictor::Acquisition;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::SearchError;
 use crate::fidelity::SchedulerSetup;
@@ -29,7 +30,7 @@ pub struct StudySetup {
     #[serde(default)]
     pub strategy: StrategyKind,
     /// What makes a candidate worth the next trial; absent, the strategy's own choice. Only the strategy `surrogate` takes one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "acquisition")]
     pub acquisition: Option<Acquisition>,
     /// The seed of all chance in the study.
     #[serde(default)]
@@ -99,6 +100,24 @@ impl StudySetup {
         exclude.push(self.task.clone());
         Ok(Some(opinion.judged(store, &self.space, &exclude)?))
     }
+}
+
+/// An acquisition, or why it is none: serde overlooks a `beta` beside a kind that has none.
+fn acquisition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acquisition>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Raw {
+        kind: String,
+        beta: Option<f64>,
+    }
+    let Some(Raw { kind, beta }) = Option::<Raw>::deserialize(deserializer)? else { return Ok(None) };
+    let found = Acquisition::named(&kind, beta);
+    let found = found.ok_or_else(|| D::Error::unknown_variant(&kind, &Acquisition::NAMES))?;
+    if let (Some(beta), false) = (beta, matches!(found, Acquisition::UpperConfidenceBound { .. })) {
+        let message = format!("beta is {beta}, but {kind} has none; it is for ucb");
+        return Err(D::Error::custom(message));
+    }
+    Ok(Some(found))
 }
 
 /// What of the past counts in a study.

@@ -1,4 +1,4 @@
-//! `UnderWay`: what a study was training when it was broken off.
+//! `UnderWay`: what a study has proposed and not been told of.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use heirloom_kb::{Architecture, Document, DocumentKind, KnowledgeStore};
 use crate::SearchError;
 
 /// The architectures that a study has had taken on for training and that have no trial yet, in the order of asking. The base
-/// holds the list beside the study's set-up, so that a study that was killed goes on with them, and so with their checkpoints.
+/// holds the list beside the study's set-up, so that a study that was killed goes on with them, and so with their checkpoints,
+/// and a server that is started again knows what its clients are training.
 pub(crate) struct UnderWay {
     store: Arc<dyn KnowledgeStore>,
     name: String,
@@ -34,16 +35,21 @@ impl UnderWay {
         &self.architectures
     }
 
-    /// Notes one more, unless it is under way already.
+    /// Notes more of them, but those that are under way already.
     ///
     /// # Errors
     /// Of the store.
-    pub(crate) fn begin(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
-        if self.architectures.contains(architecture) {
-            return Ok(());
+    pub(crate) fn begin<'a>(
+        &mut self,
+        begun: impl IntoIterator<Item = &'a Architecture>,
+    ) -> Result<(), SearchError> {
+        let before = self.architectures.len();
+        for architecture in begun {
+            if !self.architectures.contains(architecture) {
+                self.architectures.push(architecture.clone());
+            }
         }
-        self.architectures.push(architecture.clone());
-        self.write()
+        if self.architectures.len() == before { Ok(()) } else { self.write() }
     }
 
     /// Notes that those have their trials which `ended` says it of.

@@ -80,6 +80,49 @@ fn export_and_import_move_a_base() {
 }
 
 #[test]
+fn of_several_files_it_is_said_what_was_taken_before_one_broke() {
+    let program = Program::new();
+    let first = program.file("first.jsonl", &format!("\u{feff}{}", histories::history(&["a"], "new")));
+    let last = program.file("last.jsonl", &histories::history(&["b"], "new"));
+    let output = program.run(&["import", arg(&first), "no-such.jsonl", arg(&last)]);
+    assert_eq!(output.status.code(), Some(2));
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("first.jsonl: 108 trials added"), "{said}");
+    assert!(error.contains("no-such.jsonl"), "{error}");
+    assert!(error.contains("nothing was taken of") && error.contains("last.jsonl"), "{error}");
+    assert_eq!(program.trials(), 108);
+}
+
+#[test]
+fn reading_makes_no_base_and_an_unknown_task_no_file() {
+    let program = Program::new();
+    let out = program.path("out.jsonl");
+    let verbs: [&[&str]; 6] = [
+        &["status"],
+        &["export", arg(&out)],
+        &["recommend", "--task", "new", "--space", "toy/1"],
+        &["bench", "--space", "toy/1"],
+        &["study", "--task", "a", "--space", "toy/1", "--table"],
+        &["study", "--resume", "study-1"],
+    ];
+    for verb in verbs {
+        let words = program.refusal(verb);
+        assert!(
+            words.contains("there is no base at") && words.contains("heirloom init"),
+            "{verb:?}: {words}"
+        );
+    }
+    assert!(!program.path("base").exists() && !out.exists());
+    let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
+    let among_others = format!("sled://{}", program.path("").display());
+    let words = program.refusal(&["--base", &among_others, "import", arg(&file)]);
+    assert!(words.contains("holds other files and is no base"), "{words}");
+    program.json(&["import", arg(&file)]);
+    let words = program.refusal(&["export", arg(&out), "--task", "nope"]);
+    assert!(words.contains(r#"the base has no task "nope""#) && !out.exists(), "{words}");
+}
+
+#[test]
 fn bad_lines_are_named_and_the_rest_is_kept_unless_strict() {
     let program = Program::new();
     let lines = [
@@ -115,7 +158,11 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
     let program = Program::new();
     let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
     program.json(&["import", arg(&file)]);
-    let refusals: [(&[&str], &str); 9] = [
+    let refusals: [(&[&str], &str); 10] = [
+        (
+            &["recommend", "--task", "new", "--space", "toy/1", "--exclude-task", "neww"],
+            r#"task "neww" is to be left out, and is not in the base; did you mean "new"?"#,
+        ),
         (&["recommend", "--task", "nobody", "--space", "toy/1"], r#"known are "a", "new""#),
         (
             &["recommend", "--task", "new", "--space", "toy/2"],
@@ -123,7 +170,10 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
         ),
         (&["recommend", "--task", "new", "--space", "toy/1", "-k", "0"], "0 is not in 1..=1000"),
         (&["study", "--task", "new", "--space", "toy/1", "--table"], "has no validation trials"),
-        (&["study", "--task", "new", "--space", "toy/1"], "--train"),
+        (
+            &["study", "--task", "new", "--space", "toy/1"],
+            "--train has them trained, --table looks them up among the task's trials, and --resume STUDY",
+        ),
         (&["import", "no-such-file.jsonl"], "no-such-file.jsonl"),
         (&["import", "--without-task", "x", arg(&file)], "--without-task is for the wheel"),
         (&["--base", "mysql://x", "status"], r#""mysql://x" is not the URL of a base"#),

@@ -112,6 +112,10 @@ async fn reports_that_do_not_fit_say_why() {
     let send = |step: i64, score: f64| json!({"architecture": architecture, "step": step, "score": score});
     let first = post(&app, &report, send(4, 0.5)).await;
     assert_eq!(first.0, StatusCode::OK);
+    assert!(first.1["note"].as_str().unwrap().contains("has not proposed this architecture"), "{}", first.1);
+    let (_, asked) = post(&app, &format!("{path}/ask"), json!({})).await;
+    let proposed = json!({"architecture": asked[0]["architecture"], "step": 1, "score": 0.5});
+    assert!(post(&app, &report, proposed).await.1.get("note").is_none());
     assert_eq!(post(&app, &report, send(4, 0.5)).await, first);
     for (body, words) in [
         (send(4, 0.6), "it was reported before as 0.5, now as 0.6"),

@@ -59,6 +59,50 @@ async fn meta_features_say_which_past_tasks_a_new_one_is_like() {
 }
 
 #[tokio::test]
+async fn a_description_that_changes_nothing_is_said_to() {
+    // All past tasks like the same: those with similar data are no better to go by.
+    let with_sizes = |one: bool| {
+        let mut samples = 100;
+        let described = |line: &str| {
+            samples += 100;
+            line.replace(
+                r#""goal":"maximize""#,
+                &format!(r#""goal":"maximize","meta_features":{{"n_samples":{samples}}}"#),
+            )
+        };
+        let past: &[&str] = if one { &["a"] } else { &["a", "b", "c", "d"] };
+        history(past, "new").lines().map(described).collect::<Vec<_>>().join("\n")
+    };
+    let body = |samples: u32, name: &str| {
+        json!({"meta_features": {name: samples}, "domain": "image", "metric": "accuracy", "goal": "maximize",
+               "space": "toy/1", "k": 3})
+    };
+    let app = server(with_sizes(false)).await;
+    let (small, large) =
+        (post(&app, ASK, body(10, "n_samples")).await.1, post(&app, ASK, body(900_000, "n_samples")).await.1);
+    assert_eq!(small, large);
+    assert!(has_note(&small, "had no influence"), "{}", small["notes"]);
+    assert!(has_note(&small, "past tasks do not foretell each other better"), "{}", small["notes"]);
+    let (_, strange) = post(&app, ASK, body(10, "colour")).await;
+    assert!(has_note(&strange, "no past task has any of these numbers"), "{}", strange["notes"]);
+    let app = server(with_sizes(true)).await;
+    let (_, answer) = post(&app, ASK, body(10, "n_samples")).await;
+    assert!(has_note(&answer, "had no influence") && has_note(&answer, ": there is only one past task"));
+}
+
+#[tokio::test]
+async fn data_that_networks_of_the_space_cannot_take_are_refused() {
+    let app = server(String::new()).await;
+    let body = |domain: Option<&str>| json!({"meta_features": {"n_samples": 130}, "domain": domain, "space": "chain-cnn/1", "k": 1});
+    let (status, answer) = post(&app, ASK, body(Some("tabular"))).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &json!("bad_task")));
+    let words = answer["message"].as_str().unwrap();
+    assert!(words.contains("are tabular, which networks of chain-cnn/1 cannot take"), "{words}");
+    let (_, answer) = post(&app, ASK, body(None)).await;
+    assert!(has_note(&answer, "no domain is given: it is taken to be image"), "{answer}");
+}
+
+#[tokio::test]
 async fn what_is_left_out_is_taken_from_the_past_and_said() {
     let app = server(two_kinds()).await;
     let body = json!({"meta_features": {"n_samples": 130, "colour": 3}, "space": "toy/1"});
@@ -75,6 +119,23 @@ async fn what_is_left_out_is_taken_from_the_past_and_said() {
     let body = json!({"meta_features": {"n_samples": 130}, "metric": "f1", "space": "toy/1"});
     let (_, answer) = post(&app, ASK, body).await;
     assert!(has_note(&answer, r#""f1" is taken to be better when higher"#), "{}", answer["notes"]);
+}
+
+#[tokio::test]
+async fn a_domain_and_a_goal_that_no_past_task_has_are_said() {
+    let app = server(two_kinds()).await;
+    let body = |domain: &str, goal: &str| {
+        json!({"meta_features": {"n_samples": 130}, "domain": domain, "metric": "accuracy", "goal": goal,
+               "space": "toy/1"})
+    };
+    let (_, answer) = post(&app, ASK, body("text", "minimize")).await;
+    assert!(
+        has_note(&answer, "no past task in this space is of the domain text; they are image"),
+        "{answer}"
+    );
+    assert!(has_note(&answer, r#""accuracy" is to be minimized, and all past tasks in this space have it"#));
+    let (_, answer) = post(&app, ASK, body("image", "maximize")).await;
+    assert_eq!(answer["notes"], json!([]));
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn an_empty_base_gives_an_order_and_says_that_it_follows_nothing() {
     let answer = ask("", new).await;
     assert_eq!(answer["ranked"].as_array().unwrap().len(), 5);
     assert_note(&answer, "only descriptors of its architectures, and these do not say what is good");
-    assert_note(&answer, "no domain is given: it is taken to be tabular");
+    assert_note(&answer, "no domain is given: it is taken to be graph");
 }
 
 #[tokio::test]
@@ -152,6 +152,26 @@ async fn curves_of_past_trials_give_a_fidelity() {
     let none = json!({"task": "a", "history": {"exclude_tasks": ["b"]}});
     assert!(ask(&history_with_curves(&["a", "b"], "new"), none).await.get("fidelity").is_none());
     assert!(ask(&history(&["a", "b"], "new"), json!({"task": "new"})).await.get("fidelity").is_none());
+}
+
+#[tokio::test]
+async fn what_counts_nowhere_and_what_matches_nothing_is_said() {
+    let other = |op, depth| trial("a", op, depth, 16, 0.5).replace("accuracy", "f1");
+    let lines = history(&["a", "b"], "new") + &other("conv", 1) + "\n" + &other("pool", 2);
+    let answer = ask(&lines, json!({"task": "new", "device": "toaster"})).await;
+    assert_note(
+        &answer,
+        r#"another metric than their task's count nowhere: 2 of a (its metric is "accuracy")"#,
+    );
+    assert_note(&answer, r#"no trial of this space names a device: "toaster" says nothing"#);
+    // What is left out of the history need not be said of.
+    let without = ask(&lines, json!({"task": "new", "history": {"exclude_tasks": ["a"]}})).await;
+    assert!(!without["notes"].to_string().contains("another metric"), "{without}");
+    let on_device = lines.replace(r#""split":"#, r#""device":"phone","split":"#);
+    let answer = ask(&on_device, json!({"task": "new", "device": "toaster"})).await;
+    assert_note(&answer, r#"no trial of this space was measured on "toaster"; known are phone"#);
+    let met = ask(&on_device, json!({"task": "new", "device": "phone"})).await;
+    assert!(!met["notes"].to_string().contains("measured on"), "{met}");
 }
 
 #[test]

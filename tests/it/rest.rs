@@ -67,6 +67,8 @@ async fn what_is_imported_is_listed_page_by_page() {
     assert_eq!(seen, 108);
     let exported = get(&app, "/v1/export").await.1;
     assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 4 + 324);
+    let exported = get(&app, "/v1/export?task=b&space=toy/1").await.1;
+    assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 1 + 108);
 }
 
 #[tokio::test]
@@ -196,6 +198,33 @@ async fn a_study_asks_is_told_and_goes_on_after_a_restart() {
     assert_eq!((status, &empty["code"]), (StatusCode::CONFLICT, &"nothing_to_propose".into()));
 }
 
+/// Whoever was given a proposal before a restart still has it.
+#[tokio::test]
+async fn what_was_proposed_is_under_way_after_a_restart_too() {
+    let (app, store) = server().await;
+    let (_, created) = post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1"})).await;
+    let id = created["id"].as_str().unwrap();
+    let path = format!("/v1/studies/{id}");
+    let (_, asked) = post(&app, &format!("{path}/ask"), json!({"n": 3})).await;
+    let asked: Vec<Value> =
+        asked.as_array().unwrap().iter().map(|proposal| proposal["architecture"].clone()).collect();
+    let told = |architecture: &Value| json!({"trials": [{"architecture": architecture, "split": "validation", "metric": "accuracy", "score": 0.5}]});
+    post(&app, &format!("{path}/tell"), told(&asked[0])).await;
+
+    let restarted = heirloom_api::rest::app(Arc::clone(&store));
+    let (_, report) = get(&restarted, &path).await;
+    assert_eq!(report["under_way"], json!(asked[1..]));
+    // It goes on as if it had not been broken off.
+    let next = post(&restarted, &format!("{path}/ask"), json!({"n": 1})).await.1[0]["architecture"].clone();
+    let without_break =
+        post(&app, &format!("{path}/ask"), json!({"n": 1})).await.1[0]["architecture"].clone();
+    assert!(next == without_break && !asked.contains(&next), "{next} {without_break}");
+    for architecture in asked[1..].iter().chain([&next]) {
+        assert_eq!(post(&restarted, &format!("{path}/tell"), told(architecture)).await.0, StatusCode::OK);
+    }
+    assert_eq!(get(&restarted, &path).await.1["under_way"], json!([]));
+}
+
 #[tokio::test]
 async fn candidates_are_proposed_in_the_form_they_were_given() {
     let store: Arc<dyn KnowledgeStore> = Arc::new(MemoryStore::default());
@@ -229,6 +258,39 @@ async fn errors_are_answers_that_name_what_to_mend() {
             "known are",
         ),
         (post(&app, recommend, json!({"task": "new", "space": "z/1"})).await, 404, "unknown_space", "toy/1"),
+        (
+            post(
+                &app,
+                recommend,
+                json!({"task": "new", "space": "toy/1", "history": {"exclude_tasks": ["naw"]}}),
+            )
+            .await,
+            404,
+            "unknown_task",
+            r#"task "naw" is to be left out, and is not in the base; did you mean "new"?"#,
+        ),
+        (
+            post(
+                &app,
+                "/v1/studies",
+                json!({"task": "new", "space": "toy/1", "history": {"exclude_tasks": ["z"]}}),
+            )
+            .await,
+            404,
+            "unknown_task",
+            "is not in the base",
+        ),
+        (
+            post(
+                &app,
+                "/v1/studies",
+                json!({"task": "new", "space": "toy/1", "acquisition": {"kind": "ei", "beta": 2}}),
+            )
+            .await,
+            422,
+            "bad_json",
+            "acquisition: beta is 2, but ei has none; it is for ucb",
+        ),
         (post(&app, recommend, json!({"task": "new"})).await, 422, "bad_json", "missing field `space`"),
         (
             post(&app, recommend, json!({"task": "new", "space": "toy/1", "kk": 1})).await,
@@ -249,10 +311,12 @@ async fn errors_are_answers_that_name_what_to_mend() {
             "bad_candidate",
             "\"zip\" is not an option",
         ),
-        (call(&app, "POST", recommend, "{").await, 400, "bad_json", "EOF"),
+        (call(&app, "POST", recommend, "\u{feff}{").await, 400, "bad_json", "EOF"),
         (get(&app, "/v1/trials?limit=0").await, 400, "bad_limit", "limit is 0"),
         (get(&app, "/v1/trials?cursor=zzz").await, 400, "bad_cursor", "is not a cursor"),
         (get(&app, "/v1/trials?split=exam").await, 400, "bad_query", "exam"),
+        (get(&app, "/v1/export?task=nope").await, 404, "unknown_task", r#"the base has no task "nope""#),
+        (get(&app, "/v1/export?split=test").await, 400, "bad_query", "unknown field `split`"),
         (get(&app, "/v1/studies/none").await, 404, "unknown_study", "no study"),
         (get(&app, "/v2/none").await, 404, "not_found", "/openapi.json"),
         (get(&app, recommend).await, 405, "method_not_allowed", "does not take GET"),
@@ -311,5 +375,39 @@ async fn the_routes_are_described() {
         ("/v1/studies/{id}/tell", "post"),
     ] {
         assert!(api["paths"][path][method].is_object(), "{method} {path}");
+        // What is not in the path is in the query.
+        for param in api["paths"][path][method]["parameters"].as_array().into_iter().flatten() {
+            let name = param["name"].as_str().unwrap();
+            let place = if path.contains(&format!("{{{name}}}")) { "path" } else { "query" };
+            assert_eq!(param["in"], place, "{name} of {path}");
+        }
+        if method == "post" && path != "/v1/import" {
+            for code in ["415", "422"] {
+                assert!(api["paths"][path][method]["responses"][code].is_object(), "{code} of {path}");
+            }
+        }
     }
+    assert!(api["paths"]["/v1/studies"]["post"]["responses"]["409"].is_object());
+    // The described body of a study has the fields that are read, and no others.
+    let (status, refusal) = post(&app, "/v1/studies", json!({"unheard_of": 1})).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let words = refusal["message"].as_str().unwrap();
+    let read: Vec<&str> = words.split("one of").nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+    let body = &api["components"]["schemas"]["StudyBody"];
+    assert_eq!(read.len(), body["properties"].as_object().unwrap().len(), "{words}");
+    assert!(read.iter().all(|field| body["properties"][field].is_object()), "{words}");
+    assert_eq!(body["required"], json!(["task", "space"]));
+}
+
+#[tokio::test]
+async fn a_body_is_json_and_a_mark_before_it_does_no_harm() {
+    let (app, _) = server().await;
+    let ask = r#"{"task":"new","space":"toy/1","k":1}"#;
+    assert_eq!(call(&app, "POST", "/v1/recommendations", format!("\u{feff}{ask}")).await.0, StatusCode::OK);
+    let lines = format!("\u{feff}{}", histories::task("marked"));
+    assert_eq!(call(&app, "POST", "/v1/import", lines).await.1["added"]["tasks"], 1);
+    let request =
+        Request::builder().method("POST").uri("/v1/recommendations").header("content-type", "text/plain");
+    let response = app.clone().oneshot(request.body(Body::from(ask)).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }

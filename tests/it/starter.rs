@@ -59,7 +59,7 @@ fn a_first_recommendation_rests_on_it() {
     let program = Program::new();
     let table = table(&program);
     let ask = ["recommend", "--from", &table, "--label", "class", "--space", "mlp/1", "-k", "3"];
-    let empty = program.json(&ask);
+    let empty = program.json(&[&["--base", "memory:"], &ask[..]].concat());
     assert_eq!(empty["history"], json!([]));
     program.json(&["init"]);
     let told = program.json(&ask);

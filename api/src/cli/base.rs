@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use heirloom_kb::{KnowledgeStore, open};
+use heirloom_kb::{KnowledgeStore, open, open_existing};
 use heirloom_search::train::WeightStore;
 
 /// Which base is meant.
@@ -16,7 +16,13 @@ pub(super) struct BaseArgs {
 }
 
 impl BaseArgs {
-    /// Opens the base.
+    /// Opens a base that must be there: what only reads does not make one at a path that may be mistyped.
+    pub(super) fn open_existing(&self) -> anyhow::Result<Arc<dyn KnowledgeStore>> {
+        let url = self.url()?;
+        open_existing(&url).with_context(|| format!("cannot open the base {url}"))
+    }
+
+    /// Opens the base, which is made if it is not there.
     pub(super) fn open(&self) -> anyhow::Result<Arc<dyn KnowledgeStore>> {
         let url = self.url()?;
         open(&url).with_context(|| format!("cannot open the base {url}"))

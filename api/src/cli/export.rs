@@ -24,7 +24,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &ExportArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open()?;
+    let store = base.open_existing()?;
     let filter = ExportFilter { task: args.task.clone(), space: args.space.clone() };
     if args.file == Path::new("-") {
         let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());

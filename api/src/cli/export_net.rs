@@ -33,7 +33,7 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
     let file = args.to.display();
     let format = NetFormat::of(&args.to)
         .ok_or_else(|| InputFault(format!("{file} ends neither in .pt nor in .safetensors")))?;
-    let store = base.open()?;
+    let store = base.open_existing()?;
     let weights = base.weights()?;
     let kept = match (args.trial, &args.task) {
         (Some(id), _) => kept::by_id(&*store, weights.as_ref(), id)?,

@@ -43,18 +43,41 @@ struct FileReport {
 pub(super) fn run(base: &BaseArgs, args: &ImportArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
     let mut reports = Vec::new();
-    for file in &args.files {
+    let mut broken = None;
+    for (at, file) in args.files.iter().enumerate() {
         let start = std::time::Instant::now();
-        let report = import(&*store, file, args).with_context(|| file.display().to_string())?;
-        let wall_s = start.elapsed().as_secs_f64();
-        reports.push(FileReport { file: file.display().to_string(), report, wall_s });
+        match import(&*store, file, args).with_context(|| file.display().to_string()) {
+            Ok(report) => {
+                let wall_s = start.elapsed().as_secs_f64();
+                reports.push(FileReport { file: file.display().to_string(), report, wall_s });
+            }
+            Err(error) => {
+                broken = Some(match rest(&args.files[at + 1..]) {
+                    Some(rest) => error.context(rest),
+                    None => error,
+                });
+                break;
+            }
+        }
     }
-    out.answer(&reports, |reports| reports.iter().map(describe).collect::<Vec<_>>().join("\n"))?;
+    // Of the files before a broken one it is said what was taken.
+    if broken.is_none() || !reports.is_empty() {
+        out.answer(&reports, |reports| reports.iter().map(describe).collect::<Vec<_>>().join("\n"))?;
+    }
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
     let refused: usize = reports.iter().map(|file| file.report.refused.len()).sum();
     if refused > 0 {
         return Err(InputFault(format!("{refused} lines do not fit; all others are in the base")).into());
     }
     Ok(())
+}
+
+/// Which files are not read after one that is broken.
+fn rest(files: &[PathBuf]) -> Option<String> {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    (!names.is_empty()).then(|| format!("nothing was taken of {}, after a broken file", names.join(", ")))
 }
 
 fn import(store: &dyn KnowledgeStore, file: &Path, args: &ImportArgs) -> anyhow::Result<ImportReport> {
@@ -125,6 +148,9 @@ fn describe(file: &FileReport) -> String {
     }
     if report.refused.len() > SHOWN {
         text.push_str(&format!("\n  and {} more; --json lists them all", report.refused.len() - SHOWN));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("\n  note: {note}"));
     }
     text
 }

@@ -101,14 +101,21 @@ pub(super) fn is_input_fault(error: &Error) -> bool {
 
 fn is_bad_file(error: &JsonlError) -> bool {
     match error {
-        JsonlError::Read { .. } | JsonlError::Strict { .. } => true,
+        JsonlError::Read { .. } | JsonlError::Strict { .. } | JsonlError::Unknown { .. } => true,
         JsonlError::File { act, .. } => *act == "open",
         _ => false,
     }
 }
 
 fn is_bad_request(error: &StoreError) -> bool {
-    matches!(error, StoreError::BadUrl { .. } | StoreError::Refused { .. } | StoreError::BadCursor { .. })
+    matches!(
+        error,
+        StoreError::BadUrl { .. }
+            | StoreError::NoBase { .. }
+            | StoreError::OtherFiles { .. }
+            | StoreError::Refused { .. }
+            | StoreError::BadCursor { .. }
+    )
 }
 
 fn is_bad_question(error: &SearchError) -> bool {

@@ -67,7 +67,7 @@ struct Answer {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open()?;
+    let store = base.open_existing()?;
     let space = find_space(&*store, &args.space)?;
     let measured = past_scores::means(&past_scores::longest(&*store, &args.task, &args.space)?);
     let (most, drawn) = if args.measured {

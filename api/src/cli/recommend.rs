@@ -77,7 +77,7 @@ struct TrueRank {
 }
 
 pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open()?;
+    let store = base.open_existing()?;
     let request = RecommendationRequest {
         task: args.task.choice()?,
         space: args.space,
@@ -108,7 +108,8 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
 fn read_candidates(path: &Path) -> anyhow::Result<Vec<Architecture>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let text = text.map_err(|error| InputFault(format!("{error:#}")))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines =
+        text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |(at, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), at + 1))
     };

@@ -32,7 +32,7 @@ struct GroupRow {
 }
 
 pub(super) fn run(base: &BaseArgs, _args: &StatusArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open()?;
+    let store = base.open_existing()?;
     let stats = store.stats()?;
     let status = Status {
         base: base.url()?,

@@ -39,7 +39,7 @@ pub(super) struct StudyArgs {
     #[arg(long, value_name = "STUDY", conflicts_with = "table")]
     resume: Option<String>,
     /// Train the proposals with libtorch.
-    #[arg(long, conflicts_with = "table", required_unless_present_any = ["table", "resume"])]
+    #[arg(long, conflicts_with = "table")]
     train: bool,
     /// Look the proposals up among the trials that the base has of the task, as if they were new: a benchmark replayed.
     /// Nothing is written to the base.
@@ -99,7 +99,15 @@ pub(super) fn run(
         let message = "the strategy \"ranked\" needs --rank-by, to know what to go by";
         return Err(InputFault(message.into()).into());
     }
-    let store = base.open()?;
+    if !(args.train || args.table || args.resume.is_some()) {
+        let message = "say what becomes of the proposals: --train has them trained, --table looks them up among the task's \
+                       trials, and --resume STUDY goes on with a study; whoever trains them elsewhere asks the server \
+                       (heirloom serve)";
+        return Err(InputFault(message.into()).into());
+    }
+    // A study to be replayed or resumed needs a base that has it.
+    let reads = args.table || args.resume.is_some();
+    let store = if reads { base.open_existing()? } else { base.open()? };
     let args = &match args.resume.clone() {
         Some(study) => resumption::resumed(&*store, &study, args, given)?,
         None => args,

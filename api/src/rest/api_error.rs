@@ -91,12 +91,12 @@ impl From<SearchError> for ApiError {
         let missing = |code| ApiError::new(StatusCode::NOT_FOUND, code, error.to_string());
         let bad = |code| ApiError::bad_request(code, error.to_string());
         match error {
-            SearchError::UnknownTask { .. } => missing("unknown_task"),
+            SearchError::UnknownTask { .. } | SearchError::UnknownExcluded { .. } => missing("unknown_task"),
             SearchError::UnknownSpace { .. } => missing("unknown_space"),
             SearchError::UnknownStudy { .. } => missing("unknown_study"),
             SearchError::BadCandidate { .. } => bad("bad_candidate"),
             SearchError::BadTrial { .. } => bad("bad_trial"),
-            SearchError::BadTask { .. } => bad("bad_task"),
+            SearchError::BadTask { .. } | SearchError::WrongDomain { .. } => bad("bad_task"),
             SearchError::BadScheduler { .. } => bad("bad_scheduler"),
             SearchError::BadReport { .. } => bad("bad_report"),
             SearchError::UnknownCost { .. } => bad("unknown_cost"),

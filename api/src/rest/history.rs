@@ -22,6 +22,7 @@ const MAX_PAGE: usize = 10_000;
 
 /// Whether one bad line refuses all.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ImportQuery {
     /// Refuse the whole body when a line does not fit.
@@ -59,13 +60,33 @@ fn compression(headers: &HeaderMap) -> Result<Compression, ApiError> {
     }
 }
 
-/// All of the base as JSON Lines.
-#[utoipa::path(get, path = "/v1/export",
-    responses((status = 200, description = "Spaces, tasks, trials.", body = String, content_type = "application/jsonl")))]
-pub(super) async fn export(State(state): State<Arc<AppState>>) -> Result<Response, ApiError> {
-    let bytes = blocking(&state, |state| {
+/// What is to be exported.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportQuery {
+    /// Only this task and its trials.
+    #[param(value_type = Option<String>)]
+    task: Option<Name>,
+    /// Only this space and its trials.
+    #[param(value_type = Option<String>)]
+    space: Option<Name>,
+}
+
+/// The base as JSON Lines: all of it, or what belongs to a task, to a space or to both.
+#[utoipa::path(get, path = "/v1/export", params(ExportQuery),
+    responses((status = 200, description = "Spaces, tasks, trials.", body = String, content_type = "application/jsonl"),
+        (status = 400, description = "A parameter is none of these.", body = ErrorBody),
+        (status = 404, description = "The base has no such task or space.", body = ErrorBody)))]
+pub(super) async fn export(
+    State(state): State<Arc<AppState>>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(ExportQuery { task, space }) = query?;
+    let filter = ExportFilter { task, space };
+    let bytes = blocking(&state, move |state| {
         let mut bytes = Vec::new();
-        jsonl::export(state.store(), &mut bytes, &ExportFilter::default(), &mut |_| {})?;
+        jsonl::export(state.store(), &mut bytes, &filter, &mut |_| {})?;
         Ok::<_, JsonlError>(bytes)
     });
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], bytes.await?).into_response())
@@ -85,6 +106,7 @@ pub(super) async fn spaces(State(state): State<Arc<AppState>>) -> Result<Json<Ve
 
 /// Which trials are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrialsQuery {
     /// Only those of this task.
@@ -148,6 +170,10 @@ impl From<JsonlError> for ApiError {
         match error {
             JsonlError::Read { .. } => ApiError::bad_request("broken_body", error.to_string()),
             JsonlError::Strict { .. } => ApiError::new(StatusCode::BAD_REQUEST, "refused", error.to_string()),
+            JsonlError::Unknown { what, .. } => {
+                let code = if what == "task" { "unknown_task" } else { "unknown_space" };
+                ApiError::new(StatusCode::NOT_FOUND, code, error.to_string())
+            }
             JsonlError::Store(error) => error.into(),
             other => ApiError::internal(&other),
         }

@@ -2,10 +2,12 @@
 
 mod api_error;
 mod history;
+mod json_body;
 mod recommendations;
 mod reports;
 mod state;
 mod studies;
+mod study_body;
 
 use std::sync::Arc;
 
@@ -26,7 +28,9 @@ const MAX_BODY_BYTES: usize = 1 << 30;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Heirloom",
-    description = "Recommends neural architectures for a new task from what worked on past ones."
+    description = "Recommends neural architectures for a new task from what worked on past ones. \
+        Beside what is listed, every route may answer 405 (it does not take the method), 413 (the body is larger than 1 GiB) and \
+        500 (the log has more under the id that the message names), all with an ErrorBody."
 ))]
 struct ApiDoc;
 

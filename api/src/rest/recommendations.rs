@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use heirloom_kb::{Architecture, Domain, Goal, Name};
 use heirloom_search::{
     Constraints, HistoryChoice, NewTask, Objectives, Recommendation, RecommendationRequest, TaskChoice,
@@ -14,7 +13,9 @@ use serde::Deserialize;
 
 use super::ApiError;
 use super::api_error::ErrorBody;
+use super::json_body::JsonBody;
 use super::state::{AppState, blocking};
+use super::study_body::{BoundBody, HistoryBody};
 
 /// Most architectures given in one answer.
 const MAX_K: usize = 1_000;
@@ -55,14 +56,14 @@ pub(super) struct RecommendationBody {
     exclude: Vec<Architecture>,
     /// What of the past counts: `{"exclude_tasks": [...]}`.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<HistoryBody>)]
     history: HistoryChoice,
     /// Orders architectures of which the same is expected.
     #[serde(default)]
     seed: u64,
     /// Bounds on costs: `{"latency_s":{"max":0.01},"params":{"max":2e6}}`.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<BTreeMap<String, BoundBody>>)]
     constraints: Constraints,
     /// Costs to be low while the score is high, up to three: the answer has the expected Pareto front.
     #[serde(default)]
@@ -108,12 +109,13 @@ impl RecommendationBody {
     responses((status = 200, description = "Architectures, best first, and what they rest on: shares of past tasks, `trust` in them where the task has trials, `fidelity` where past trials have curves, `notes`.", body = Object),
         (status = 400, description = "The request does not hold together, such as both `task` and `meta_features`.", body = ErrorBody),
         (status = 404, description = "The base has no such task or space.", body = ErrorBody),
-        (status = 409, description = "No candidate is left, or none can keep to the constraints.", body = ErrorBody)))]
+        (status = 409, description = "No candidate is left, or none can keep to the constraints.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn recommend(
     State(state): State<Arc<AppState>>,
-    body: Result<Json<RecommendationBody>, JsonRejection>,
+    JsonBody(mut body): JsonBody<RecommendationBody>,
 ) -> Result<Json<Recommendation>, ApiError> {
-    let Json(mut body) = body?;
     if !(1..=MAX_K).contains(&body.k) {
         let message = format!("k is {}, it must be from 1 to {MAX_K}", body.k);
         return Err(ApiError::bad_request("bad_k", message));

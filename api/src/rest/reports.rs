@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use heirloom_kb::Architecture;
 use heirloom_search::fidelity::Decision;
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::api_error::ErrorBody;
+use super::json_body::JsonBody;
 use super::state::{AppState, blocking};
 
 /// The score of a trial under way.
@@ -33,6 +33,9 @@ pub(super) struct Verdict {
     decision: &'static str,
     /// Why, in plain words.
     why: String,
+    /// What the reader should know of the report, in plain words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 /// Report the score of a trial under way and hear whether it is worth training on. A stopped trial is to be told with status
@@ -40,16 +43,22 @@ pub(super) struct Verdict {
 #[utoipa::path(post, path = "/v1/studies/{id}/report", params(("id" = String, Path)), request_body = ReportBody,
     responses((status = 200, description = "What becomes of the trial.", body = Verdict),
         (status = 400, description = "The report does not fit: no scheduler, a step out of order, another score than before.", body = ErrorBody),
-        (status = 404, description = "There is no such study.", body = ErrorBody)))]
+        (status = 404, description = "There is no such study.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn report_score(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    body: Result<Json<ReportBody>, JsonRejection>,
+    JsonBody(body): JsonBody<ReportBody>,
 ) -> Result<Json<Verdict>, ApiError> {
-    let Json(ReportBody { architecture, step, score }) = body?;
-    let report =
-        move |state: &AppState| state.with_study(&id, |study| study.report(&architecture, step, score));
-    let decision: Decision = blocking(&state, report).await?;
+    let ReportBody { architecture, step, score } = body;
+    let report = move |state: &AppState| {
+        state.with_study(&id, |study| {
+            Ok((study.report(&architecture, step, score)?, study.knows(&architecture)))
+        })
+    };
+    let (decision, known): (Decision, bool) = blocking(&state, report).await?;
     let word = if decision.is_stop() { "stop" } else { "continue" };
-    Ok(Json(Verdict { decision: word, why: decision.why().to_owned() }))
+    let note = (!known).then_some("the study has not proposed this architecture; it counts all the same");
+    Ok(Json(Verdict { decision: word, why: decision.why().to_owned(), note }))
 }

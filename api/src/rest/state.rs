@@ -51,7 +51,7 @@ impl AppState {
         let known = self.studies.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         let study = match known {
             Some(study) => study,
-            None => self.keep(id, Study::resume(&self.recommender, id)?),
+            None => self.keep(id, Study::take_up(&self.recommender, id)?),
         };
         act(&mut study.lock().unwrap_or_else(PoisonError::into_inner))
     }

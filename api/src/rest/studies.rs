@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use heirloom_kb::{Json as JsonValue, Trial};
@@ -12,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::api_error::ErrorBody;
+use super::json_body::JsonBody;
 use super::state::{AppState, blocking};
+use super::study_body::StudyBody;
 
 /// Most proposals given at once.
 const MAX_ASKED: usize = 1_000;
@@ -26,19 +27,18 @@ pub(super) struct StudyId {
     notes: Vec<String>,
 }
 
-/// Set up a study: `{task, space, candidates?, prior?: {by, scores}, strategy?, seed?, history?: {exclude_tasks}, constraints?, pareto?, per?, device?,
-/// scheduler?: {kind, max_epochs, min_epochs?, eta?}, acquisition?: {kind, beta?}}`; a scheduler's `kind` is asha, hyperband,
-/// extrapolation or one-epoch, an acquisition's is ei, ucb or thompson, for the strategy surrogate. `prior` has a number for each candidate, in order, or
-/// null: what is known of it before it is trained, more is better, for the strategies surrogate and ranked.
-#[utoipa::path(post, path = "/v1/studies", request_body = Object,
+/// Set up a study.
+#[utoipa::path(post, path = "/v1/studies", request_body = StudyBody,
     responses((status = 201, description = "The study stands.", body = StudyId),
         (status = 400, description = "The request does not hold together.", body = ErrorBody),
-        (status = 404, description = "The base has no such task or space.", body = ErrorBody)))]
+        (status = 404, description = "The base has no such task or space.", body = ErrorBody),
+        (status = 409, description = "The list of candidates is empty.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn create(
     State(state): State<Arc<AppState>>,
-    setup: Result<Json<StudySetup>, JsonRejection>,
+    JsonBody(setup): JsonBody<StudySetup>,
 ) -> Result<(StatusCode, Json<StudyId>), ApiError> {
-    let Json(setup) = setup?;
     let created = blocking(&state, move |state| {
         let id = state.create_study(setup)?;
         let notes = state.with_study(&id, |study| Ok(study.notes().to_vec()))?;
@@ -61,21 +61,25 @@ fn one() -> usize {
     1
 }
 
-/// Ask a study what to try next.
+/// Ask a study what to try next. What has been proposed counts as under way until its trial is told, also after the server was
+/// started again, and is not proposed a second time; `GET` on the study lists it.
 #[utoipa::path(post, path = "/v1/studies/{id}/ask", params(("id" = String, Path)), request_body = AskBody,
     responses((status = 200, description = "Proposals, all different.", body = Vec<Object>),
+        (status = 400, description = "n is not from 1 to 1,000.", body = ErrorBody),
         (status = 404, description = "There is no such study.", body = ErrorBody),
-        (status = 409, description = "Every candidate has been proposed, or none can keep to the constraints.", body = ErrorBody)))]
+        (status = 409, description = "Every candidate has been proposed, or none can keep to the constraints.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn ask(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    body: Result<Json<AskBody>, JsonRejection>,
+    JsonBody(body): JsonBody<AskBody>,
 ) -> Result<Json<Vec<Proposal>>, ApiError> {
-    let Json(AskBody { n }) = body?;
+    let AskBody { n } = body;
     if !(1..=MAX_ASKED).contains(&n) {
         return Err(ApiError::bad_request("bad_n", format!("n is {n}, it must be from 1 to {MAX_ASKED}")));
     }
-    blocking(&state, move |state| state.with_study(&id, |study| study.ask(n))).await.map(Json)
+    blocking(&state, move |state| state.with_study(&id, |study| study.propose(n))).await.map(Json)
 }
 
 /// Finished trials.
@@ -98,13 +102,15 @@ pub(super) struct Told {
 #[utoipa::path(post, path = "/v1/studies/{id}/tell", params(("id" = String, Path)), request_body = TellBody,
     responses((status = 200, description = "They are in the base.", body = Told),
         (status = 400, description = "A trial does not fit; none was taken.", body = ErrorBody),
-        (status = 404, description = "There is no such study.", body = ErrorBody)))]
+        (status = 404, description = "There is no such study.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn tell(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
-    body: Result<Json<TellBody>, JsonRejection>,
+    JsonBody(body): JsonBody<TellBody>,
 ) -> Result<Json<Told>, ApiError> {
-    let Json(TellBody { trials }) = body?;
+    let TellBody { trials } = body;
     let told = blocking(&state, move |state| {
         let setup = state.with_study(&id, |study| Ok(study.setup().clone()))?;
         let complete = |(index, trial)| complete(index, trial, &setup);
@@ -126,7 +132,7 @@ fn complete(
         .map_err(|error| ApiError::bad_request("bad_trial", format!("trial {index}: {error}")))
 }
 
-/// How a study is getting on: the best trial so far, the regret curve, all trials.
+/// How a study is getting on: the best trial so far, the regret curve, all trials, and what is under way.
 #[utoipa::path(get, path = "/v1/studies/{id}", params(("id" = String, Path)),
     responses((status = 200, description = "The study.", body = Object),
         (status = 404, description = "There is no such study.", body = ErrorBody)))]

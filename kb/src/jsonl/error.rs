@@ -1,6 +1,7 @@
 //! Why a file could not be imported or exported.
 
 use super::{ImportReport, Refused};
+use crate::schema::Name;
 use crate::store::StoreError;
 
 /// Why a file could not be imported or exported.
@@ -32,6 +33,16 @@ pub enum JsonlError {
     Strict {
         /// What was found.
         report: ImportReport,
+    },
+    /// An export of something that the base does not have.
+    #[error("the base has no {what} {id:?}{}", nearest.as_ref().map(|id| format!("; did you mean {id:?}?")).unwrap_or_default())]
+    Unknown {
+        /// `task` or `space`.
+        what: &'static str,
+        /// Its id.
+        id: Name,
+        /// The closest id that the base has.
+        nearest: Option<Name>,
     },
     /// Of the store.
     #[error(transparent)]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Compression, JsonlError};
-use crate::schema::Name;
+use crate::nearest;
+use crate::schema::{Name, SearchSpace};
 use crate::store::{KnowledgeStore, TrialQuery};
 
 /// Trials read from the base at a time.
@@ -45,7 +46,7 @@ struct Tagged<'a, T> {
 /// Writes a base into a file, compressed as its ending says. The file appears when it is whole.
 ///
 /// # Errors
-/// [`JsonlError`]; then no file was written and an older one is as it was.
+/// [`JsonlError::Unknown`] and others; then no file was written and an older one is as it was.
 pub fn export_to_path(
     store: &dyn KnowledgeStore,
     path: &Path,
@@ -77,7 +78,7 @@ pub fn export_to_path(
 /// Writes a base: spaces, tasks, then trials, each in the base's order.
 ///
 /// # Errors
-/// [`JsonlError::Write`], or of the store.
+/// [`JsonlError::Unknown`] for a filter that names nothing of the base, [`JsonlError::Write`], or of the store.
 pub fn export(
     store: &dyn KnowledgeStore,
     writer: &mut dyn Write,
@@ -86,11 +87,14 @@ pub fn export(
 ) -> Result<Exported, JsonlError> {
     let mut done = Exported::default();
     let asked = |wanted: &Option<Name>, id: &Name| wanted.as_ref().is_none_or(|wanted| wanted == id);
-    for space in store.spaces()?.iter().filter(|space| asked(&filter.space, space.id())) {
+    let (spaces, tasks) = (store.spaces()?, store.tasks()?);
+    check("space", filter.space.as_ref(), &spaces.iter().map(SearchSpace::id).collect::<Vec<_>>())?;
+    check("task", filter.task.as_ref(), &tasks.iter().map(|task| &task.id).collect::<Vec<_>>())?;
+    for space in spaces.iter().filter(|space| asked(&filter.space, space.id())) {
         write_line(writer, "space", space)?;
         done.spaces += 1;
     }
-    for task in store.tasks()?.iter().filter(|task| asked(&filter.task, &task.id)) {
+    for task in tasks.iter().filter(|task| asked(&filter.task, &task.id)) {
         write_line(writer, "task", task)?;
         done.tasks += 1;
     }
@@ -112,6 +116,13 @@ pub fn export(
             return Ok(done);
         }
     }
+}
+
+/// Refuses to export what the base does not have: an empty file would pass for a backup.
+fn check(what: &'static str, wanted: Option<&Name>, known: &[&Name]) -> Result<(), JsonlError> {
+    let Some(id) = wanted.filter(|wanted| !known.contains(wanted)) else { return Ok(()) };
+    let nearest = nearest(id, known.iter().map(|known| &***known), 1).first().map(|id| Name::from(*id));
+    Err(JsonlError::Unknown { what, id: id.clone(), nearest })
 }
 
 fn write_line(writer: &mut dyn Write, tag: &'static str, record: &impl Serialize) -> io::Result<()> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::line::Line;
 use super::lines::{Lines, RawLine};
 use super::{Compression, JsonlError};
-use crate::schema::Trial;
+use crate::schema::{Split, Trial};
 use crate::store::{Batch, Committed, Definitions, KnowledgeStore};
 
 /// Lines committed together: large enough to spread a commit's cost, small enough to lose little.
@@ -36,6 +36,8 @@ pub struct ImportReport {
     pub known: usize,
     /// Lines that do not fit, in order.
     pub refused: Vec<Refused>,
+    /// What the reader should know of what was taken, in plain words.
+    pub notes: Vec<String>,
 }
 
 impl ImportReport {
@@ -137,6 +139,7 @@ pub fn import(
         return Err(JsonlError::Strict { report: import.report });
     }
     import.commit(store)?;
+    import.report.notes.extend(of_other_metrics(import.other_metric));
     Ok(import.report)
 }
 
@@ -145,6 +148,8 @@ struct Import {
     definitions: Definitions,
     batch: Batch,
     report: ImportReport,
+    /// Validation trials that fit, but whose metric is not their task's.
+    other_metric: usize,
 }
 
 impl Import {
@@ -155,6 +160,7 @@ impl Import {
             definitions: Definitions { spaces, tasks },
             batch: Batch::default(),
             report: ImportReport::default(),
+            other_metric: 0,
         })
     }
 
@@ -189,10 +195,19 @@ impl Import {
         let checked: Vec<Result<Trial, Refused>> = trials.into_par_iter().map(check).collect();
         for trial in checked {
             match trial {
-                Ok(trial) => self.batch.trials.push(trial),
+                Ok(trial) => {
+                    self.other_metric += usize::from(self.is_of_other_metric(&trial));
+                    self.batch.trials.push(trial);
+                }
                 Err(refused) => self.report.refused.push(refused),
             }
         }
+    }
+
+    /// Whether a trial that fits is one of those that teach nothing because their score is another than the task asks for.
+    fn is_of_other_metric(&self, trial: &Trial) -> bool {
+        let task = self.definitions.tasks.get(&trial.task);
+        trial.split == Split::Validation && task.is_some_and(|task| task.metric != trial.metric)
     }
 
     fn take_definition(&mut self, number: u64, line: Result<Line, String>) {
@@ -226,6 +241,18 @@ impl Import {
     fn acknowledged(&self) -> u64 {
         (self.report.added.trials + self.report.known) as u64
     }
+}
+
+/// A note about trials whose scores are not what their task asks for.
+fn of_other_metrics(n: usize) -> Option<String> {
+    let (trials, them) = if n == 1 { ("trial is", "it") } else { ("trials are", "them") };
+    let note = || {
+        format!(
+            "{n} validation {trials} in another metric than the task's: nothing is learned from {them}, for scores in \
+             different metrics do not compare"
+        )
+    };
+    (n > 0).then(note)
 }
 
 fn parse(bytes: Option<Vec<u8>>) -> Result<Line, String> {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::not_a_number::NotANumber;
 use crate::schema::{SearchSpace, Task, Trial};
 
 /// One line of the format.
@@ -50,11 +51,9 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> String {
         return "the line is not UTF-8".into();
     }
     if error.is_syntax()
-        && let Some(word) = not_a_number(bytes, column)
+        && let Some(found) = NotANumber::at(bytes, column)
     {
-        return format!(
-            "{word} is not a JSON number; leave the score out and write \"status\":\"failed\" (column {column})"
-        );
+        return format!("{} (column {column})", found.advice());
     }
     if error.is_eof() {
         return "the line ends in the middle of an object".into();
@@ -62,17 +61,6 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> String {
     let text = error.to_string();
     let reason = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
     if column > 0 { format!("{reason} (column {column})") } else { reason.to_owned() }
-}
-
-/// What Python writes for numbers that JSON lacks, if that is what stands at the column where reading failed.
-fn not_a_number(bytes: &[u8], column: usize) -> Option<&'static str> {
-    let words = ["NaN", "-Infinity", "Infinity"];
-    let at = |word: &&&str| {
-        // serde stops at the first or the second byte of the word, depending on the word.
-        (column.saturating_sub(3)..=column)
-            .any(|start| bytes.get(start..).is_some_and(|rest| rest.starts_with(word.as_bytes())))
-    };
-    words.iter().find(at).copied()
 }
 
 #[cfg(test)]
@@ -109,6 +97,8 @@ mod tests {
             "{}",
             why(&nan.replace("NaN", "-Infinity"))
         );
+        let cost = nan.replace(r#""score":NaN"#, r#""score":1,"costs":{"train_s":NaN}"#);
+        assert!(why(&cost).starts_with("NaN at costs.train_s is not a JSON number"), "{}", why(&cost));
         let no_split = r#"{"type":"trial","task":"t","space":"s","architecture":{},"metric":"m","score":1}"#;
         assert!(why(no_split).starts_with("missing field `split`"), "{}", why(no_split));
         let wrong =

@@ -5,6 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 /// Longest line taken, in bytes; a longer one is refused without being held in memory.
 const MAX_LINE: usize = 16 << 20;
 
+/// What some editors put before a text, the byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A line of a stream.
 pub(super) struct RawLine {
     /// From 1.
@@ -55,6 +58,9 @@ impl<R: Read> Lines<R> {
         }
         self.bytes_read += read as u64;
         self.number += 1;
+        if self.number == 1 && bytes.starts_with(MARK) {
+            bytes.drain(..MARK.len());
+        }
         if read > MAX_LINE && bytes.last() != Some(&b'\n') {
             self.bytes_read += self.skip_line()?;
             return Ok(Some(RawLine { number: self.number, bytes: None }));
@@ -90,6 +96,13 @@ mod tests {
         let numbers: Vec<u64> = chunk.iter().map(|line| line.number).collect();
         assert_eq!(numbers, [1, 4]);
         assert_eq!(lines.bytes_read(), 8);
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_first_line_is_skipped() {
+        let chunk = Lines::new("\u{feff}a\n\u{feff}b\n".as_bytes()).chunk(10).unwrap();
+        let lines: Vec<&[u8]> = chunk.iter().filter_map(|line| line.bytes.as_deref()).collect();
+        assert_eq!(lines, [&b"a\n"[..], "\u{feff}b\n".as_bytes()]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod line;
 mod lines;
+mod not_a_number;
 #[cfg(test)]
 mod routes;
 

@@ -75,6 +75,64 @@ fn bad_lines_are_refused_by_number_and_reason_and_the_rest_goes_in() {
 }
 
 #[test]
+fn negative_efforts_and_curves_that_do_not_rise_are_refused_with_their_place() {
+    let with = |field: &str| line(1).replace(r#""score":0.5"#, &format!(r#""score":0.5,{field}"#));
+    let base = MemoryStore::default();
+    let cases = [
+        (r#""fidelity":{"epochs":-3}"#, "fidelity.epochs is -3, it must not be negative"),
+        (r#""costs":{"train_s":-0.5}"#, "costs.train_s is -0.5, it must not be negative"),
+        (r#""curve":[[-1,0.5]]"#, "the step of curve[0] is -1, it must not be negative"),
+        (
+            r#""curve":[[1,0.5],[3,0.6],[2,0.7]]"#,
+            "curve[2] is at step 2, which does not come after 3; steps must rise",
+        ),
+        (
+            r#""curve":[[1,0.5],[1,0.6]]"#,
+            "curve[1] is at step 1, which does not come after 1; steps must rise",
+        ),
+    ];
+    for (field, want) in cases {
+        let report = read(&format!("{HEAD}{}\n", with(field)), false, &base).unwrap();
+        assert_eq!(report.refused.first().map(|refused| refused.why.as_str()), Some(want));
+    }
+    assert_eq!(base.stats().unwrap().trials(), 0);
+}
+
+#[test]
+fn a_misspelt_field_of_a_parameter_is_refused_and_one_of_a_space_is_kept() {
+    let space = |field: &str, top: &str| {
+        format!(
+            r#"{{"type":"space","id":"s/1",{top}"params":[{{"name":"n","range":{{"kind":"int","lo":1,"hi":2}}}},{{"name":"w","range":{{"kind":"int","lo":1,"hi":2}},"{field}":[{{"param":"n","any_of":[2]}}]}}]}}"#
+        )
+    };
+    let base = MemoryStore::default();
+    for (field, want) in [
+        ("active_If", r#"parameter "w": unknown field "active_If"; did you mean "active_if"?"#),
+        ("xyz", r#"parameter "w": unknown field "xyz"; it has name, range and active_if"#),
+    ] {
+        let report = read(&space(field, ""), false, &base).unwrap();
+        let why = &report.refused[0].why;
+        assert!(why.starts_with(want), "{why}");
+    }
+    assert!(base.spaces().unwrap().is_empty());
+    assert!(read(&space("active_if", r#""note":"mine","#), true, &base).is_ok());
+    let kept = serde_json::to_value(&base.spaces().unwrap()[0]).unwrap();
+    assert_eq!((&kept["note"], &kept["params"][1]["active_if"][0]["param"]), (&"mine".into(), &"n".into()));
+}
+
+#[test]
+fn trials_in_another_metric_are_kept_and_counted() {
+    let base = MemoryStore::default();
+    let other =
+        |n: usize, split: &str| line(n).replace("\"accuracy\"", "\"f1\"").replace("validation", split);
+    let text = format!("{}{}\n{}\n{}\n", history(3), other(7, "validation"), other(8, "test"), line(9));
+    let report = read(&text, false, &base).unwrap();
+    assert_eq!(report.added.trials, 6);
+    assert!(report.notes[0].starts_with("1 validation trial is in another metric"), "{:?}", report.notes);
+    assert!(read(&history(3), false, &base).unwrap().notes.is_empty());
+}
+
+#[test]
 fn a_strict_import_with_one_bad_line_leaves_the_base_untouched() {
     let base = MemoryStore::default();
     let text = format!("{}{}\n", history(50), line(1).replace("conv", "x"));
@@ -141,6 +199,25 @@ fn a_failed_export_leaves_the_older_file_and_no_half_one() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn what_the_base_does_not_have_is_not_exported_as_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = MemoryStore::default();
+    read(&history(3), true, &base).unwrap();
+    let path = dir.path().join("out.jsonl");
+    std::fs::write(&path, "older").unwrap();
+    let out = |task: Option<&str>, space: Option<&str>| {
+        let filter = ExportFilter { task: task.map(Into::into), space: space.map(Into::into) };
+        export_to_path(&base, &path, &filter, &mut |_| {})
+    };
+    let why = |task, space| out(task, space).unwrap_err().to_string();
+    assert_eq!(why(Some("nope"), None), r#"the base has no task "nope""#);
+    assert_eq!(why(None, Some("s/2")), r#"the base has no space "s/2"; did you mean "s/1"?"#);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "older");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(out(Some("a"), Some("s/1")).unwrap().trials, 3);
+}
+
 fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -164,10 +241,10 @@ prop_compose! {
         conv in any::<bool>(),
         split in prop_oneof![Just(Split::Train), Just(Split::Validation), Just(Split::Test)],
         score in proptest::option::of(-1e9..1e9),
-        fidelity in proptest::collection::btree_map("[a-zé]{1,6}", -1e3..1e3, 0..3),
+        fidelity in proptest::collection::btree_map("[a-zé]{1,6}", 0.0..1e3, 0..3),
         seed in proptest::option::of(any::<u64>()),
         costs in proptest::collection::btree_map("[a-z_]{1,6}", 0.0..1e12, 0..3),
-        curve in proptest::collection::vec((0.0..500.0, 0.0..1.0), 0..6),
+        steps in proptest::collection::btree_set(0..500_u32, 0..6),
         source in proptest::option::of(".{0,9}"),
         extra in proptest::collection::btree_map("x_[a-z]{1,5}", any_json(), 0..3),
     ) -> Trial {
@@ -179,7 +256,8 @@ prop_compose! {
             fidelity: fidelity.into_iter().map(|(k, v)| (k.into(), v)).collect(),
             costs: costs.into_iter().map(|(k, v)| (k.into(), v)).collect(),
             source: source.map(Into::into),
-            score, seed, curve, extra,
+            curve: steps.into_iter().map(|step| (f64::from(step) / 4.0, f64::from(step).sin())).collect(),
+            score, seed, extra,
             ..Trial::new("a", "s/1", architecture, split, "accuracy", 0.0)
         }
     }

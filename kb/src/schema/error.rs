@@ -30,6 +30,34 @@ pub enum SchemaError {
         /// What is wrong, with the operand.
         reason: String,
     },
+    /// A parameter with a field that is none of its own. It would be lost, and with it perhaps a condition.
+    #[error("parameter {param:?}: unknown field {field:?}{}", meant(*nearest))]
+    UnknownField {
+        /// The parameter's name.
+        param: Name,
+        /// The field as given.
+        field: String,
+        /// The field that it may have been meant to be.
+        nearest: Option<&'static str>,
+    },
+    /// A number that must not be negative.
+    #[error("{field} is {value}, it must not be negative")]
+    Negative {
+        /// The field's path.
+        field: String,
+        /// The value as given.
+        value: f64,
+    },
+    /// A learning curve whose steps do not rise.
+    #[error("curve[{at}] is at step {step}, which does not come after {before}; steps must rise")]
+    CurveOrder {
+        /// The position of the point.
+        at: usize,
+        /// Its step.
+        step: f64,
+        /// The step before it.
+        before: f64,
+    },
     /// A space that is known under this id with other content.
     #[error("space {space:?} is already defined with other content; give the new one another id")]
     SpaceRedefined {
@@ -89,4 +117,12 @@ pub enum SchemaError {
     /// A complete trial without a score.
     #[error("score is missing; only a trial whose status is \"failed\" or \"pruned\" may lack one")]
     MissingScore,
+}
+
+/// `; did you mean "active_if"?`, or which fields there are.
+fn meant(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(field) => format!("; did you mean {field:?}?"),
+        None => "; it has name, range and active_if".into(),
+    }
 }

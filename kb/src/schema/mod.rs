@@ -39,6 +39,12 @@ fn check_id(what: &'static str, id: &str) -> Result<(), SchemaError> {
     if bad { Err(SchemaError::BadId { what, id: id.to_owned() }) } else { Ok(()) }
 }
 
+/// Refuses a number that is not finite or below 0: nothing can be spent less than not at all.
+fn check_not_negative(field: impl Fn() -> String, value: f64) -> Result<(), SchemaError> {
+    check_finite(&field, value)?;
+    if value >= 0.0 { Ok(()) } else { Err(SchemaError::Negative { field: field(), value }) }
+}
+
 /// Refuses a number that is not finite; JSON cannot say it, and a rank over it means nothing.
 fn check_finite(field: impl FnOnce() -> String, value: f64) -> Result<(), SchemaError> {
     if value.is_finite() { Ok(()) } else { Err(SchemaError::NotFinite { field: field(), value }) }

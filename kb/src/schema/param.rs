@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::{Name, SchemaError, Value, check_finite, check_id};
+use crate::nearest;
 
-/// One parameter of a search space.
+/// One parameter of a search space. In JSON it has these fields and no others: a condition that is misspelt would make it
+/// active always.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawParam")]
 pub struct Param {
     /// Unique within the space.
     pub name: Name,
@@ -16,6 +20,35 @@ pub struct Param {
     /// All must hold for the parameter to be active; an inactive one has no value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub active_if: Vec<Condition>,
+}
+
+/// A parameter as JSON has it.
+#[derive(Deserialize)]
+struct RawParam {
+    name: Name,
+    range: Range,
+    #[serde(default)]
+    active_if: Vec<Condition>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
+}
+
+/// The fields of a parameter.
+const FIELDS: [&str; 3] = ["name", "range", "active_if"];
+
+impl TryFrom<RawParam> for Param {
+    type Error = SchemaError;
+
+    fn try_from(raw: RawParam) -> Result<Self, SchemaError> {
+        let RawParam { name, range, active_if, unknown } = raw;
+        match unknown.into_keys().next() {
+            Some(field) => {
+                let nearest = nearest(&field, FIELDS, 1).first().copied();
+                Err(SchemaError::UnknownField { param: name, field, nearest })
+            }
+            None => Ok(Param { name, range, active_if }),
+        }
+    }
 }
 
 /// A condition on an earlier parameter.

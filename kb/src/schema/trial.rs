@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Json, Name, SchemaError, SearchSpace, TrialId, check_finite, check_id};
+use super::{
+    Architecture, Json, Name, SchemaError, SearchSpace, TrialId, check_finite, check_id, check_not_negative,
+};
 
 /// Which part of the data a score was measured on. There is no default: a validation score is never
 /// mistaken for a test score, and no surrogate sees `test`.
@@ -134,8 +136,8 @@ impl Trial {
     /// The trial as a base keeps it, with the architecture as `space` writes it.
     ///
     /// # Errors
-    /// [`SchemaError`] when the architecture does not fit, a number is not finite, or a complete trial has
-    /// no score.
+    /// [`SchemaError`] when the architecture does not fit, a number is not finite, what was spent or what it cost is negative,
+    /// the curve's steps do not rise, or a complete trial has no score.
     pub fn normalise(&self, space: &SearchSpace) -> Result<Trial, SchemaError> {
         check_id("metric", &self.metric)?;
         self.check_numbers()?;
@@ -153,16 +155,20 @@ impl Trial {
             check_finite(|| "score".into(), score)?;
         }
         for (name, value) in &self.fidelity {
-            check_finite(|| format!("fidelity.{name}"), *value)?;
+            check_not_negative(|| format!("fidelity.{name}"), *value)?;
         }
         for (name, value) in &self.costs {
-            check_finite(|| format!("costs.{name}"), *value)?;
+            check_not_negative(|| format!("costs.{name}"), *value)?;
         }
         for (at, (step, score)) in self.curve.iter().enumerate() {
-            check_finite(|| format!("curve[{at}]"), *step)?;
+            check_not_negative(|| format!("the step of curve[{at}]"), *step)?;
             check_finite(|| format!("curve[{at}]"), *score)?;
         }
-        Ok(())
+        let disorder = self.curve.windows(2).position(|pair| pair[0].0 >= pair[1].0);
+        disorder.map_or(Ok(()), |at| {
+            let (step, before) = (self.curve[at + 1].0, self.curve[at].0);
+            Err(SchemaError::CurveOrder { at: at + 1, step, before })
+        })
     }
 }
 

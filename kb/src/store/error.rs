@@ -12,6 +12,18 @@ pub enum StoreError {
         /// The URL as given.
         url: String,
     },
+    /// A folder without a base in it, asked for by somebody who means to read one.
+    #[error("there is no base at {path}; make one with heirloom init or heirloom import, or name another")]
+    NoBase {
+        /// The folder.
+        path: String,
+    },
+    /// A folder that holds other things than a base.
+    #[error("the folder {path} holds other files and is no base; name a new or an empty folder")]
+    OtherFiles {
+        /// The folder.
+        path: String,
+    },
     /// The base is open elsewhere.
     #[error("the base at {path} is in use by another process; stop that process, or ask its server instead")]
     InUse {

@@ -182,14 +182,61 @@ pub trait KnowledgeStore: Send + Sync {
 /// Opens the base at a URL: `sled:///path/to/folder` (made if it is not there) or `memory:` (gone at the end).
 ///
 /// # Errors
-/// [`StoreError::BadUrl`], [`StoreError::InUse`] when another process has it, or what the back end says.
+/// [`StoreError::BadUrl`], [`StoreError::InUse`] when another process has it, [`StoreError::OtherFiles`] for a folder that
+/// holds something else, or what the back end says.
 pub fn open(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
+    match folder(url)? {
+        Some(folder) => Ok(Arc::new(SledStore::open(folder)?)),
+        None => Ok(Arc::new(MemoryStore::default())),
+    }
+}
+
+/// The same for those who only read: a base that is not there is not made, for the path may be mistyped.
+///
+/// # Errors
+/// As [`open`], and [`StoreError::NoBase`].
+pub fn open_existing(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
+    if let Some(folder) = folder(url)?
+        && !SledStore::is_at(folder)
+    {
+        return Err(StoreError::NoBase { path: folder.display().to_string() });
+    }
+    open(url)
+}
+
+/// The folder that a URL names; none for a base in memory.
+fn folder(url: &str) -> Result<Option<&Path>, StoreError> {
     if url == "memory:" {
-        return Ok(Arc::new(MemoryStore::default()));
+        return Ok(None);
     }
     let path = url.strip_prefix("sled://").or_else(|| url.strip_prefix("sled:"));
-    match path.filter(|path| !path.is_empty()) {
-        Some(path) => Ok(Arc::new(SledStore::open(Path::new(path))?)),
-        None => Err(StoreError::BadUrl { url: url.to_owned() }),
+    let path = path.filter(|path| !path.is_empty()).map(Path::new);
+    path.map(Some).ok_or_else(|| StoreError::BadUrl { url: url.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_make_no_base_and_no_one_makes_one_among_other_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("base");
+        let url = format!("sled://{}", path.display());
+        let missing = open_existing(&url).err().unwrap().to_string();
+        assert!(missing.contains("there is no base at") && missing.contains("heirloom init"), "{missing}");
+        assert!(!path.exists());
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(open_existing(&url), Err(StoreError::NoBase { .. })));
+        drop(open(&url).unwrap());
+        drop(open_existing(&url).unwrap());
+        assert!(open_existing("memory:").is_ok());
+
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("letter.txt"), "dear").unwrap();
+        let url = format!("sled://{}", other.display());
+        assert!(matches!(open(&url), Err(StoreError::OtherFiles { .. })));
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
     }
 }

@@ -134,6 +134,28 @@ fn what_has_ended_is_in_the_base_before_its_turn_to_be_told() {
 }
 
 #[test]
+fn what_others_try_out_is_not_proposed_again_and_whoever_resumes_begins_with_it() {
+    for strategy in [StrategyKind::Surrogate, StrategyKind::Evolution, StrategyKind::Random] {
+        let (store, mut study) = study(strategy, None);
+        let of = |proposals: Vec<Proposal>| -> Vec<Architecture> {
+            proposals.into_iter().map(|proposal| proposal.architecture).collect()
+        };
+        let mut given = of(study.propose(3).unwrap());
+        let told = given.remove(1);
+        let number = |name| told.number(name).unwrap() as u32;
+        study.tell(vec![trial(number("a"), number("b"))]).unwrap();
+        assert!(study.knows(&told) && study.knows(&given[0]), "{strategy:?}");
+        let recommender = Recommender::new(store);
+        let mut theirs = Study::take_up(&recommender, study.id()).unwrap();
+        assert_eq!(theirs.under_way(), given, "{strategy:?}");
+        let next = of(theirs.ask(20).unwrap());
+        assert!(next.iter().all(|one| !given.contains(one) && !theirs.knows(one)), "{strategy:?}");
+        let mut ours = Study::resume(&recommender, study.id()).unwrap();
+        assert_eq!(of(ours.ask(2).unwrap()), given, "{strategy:?}");
+    }
+}
+
+#[test]
 fn a_study_that_was_broken_off_goes_on_with_what_was_under_way() {
     for strategy in [StrategyKind::Surrogate, StrategyKind::Evolution, StrategyKind::Random] {
         let (store, mut study) = study(strategy, None);

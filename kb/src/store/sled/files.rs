@@ -15,6 +15,10 @@ const CACHE_BYTES: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// The files of a sled database that are always there.
+const LOG: &str = "db";
+const CONFIG: &str = "conf";
+
 /// The folder of a base: sled's default tree, and handles to write it through.
 #[derive(Debug)]
 pub(super) struct Files {
@@ -31,6 +35,9 @@ impl Files {
             let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
             return Err(io("open", dir, source));
         }
+        if holds_other_files(dir) {
+            return Err(StoreError::OtherFiles { path: dir.display().to_string() });
+        }
         fs::create_dir_all(dir).map_err(|source| io("create", dir, source))?;
         let database = match open_guarded(dir) {
             Err(StoreError::Database { source, .. }) if set_snapshots_aside(dir)? > 0 => {
@@ -40,7 +47,7 @@ impl Files {
             }
             other => other?,
         };
-        let log_path = dir.join("db");
+        let log_path = dir.join(LOG);
         let log = File::open(&log_path).map_err(|source| io("open", &log_path, source))?;
         let tree = Tree::clone(&database);
         Ok(Files { dir: dir.to_owned(), tree, _database: database, log })
@@ -82,7 +89,7 @@ impl Files {
         self.tree.apply_batch(batch).map_err(|error| database(&self.dir, error))?;
         self.tree.flush().map_err(|error| database(&self.dir, error))?;
         // On Linux sled 0.34.7 flushes with sync_file_range, which power loss does not respect.
-        self.log.sync_all().map_err(|source| io("sync", &self.dir.join("db"), source))?;
+        self.log.sync_all().map_err(|source| io("sync", &self.dir.join(LOG), source))?;
         self.sync_blobs()
     }
 
@@ -100,6 +107,16 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// Whether sled has begun a database in a folder.
+pub(super) fn is_database(dir: &Path) -> bool {
+    dir.join(LOG).is_file() || dir.join(CONFIG).is_file()
+}
+
+fn holds_other_files(dir: &Path) -> bool {
+    let filled = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    filled && !is_database(dir)
 }
 
 /// Opens sled; a base that is in use gets a moment, for sled's own threads let go of its lock a little after it was closed.

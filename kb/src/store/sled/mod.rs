@@ -48,10 +48,16 @@ struct Inner {
 }
 
 impl SledStore {
+    /// Whether there is something in a folder that could be a base.
+    #[must_use]
+    pub fn is_at(dir: &Path) -> bool {
+        files::is_database(dir)
+    }
+
     /// Opens the base in a folder, which is made if it is not there.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Database`] or
+    /// [`StoreError::OtherFiles`], [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Database`] or
     /// [`StoreError::Io`].
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let files = Files::open(dir)?;
