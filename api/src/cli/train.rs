@@ -3,6 +3,7 @@
 use anyhow::Context;
 use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial};
 use heirloom_search::find_space;
+use heirloom_search::train::Taken;
 
 use super::Failure;
 use super::base::BaseArgs;
@@ -60,12 +61,14 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
 fn describe(trial: &Trial) -> String {
     let score = trial.score.map_or("failed".into(), |score| format!("{score:.4}"));
     let cost = |name: &str| trial.costs.get(name).copied().unwrap_or(f64::NAN);
+    let taken = Taken::of_trial(trial).map(|taken| format!("\n{}", taken.words()));
     format!(
-        "{} on {} ({}): {score}, {} parameters, {:.1} s",
+        "{} on {} ({}): {score}, {} parameters, {:.1} s{}",
         trial.metric,
         trial.task,
         trial.split,
         cost("params"),
-        cost("train_s")
+        cost("train_s"),
+        taken.unwrap_or_default()
     )
 }
