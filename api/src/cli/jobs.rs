@@ -34,7 +34,7 @@ pub(super) enum TrialRunner {
 }
 
 impl JobArgs {
-    /// Who trains on a task's data, showing its epochs on a bar.
+    /// Who trains on a task's data, showing its epochs on a bar; and what is to be known of how the data were read.
     pub(super) fn runner(
         &self,
         base: &BaseArgs,
@@ -42,11 +42,12 @@ impl JobArgs {
         task: &Name,
         args: &TrainerArgs,
         bar: &ProgressBar,
-    ) -> anyhow::Result<TrialRunner> {
+    ) -> anyhow::Result<(TrialRunner, Vec<String>)> {
         let dataset = args.dataset(task)?;
+        let notes = dataset.notes().to_vec();
         let mut parts = args.parts(base, store, task, &dataset)?;
         if self.jobs == 1 {
-            return Ok(TrialRunner::Here(args.trainer(dataset, parts, bar)?));
+            return Ok((TrialRunner::Here(args.trainer(dataset, parts, bar)?), notes));
         }
         let jobs = self.jobs as usize;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -56,7 +57,7 @@ impl JobArgs {
         let setup =
             serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
         let pool = WorkerPool::start(jobs, worker_command()?, setup, shown_on(bar, jobs))?;
-        Ok(TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())))
+        Ok((TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())), notes))
     }
 }
 

@@ -109,10 +109,10 @@ pub(super) fn run(
         args.trainer.check_space(&space)?;
     }
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
-    let mut runner = if args.trains() {
+    let (mut runner, notes) = if args.trains() {
         args.jobs.runner(base, &*store, args.task(), &args.trainer, &epochs)?
     } else {
-        TrialRunner::Here(Box::new(table_trainer(&*store, args)?))
+        (TrialRunner::Here(Box::new(table_trainer(&*store, args)?)), Vec::new())
     };
     store.commit(&Batch {
         spaces: vec![space.clone()],
@@ -121,7 +121,9 @@ pub(super) fn run(
     })?;
     let answer = search(&store, args, &mut runner);
     epochs.finish_and_clear();
-    out.answer(&answer?, describe)?;
+    let mut answer = answer?;
+    answer.report.notes.extend(notes);
+    out.answer(&answer, describe)?;
     Ok(())
 }
 
