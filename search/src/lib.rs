@@ -5,6 +5,7 @@
 //! [`spaces`] has the built-in search spaces, [`net`] the networks their architectures stand for.
 #![deny(unsafe_code)]
 
+mod before_study;
 pub mod benchmark;
 mod cost_book;
 mod cost_view;

@@ -7,6 +7,7 @@ use heirloom_kb::{
     Architecture, Document, DocumentKind, Json, KnowledgeStore, Split, Status, Task, Trial, TrialQuery,
 };
 
+use crate::before_study::{BeforeStudy, STUDY_FIELD, is_of};
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
@@ -19,9 +20,6 @@ use crate::train::{Budget, Trainer};
 use crate::under_way::UnderWay;
 use crate::{Recommender, SearchError};
 use heirloom_predictor::DEVICE_FIELD;
-
-/// The field of a trial that names the study it was told to.
-const STUDY_FIELD: &str = "study";
 
 /// One search on one task: ask, try, tell. Its set-up and its trials are kept in the base, so it can be resumed.
 pub struct Study {
@@ -38,8 +36,6 @@ pub struct Study {
     /// What was under way when the study was broken off, to be asked for first.
     waiting: VecDeque<Architecture>,
     notes: Vec<String>,
-    /// Whether the strategy was started with what the base has of the task.
-    knew_own_trials: bool,
     /// Whether trials go into the base.
     kept: bool,
 }
@@ -75,22 +71,28 @@ impl Study {
 
     /// Takes up a study where its last trial left it. What was proposed and never told may be proposed again.
     ///
+    /// The strategy starts as it did the first time, from the base without the study's trials, and is then asked and told one
+    /// trial after another: so it goes on as if it had not been broken off. Where the trials were not asked for in that way,
+    /// because they were asked for together or came from elsewhere, it is told them alone.
+    ///
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`].
     pub fn resume(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
-        let setup = StudySetup::kept(&**recommender.store(), id)?;
-        let mut study = Study::start(recommender, id.into(), setup)?;
-        let query =
-            TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
-        let trials = study.store.trials(&query)?.trials;
-        for trial in trials.into_iter().filter(|trial| is_of(trial, id)) {
-            study.end(&trial)?;
-            let lesson = study.lesson(&trial);
-            // Whoever knew the task's own trials knew the complete and failed ones among these.
-            if !study.knew_own_trials || trial.status == Status::Pruned {
-                study.tell_strategy(&trial, lesson)?;
-            }
-            study.trials.push(trial);
+        let store = recommender.store();
+        let setup = StudySetup::kept(&**store, id)?;
+        let query = TrialQuery { space: Some(setup.space.clone()), ..TrialQuery::task(setup.task.clone()) };
+        let mut trials = store.trials(&query)?.trials;
+        trials.retain(|trial| is_of(trial, id));
+        let before = Recommender::new(Arc::new(BeforeStudy::new(store, id)));
+        let start = || {
+            let mut study = Study::start(&before, id.into(), setup.clone())?;
+            study.store = Arc::clone(store);
+            Ok::<_, SearchError>(study)
+        };
+        let mut study = start()?;
+        if !study.replay(&trials, true)? {
+            study = start()?;
+            study.replay(&trials, false)?;
         }
         // Goes on with what was under way and has no trial.
         study.waiting = study.under_way.architectures().to_vec().into();
@@ -98,6 +100,32 @@ impl Study {
             study.strategy.take_up(architecture)?;
         }
         Ok(study)
+    }
+
+    /// Tells the strategy trials that the base has already, each after asking for it if `asking`; `false` if another was
+    /// proposed.
+    fn replay(&mut self, trials: &[Trial], asking: bool) -> Result<bool, SearchError> {
+        for trial in trials {
+            if asking && self.teaches(trial) && !self.proposes(trial)? {
+                return Ok(false);
+            }
+            self.end(trial)?;
+            let lesson = self.lesson(trial);
+            self.tell_strategy(trial, lesson)?;
+            self.trials.push(trial.clone());
+        }
+        Ok(true)
+    }
+
+    /// Whether the strategy, asked for one, proposes the architecture of a trial.
+    fn proposes(&mut self, trial: &Trial) -> Result<bool, SearchError> {
+        let proposals = match self.strategy.ask(1) {
+            Err(SearchError::NothingToPropose { .. }) => return Ok(false),
+            asked => asked?,
+        };
+        let normal = |architecture| self.history.space().normalise(architecture).ok();
+        let proposed = proposals.first().map(|proposal| normal(&proposal.architecture));
+        Ok(proposed == Some(normal(&trial.architecture)))
     }
 
     /// A study before its first trial, with what the base knows of the task from elsewhere.
@@ -112,7 +140,6 @@ impl Study {
         let past = history.past(&task.id, exclude);
         let mut notes = Vec::new();
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
-        let knew_own_trials = !own.is_empty();
         let opinion = setup.opinion(&**recommender.store(), &history)?;
         let looks = match opinion {
             Some(_) => None,
@@ -167,7 +194,6 @@ impl Study {
             under_way,
             waiting: VecDeque::new(),
             notes,
-            knew_own_trials,
             kept: true,
         })
     }
@@ -422,9 +448,4 @@ impl Study {
         }
         self.strategy.tell(&trial.architecture, lesson)
     }
-}
-
-/// Whether a trial was told to this study.
-fn is_of(trial: &Trial, study: &str) -> bool {
-    trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(study)
 }
