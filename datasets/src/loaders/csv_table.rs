@@ -102,6 +102,25 @@ fn has_head(rows: &[csv::StringRecord], number: impl Fn(&str) -> Option<f64>) ->
     numeric.peek().is_none() || numeric.any(|at| number(&rows[0][at]).is_none() && !is_missing(&rows[0][at]))
 }
 
+/// A way to write numbers.
+#[derive(Clone, Copy)]
+enum Way {
+    Plain,
+    Percent,
+    /// With a separator between thousands, and the decimal mark.
+    InThrees(char, char),
+}
+
+impl Way {
+    fn read(self, cell: &str, delimiter: u8) -> Option<f64> {
+        match self {
+            Way::Plain => number(cell, delimiter),
+            Way::Percent => percent(cell, delimiter),
+            Way::InThrees(separator, mark) => in_threes(cell, separator, mark),
+        }
+    }
+}
+
 /// What cannot be a cell of its column: its row and the cell.
 type Odd<'a> = (usize, &'a str);
 
@@ -113,14 +132,10 @@ fn column<'a>(cells: &[Option<&'a str>], delimiter: u8) -> Result<Column, Odd<'a
     if there.iter().all(Option::is_none) {
         return plain(cells, delimiter);
     }
-    let ways: [&dyn Fn(&str) -> Option<f64>; 4] = [
-        &|cell| number(cell, delimiter),
-        &|cell| percent(cell, delimiter),
-        &|cell| in_threes(cell, ',', '.'),
-        &|cell| in_threes(cell, '.', ','),
-    ];
+    let ways = [Way::Plain, Way::Percent, Way::InThrees(',', '.'), Way::InThrees('.', ',')];
     for way in ways {
-        let numbers: Vec<Option<f64>> = there.iter().map(|cell| cell.and_then(way)).collect();
+        let numbers: Vec<Option<f64>> =
+            there.iter().map(|cell| cell.and_then(|cell| way.read(cell, delimiter))).collect();
         if numbers.iter().zip(&there).all(|(number, cell)| number.is_some() == cell.is_some()) {
             return Ok(Column::Numbers(numbers));
         }
