@@ -11,7 +11,8 @@ use heirloom_kb::{
 pub(crate) const STUDY_FIELD: &str = "study";
 
 /// Whether a trial was told to this study.
-pub(crate) fn is_of(trial: &Trial, study: &str) -> bool {
+#[must_use]
+pub fn is_of_study(trial: &Trial, study: &str) -> bool {
     trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(study)
 }
 
@@ -42,12 +43,12 @@ impl KnowledgeStore for BeforeStudy {
     }
 
     fn trial(&self, id: TrialId) -> Result<Option<Trial>, StoreError> {
-        Ok(self.store.trial(id)?.filter(|trial| !is_of(trial, &self.study)))
+        Ok(self.store.trial(id)?.filter(|trial| !is_of_study(trial, &self.study)))
     }
 
     fn trials(&self, query: &TrialQuery) -> Result<TrialPage, StoreError> {
         let mut page = self.store.trials(query)?;
-        page.trials.retain(|trial| !is_of(trial, &self.study));
+        page.trials.retain(|trial| !is_of_study(trial, &self.study));
         Ok(page)
     }
 

@@ -42,6 +42,7 @@ mod study_setup;
 pub mod train;
 mod under_way;
 
+pub use before_study::is_of_study;
 pub use cost_book::CostBook;
 pub use cost_view::CostView;
 pub use error::SearchError;

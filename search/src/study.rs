@@ -7,7 +7,7 @@ use heirloom_kb::{
     Architecture, Document, DocumentKind, Json, KnowledgeStore, Split, Status, Task, Trial, TrialQuery,
 };
 
-use crate::before_study::{BeforeStudy, STUDY_FIELD, is_of};
+use crate::before_study::{BeforeStudy, STUDY_FIELD, is_of_study};
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
@@ -82,7 +82,7 @@ impl Study {
         let setup = StudySetup::kept(&**store, id)?;
         let query = TrialQuery { space: Some(setup.space.clone()), ..TrialQuery::task(setup.task.clone()) };
         let mut trials = store.trials(&query)?.trials;
-        trials.retain(|trial| is_of(trial, id));
+        trials.retain(|trial| is_of_study(trial, id));
         let before = Recommender::new(Arc::new(BeforeStudy::new(store, id)));
         let start = || {
             let mut study = Study::start(&before, id.into(), setup.clone())?;
@@ -176,7 +176,7 @@ impl Study {
         let scheduler = |setup: &SchedulerSetup| {
             let mut scheduler = StudyScheduler::start(setup, &*store, &history, &task, exclude)?;
             if !exclude.contains(&task.id) {
-                scheduler.know(&*store, &task, |trial| is_of(trial, &id))?;
+                scheduler.know(&*store, &task, |trial| is_of_study(trial, &id))?;
             }
             Ok::<_, SearchError>(scheduler)
         };
@@ -226,6 +226,12 @@ impl Study {
     #[must_use]
     pub fn under_way(&self) -> &[Architecture] {
         self.under_way.architectures()
+    }
+
+    /// Whether it only looks up what is known already, see [`Study::rehearse`].
+    #[must_use]
+    pub fn is_rehearsal(&self) -> bool {
+        !self.kept
     }
 
     /// The history it started from.

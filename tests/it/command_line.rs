@@ -115,7 +115,7 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
     let program = Program::new();
     let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
     program.json(&["import", arg(&file)]);
-    let refusals: [(&[&str], &str); 9] = [
+    let refusals: [(&[&str], &str); 11] = [
         (&["recommend", "--task", "nobody", "--space", "toy/1"], r#"known are "a", "new""#),
         (
             &["recommend", "--task", "new", "--space", "toy/2"],
@@ -128,6 +128,11 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
         (&["import", "--without-task", "x", arg(&file)], "--without-task is for the wheel"),
         (&["--base", "mysql://x", "status"], r#""mysql://x" is not the URL of a base"#),
         (&["recommend", "--task", "new"], "--space"),
+        (
+            &["supernet", "--task", "digits", "--batch-size", "8"],
+            "--batch-size is for what is trained on its own, and not for the shared weights: give --stand-alone",
+        ),
+        (&["supernet", "--task", "digits", "--train-top", "1", "--inherit"], "--inherit is not for supernet"),
     ];
     for (args, words) in refusals {
         let said = program.refusal(args);

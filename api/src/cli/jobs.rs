@@ -34,14 +34,15 @@ pub(super) enum TrialRunner {
 }
 
 impl JobArgs {
-    /// Who trains on a task's data, showing its epochs on a bar; and what is to be known of how the data were read.
+    /// Who trains on a task's data, showing its epochs on a bar, for at most `left` trials; and what is to be known of how
+    /// the data were read.
     pub(super) fn runner(
         &self,
         base: &BaseArgs,
         store: &dyn KnowledgeStore,
         task: &Name,
         args: &TrainerArgs,
-        bar: &ProgressBar,
+        (bar, left): (&ProgressBar, usize),
     ) -> anyhow::Result<(TrialRunner, Vec<String>)> {
         let dataset = args.dataset(task)?;
         let notes = dataset.notes().to_vec();
@@ -56,7 +57,10 @@ impl JobArgs {
         // A path that is no Unicode cannot be handed over.
         let setup =
             serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
-        let pool = WorkerPool::start(jobs, worker_command()?, setup, shown_on(bar, jobs))?;
+        // More workers than trials would have nothing to do. The cores are shared out among as many as were asked for all the
+        // same, for how many threads a trial has is part of its result.
+        let workers = jobs.min(left).max(1);
+        let pool = WorkerPool::start(workers, worker_command()?, setup, shown_on(bar, workers))?;
         Ok((TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())), notes))
     }
 }

@@ -155,7 +155,7 @@ fn run(cli: Cli, given: &HashSet<String>, out: &output::Output) -> Result<(), Fa
         Verb::Study(args) => study::run(&base, *args, given, out),
         Verb::Train(args) => train::run(&base, &args, out),
         Verb::Joint(args) => joint::run(&base, &args, out),
-        Verb::Supernet(args) => supernet::run(&base, &args, out),
+        Verb::Supernet(args) => supernet::run(&base, &args, given, out),
         Verb::Proxies(args) => proxies::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),
         Verb::Bench(args) => bench::run(&base, &args, out),

@@ -64,7 +64,10 @@ pub(super) fn describe(answer: &Answer) -> String {
         report.curve.len()
     )];
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
-    let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
+    let has_regret = report.curve.iter().any(|point| point.regret.is_some());
+    let mut names = vec!["trial", "architecture", "expected", &report.metric, "best"];
+    names.extend(has_regret.then_some("regret"));
+    let mut rows = table(&names);
     // Of what a resumed study had tried before, the expectations are gone.
     let before = report.trials.len() - answer.proposals.len();
     for (at, (point, trial)) in report.curve.iter().zip(&report.trials).enumerate() {
@@ -74,14 +77,15 @@ pub(super) fn describe(answer: &Answer) -> String {
             Some((mean, std)) => format!("{mean:.2} +- {std:.2}"),
             _ => "-".into(),
         };
-        rows.add_row([
+        let mut row = vec![
             (at + 1).to_string(),
             trial.architecture.to_string(),
             expected,
             outcome(trial),
             number(point.best),
-            number(point.regret),
-        ]);
+        ];
+        row.extend(has_regret.then(|| number(point.regret)));
+        rows.add_row(row);
     }
     lines.push(rows.to_string());
     lines.extend(starts(&report.trials));

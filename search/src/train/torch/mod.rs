@@ -40,6 +40,7 @@ use super::{
 };
 use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph};
+use crate::train::error::with_causes;
 use crate::train::weight_store::content_hash;
 use checkpoint::Checkpoint;
 use data::{Part, Parts};
@@ -383,7 +384,7 @@ fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8]) {
         Ok(hash) => {
             trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
         }
-        Err(error) => tracing::warn!(%error, "the weights are not kept"),
+        Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
     }
 }
 
