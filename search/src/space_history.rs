@@ -248,6 +248,7 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
         return Ok((family.space)());
     }
     let built_in = spaces::families().iter().map(|family| Name::from(family.id));
+    let built_in = built_in.filter(|id| known.iter().all(|space| space.id() != id));
     let known = known.iter().map(|space| space.id().clone()).chain(built_in).collect();
     Err(SearchError::UnknownSpace { space: id.into(), known })
 }
@@ -263,4 +264,20 @@ fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {
         *found.entry(group.task.clone()).or_insert(0) += group.trials;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use heirloom_kb::{Batch, MemoryStore};
+
+    use super::*;
+
+    #[test]
+    fn a_built_in_space_of_the_base_is_named_once() {
+        let store = MemoryStore::default();
+        let built_in = (spaces::family("mlp/1").unwrap().space)();
+        store.commit(&Batch { spaces: vec![built_in], ..Batch::default() }).unwrap();
+        let error = find_space(&store, "mlp/2").unwrap_err().to_string();
+        assert_eq!(error.matches("\"mlp/1\"").count(), 1, "{error}");
+    }
 }

@@ -138,6 +138,10 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
         let said = program.refusal(args);
         assert!(said.contains(words), "{args:?}: {said}");
     }
+    // Under --json errors of usage are JSON too.
+    let said: serde_json::Value =
+        serde_json::from_str(&program.refusal(&["--json", "status", "--no"])).unwrap();
+    assert!(said["error"].as_str().unwrap().starts_with("unexpected argument '--no' found"), "{said}");
     let candidates = program.file(
         "candidates.jsonl",
         "{\"op\":\"conv\",\"depth\":1,\"width\":16}\n{\"op\":\"zip\",\"depth\":1,\"width\":16}\n",
