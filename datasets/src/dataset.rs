@@ -20,6 +20,7 @@ pub struct Dataset {
     source: String,
     official_test: Option<Vec<usize>>,
     official_validation: Option<Vec<usize>>,
+    notes: Vec<String>,
     /// Worked out when first asked for.
     meta_features: Once<BTreeMap<Name, f64>>,
 }
@@ -75,6 +76,7 @@ impl Dataset {
             source: source.to_owned(),
             official_test: None,
             official_validation: None,
+            notes: Vec::new(),
             meta_features: Once::default(),
         })
     }
@@ -99,6 +101,24 @@ impl Dataset {
     fn sorted(&self, rows: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let rows: BTreeSet<usize> = rows.into_iter().filter(|row| *row < self.n()).collect();
         rows.into_iter().collect()
+    }
+
+    /// The same data set with these remarks on how it was read.
+    #[must_use]
+    pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// Refuses data of one class: there is nothing to tell apart.
+    pub(crate) fn of_several_classes(self) -> Result<Self, DatasetError> {
+        match self.y.iter().find(|class| **class != self.y[0]) {
+            Some(_) => Ok(self),
+            None => {
+                let class = self.classes[self.y[0]].clone();
+                Err(DatasetError::OneClass { place: self.source, class })
+            }
+        }
     }
 
     /// The same data set under another name.
@@ -160,6 +180,12 @@ impl Dataset {
     #[must_use]
     pub fn official_validation(&self) -> Option<&[usize]> {
         self.official_validation.as_deref()
+    }
+
+    /// What is to be known of how it was read: columns that were left out, and why.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The number of examples.

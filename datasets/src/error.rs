@@ -12,6 +12,14 @@ pub enum DatasetError {
         /// What is wrong, with the place.
         reason: String,
     },
+    /// Data of one class, of which there is nothing to learn.
+    #[error("{place}: all examples are of the class {class:?}; two classes are needed")]
+    OneClass {
+        /// The file or folder, and of a table the label.
+        place: String,
+        /// The class.
+        class: String,
+    },
     /// A name that stands for no data set.
     #[error("there is no data set {name:?}; there are {known}")]
     Unknown {

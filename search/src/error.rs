@@ -18,16 +18,6 @@ pub enum SearchError {
         /// The tasks that are.
         known: Vec<Name>,
     },
-    /// A task that is to be left out of the history and is not in the base.
-    #[error("task {task:?} is to be left out, and is not in the base{}", meant(nearest, known))]
-    UnknownExcluded {
-        /// The task's id.
-        task: Name,
-        /// Those of the base whose ids are closest to it.
-        nearest: Vec<Name>,
-        /// The tasks that are.
-        known: Vec<Name>,
-    },
     /// A space that neither the base nor the program knows.
     #[error("space {space:?} is neither in the base nor built in{}", suggest(known))]
     UnknownSpace {
@@ -171,18 +161,6 @@ fn rounded(number: f64) -> f64 {
 
 fn note(alone: bool) -> &'static str {
     if alone { "" } else { ", but not together with the other constraints" }
-}
-
-/// `; the nearest are "photo", "photos"`, or what there is where nothing is near.
-fn meant(nearest: &[Name], known: &[Name]) -> String {
-    match nearest {
-        [] => suggest(known),
-        [only] => format!("; did you mean {only:?}?"),
-        several => {
-            let names: Vec<String> = several.iter().map(|name| format!("{name:?}")).collect();
-            format!("; the nearest are {}", names.join(", "))
-        }
-    }
 }
 
 /// `; known are "a", "b"`, for an error that should say what to write instead.

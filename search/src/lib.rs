@@ -5,6 +5,7 @@
 //! [`spaces`] has the built-in search spaces, [`net`] the networks their architectures stand for.
 #![deny(unsafe_code)]
 
+mod before_study;
 pub mod benchmark;
 mod cost_book;
 mod cost_view;
@@ -44,6 +45,7 @@ mod suited;
 pub mod train;
 mod under_way;
 
+pub use before_study::is_of_study;
 pub use cost_book::CostBook;
 pub use cost_view::CostView;
 pub use error::SearchError;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heirloom_kb::{Name, Range, SearchSpace, Task};
+use heirloom_kb::{Name, Range, SearchSpace, Task, nearest};
 
 use crate::cost_book::CostBook;
 use crate::new_task::some_of;
@@ -136,8 +136,25 @@ pub(crate) fn poor_trials(scores: &[Option<f64>]) -> Option<String> {
     }
 }
 
+/// Notes about the tasks of a base: trials that count nowhere, and tasks to be left out that there are none of.
+pub(crate) fn notes_on_tasks(history: &SpaceHistory, exclude: &[Name]) -> Vec<String> {
+    other_metrics(history, exclude).into_iter().chain(unknown_excluded(history, exclude)).collect()
+}
+
+/// A note about tasks to be left out that the base does not know: one that is misspelt counts.
+fn unknown_excluded(history: &SpaceHistory, exclude: &[Name]) -> Option<String> {
+    let known = || history.tasks().iter().map(|task| &*task.id);
+    let named = |task: &Name| match nearest(task, known(), 1).first() {
+        Some(near) => format!("{task:?} (did you mean {near:?}?)"),
+        None => format!("{task:?}"),
+    };
+    let unknown: Vec<String> =
+        exclude.iter().filter(|task| !known().any(|known| known == &***task)).map(named).collect();
+    (!unknown.is_empty()).then(|| format!("to be left out, and not in the base: {}", some_of(&unknown)))
+}
+
 /// A note about validation trials of tasks that count which are in another metric than the task's, and so do not.
-pub(crate) fn other_metrics(history: &SpaceHistory, exclude: &[Name]) -> Option<String> {
+fn other_metrics(history: &SpaceHistory, exclude: &[Name]) -> Option<String> {
     let tasks = history.other_metric().iter().filter(|(task, _)| !exclude.contains(task));
     let named: Vec<String> = tasks
         .map(|(id, n)| {

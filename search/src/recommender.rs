@@ -13,7 +13,7 @@ use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
-    doubt, few_candidates, idle_description, other_metrics, partial_trials, poor_history, poor_trials,
+    doubt, few_candidates, idle_description, notes_on_tasks, partial_trials, poor_history, poor_trials,
     telling, unmet_device,
 };
 use crate::own_trials::OwnTrials;
@@ -107,12 +107,11 @@ impl Recommender {
     /// from the other tasks alone, and a note says so.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::BadTask`], [`SearchError::WrongDomain`], [`SearchError::UnknownSpace`],
+    /// [`SearchError::UnknownTask`], [`SearchError::BadTask`], [`SearchError::WrongDomain`], [`SearchError::UnknownSpace`],
     /// [`SearchError::BadCandidate`], [`SearchError::NothingToPropose`], [`SearchError::UnknownCost`],
     /// [`SearchError::BadObjective`], [`SearchError::Infeasible`].
     pub fn recommend(&self, request: &RecommendationRequest) -> Result<Recommendation, SearchError> {
         let history = self.history(&request.space)?;
-        history.check_excluded(&request.exclude_tasks)?;
         let mut notes = Vec::new();
         let task = request.task.task(&history, &mut notes)?;
         check_domain(&history, &task)?;
@@ -150,7 +149,7 @@ impl Recommender {
         mut notes: Vec<String>,
     ) -> Result<Recommendation, SearchError> {
         let pool = history.pool_of(request.candidates.as_deref())?;
-        notes.extend(other_metrics(history, &request.exclude_tasks));
+        notes.extend(notes_on_tasks(history, &request.exclude_tasks));
         let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
         let past = telling(history, past, &own, &mut notes);
         let (own_trials, own_scores) = (own.len(), own.telling().1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use heirloom_kb::{
-    Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialId, nearest,
+    Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialId,
 };
 use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
@@ -16,9 +16,6 @@ use crate::pool::{Pool, lists, own_pool, views};
 use crate::space_trials::space_trials_and_origins;
 use crate::spaces::any_network;
 use crate::{SearchError, spaces};
-
-/// Names that an error gives instead of one that is not known.
-const NEAREST: usize = 3;
 
 /// Everything that past trials in one search space say: the table of scores, one model a task, and the space's own
 /// pool of candidates as these models see it. Which task is the new one is decided when it is asked, so one
@@ -154,6 +151,11 @@ impl SpaceHistory {
         self.origins.get(&trial).copied().unwrap_or(trial)
     }
 
+    /// All tasks of the base.
+    pub(crate) fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
     /// A task of the base.
     ///
     /// # Errors
@@ -168,23 +170,6 @@ impl SpaceHistory {
     /// By task, how many of its validation trials in this space have another metric than the task's.
     pub(crate) fn other_metric(&self) -> &BTreeMap<Name, usize> {
         &self.other_metric
-    }
-
-    /// Refuses tasks to be left out that the base does not know: misspelt, they would count.
-    ///
-    /// # Errors
-    /// [`SearchError::UnknownExcluded`].
-    pub(crate) fn check_excluded(&self, exclude: &[Name]) -> Result<(), SearchError> {
-        let known = || self.tasks.iter().map(|task| &task.id);
-        let Some(task) = exclude.iter().find(|task| !known().any(|known| known == *task)) else {
-            return Ok(());
-        };
-        let nearest = nearest(task, known().map(|known| &**known), NEAREST);
-        Err(SearchError::UnknownExcluded {
-            task: task.clone(),
-            nearest: nearest.into_iter().map(Name::from).collect(),
-            known: known().cloned().collect(),
-        })
     }
 
     /// A task's own scores in this space, if it has any.
@@ -288,6 +273,7 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
         return Ok((family.space)());
     }
     let built_in = spaces::families().iter().map(|family| Name::from(family.id));
+    let built_in = built_in.filter(|id| known.iter().all(|space| space.id() != id));
     let known = known.iter().map(|space| space.id().clone()).chain(built_in).collect();
     Err(SearchError::UnknownSpace { space: id.into(), known })
 }
@@ -317,4 +303,20 @@ fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {
         *found.entry(group.task.clone()).or_insert(0) += group.trials;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use heirloom_kb::{Batch, MemoryStore};
+
+    use super::*;
+
+    #[test]
+    fn a_built_in_space_of_the_base_is_named_once() {
+        let store = MemoryStore::default();
+        let built_in = (spaces::family("mlp/1").unwrap().space)();
+        store.commit(&Batch { spaces: vec![built_in], ..Batch::default() }).unwrap();
+        let error = find_space(&store, "mlp/2").unwrap_err().to_string();
+        assert_eq!(error.matches("\"mlp/1\"").count(), 1, "{error}");
+    }
 }

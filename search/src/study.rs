@@ -7,10 +7,11 @@ use heirloom_kb::{
     Architecture, Document, DocumentKind, Json, KnowledgeStore, Split, Status, Task, Trial, TrialQuery,
 };
 
+use crate::before_study::{BeforeStudy, STUDY_FIELD, is_of_study};
 use crate::fidelity::{Decision, SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
-use crate::odd_cases::{other_metrics, unmet_device};
+use crate::odd_cases::{notes_on_tasks, unmet_device};
 use crate::own_trials::OwnTrials;
 use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
@@ -20,9 +21,6 @@ use crate::train::{Budget, Trainer};
 use crate::under_way::UnderWay;
 use crate::{Recommender, SearchError, spaces};
 use heirloom_predictor::DEVICE_FIELD;
-
-/// The field of a trial that names the study it was told to.
-const STUDY_FIELD: &str = "study";
 
 /// One search on one task: ask, try, tell. Its set-up and its trials are kept in the base, so it can be resumed.
 pub struct Study {
@@ -41,8 +39,6 @@ pub struct Study {
     /// What was under way when the study was broken off, to be asked for first.
     waiting: VecDeque<Architecture>,
     notes: Vec<String>,
-    /// Whether the strategy was started with what the base has of the task.
-    knew_own_trials: bool,
     /// Whether trials go into the base.
     kept: bool,
 }
@@ -51,7 +47,7 @@ impl Study {
     /// Sets up a study and keeps its set-up in the base.
     ///
     /// # Errors
-    /// [`SearchError::UnknownTask`], [`SearchError::UnknownExcluded`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
+    /// [`SearchError::UnknownTask`], [`SearchError::UnknownSpace`], [`SearchError::BadCandidate`],
     /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`], [`SearchError::BadPrior`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
@@ -60,7 +56,6 @@ impl Study {
         let studies = taken.iter().filter(|name| !name.contains(' ')).count();
         let id = (studies + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
         let id = id.expect("numbers do not end");
-        recommender.history(&setup.space)?.check_excluded(&setup.history.exclude_tasks)?;
         let study = Study::start(recommender, id.clone(), setup)?;
         let bytes = serde_json::to_vec(&study.setup).expect("a set-up holds only strings, numbers and lists");
         store.put_document(&Document { kind: DocumentKind::Study, name: id, bytes })?;
@@ -72,13 +67,16 @@ impl Study {
     /// # Errors
     /// As [`Study::create`].
     pub fn rehearse(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
-        recommender.history(&setup.space)?.check_excluded(&setup.history.exclude_tasks)?;
         let mut study = Study::start(recommender, "rehearsal".into(), setup)?;
         study.kept = false;
         Ok(study)
     }
 
     /// Takes up a study where it was broken off, to try out what is left of it: what was under way is asked for first.
+    ///
+    /// The strategy starts as it did the first time, from the base without the study's trials, and is then asked and told one
+    /// trial after another: so it goes on as if it had not been broken off. Where the trials were not asked for in that way,
+    /// because they were asked for together or came from elsewhere, it is told them alone.
     ///
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`].
@@ -93,25 +91,52 @@ impl Study {
     /// # Errors
     /// As [`Study::resume`].
     pub fn take_up(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
-        let setup = StudySetup::kept(&**recommender.store(), id)?;
-        let mut study = Study::start(recommender, id.into(), setup)?;
-        let query =
-            TrialQuery { space: Some(study.setup.space.clone()), ..TrialQuery::task(study.task.id.clone()) };
-        let trials = study.store.trials(&query)?.trials;
-        let trials: Vec<Trial> = trials.into_iter().filter(|trial| is_of(trial, id)).collect();
-        study.end(&trials)?;
-        for trial in trials {
-            let lesson = study.lesson(&trial);
-            // Whoever knew the task's own trials knew the complete and failed ones among these.
-            if !study.knew_own_trials || trial.status == Status::Pruned {
-                study.tell_strategy(&trial, lesson)?;
-            }
-            study.trials.push(trial);
+        let store = recommender.store();
+        let setup = StudySetup::kept(&**store, id)?;
+        let query = TrialQuery { space: Some(setup.space.clone()), ..TrialQuery::task(setup.task.clone()) };
+        let mut trials = store.trials(&query)?.trials;
+        trials.retain(|trial| is_of_study(trial, id));
+        let before = Recommender::new(Arc::new(BeforeStudy::new(store, id)));
+        let start = || {
+            let mut study = Study::start(&before, id.into(), setup.clone())?;
+            study.store = Arc::clone(store);
+            Ok::<_, SearchError>(study)
+        };
+        let mut study = start()?;
+        if !study.replay(&trials, true)? {
+            study = start()?;
+            study.replay(&trials, false)?;
         }
         for architecture in study.under_way.architectures() {
             study.strategy.take_up(architecture)?;
         }
         Ok(study)
+    }
+
+    /// Tells the strategy trials that the base has already, each after asking for it if `asking`; `false` if another was
+    /// proposed.
+    fn replay(&mut self, trials: &[Trial], asking: bool) -> Result<bool, SearchError> {
+        for trial in trials {
+            if asking && self.teaches(trial) && !self.proposes(trial)? {
+                return Ok(false);
+            }
+            self.end(std::slice::from_ref(trial))?;
+            let lesson = self.lesson(trial);
+            self.tell_strategy(trial, lesson)?;
+            self.trials.push(trial.clone());
+        }
+        Ok(true)
+    }
+
+    /// Whether the strategy, asked for one, proposes the architecture of a trial.
+    fn proposes(&mut self, trial: &Trial) -> Result<bool, SearchError> {
+        let proposals = match self.strategy.ask(1) {
+            Err(SearchError::NothingToPropose { .. }) => return Ok(false),
+            asked => asked?,
+        };
+        let normal = |architecture| self.history.space().normalise(architecture).ok();
+        let proposed = proposals.first().map(|proposal| normal(&proposal.architecture));
+        Ok(proposed == Some(normal(&trial.architecture)))
     }
 
     /// A study before its first trial, with what the base knows of the task from elsewhere.
@@ -124,9 +149,8 @@ impl Study {
         }
         let exclude = &setup.history.exclude_tasks;
         let past = history.past(&task.id, exclude);
-        let mut notes: Vec<String> = other_metrics(&history, exclude).into_iter().collect();
+        let mut notes: Vec<String> = notes_on_tasks(&history, exclude);
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
-        let knew_own_trials = !own.is_empty();
         let opinion = setup.opinion(&**recommender.store(), &history)?;
         let looks = match opinion {
             Some(_) => None,
@@ -164,7 +188,7 @@ impl Study {
         let scheduler = |setup: &SchedulerSetup| {
             let mut scheduler = StudyScheduler::start(setup, &*store, &history, &task, exclude)?;
             if !exclude.contains(&task.id) {
-                scheduler.know(&*store, &task, |trial| is_of(trial, &id))?;
+                scheduler.know(&*store, &task, |trial| is_of_study(trial, &id))?;
             }
             Ok::<_, SearchError>(scheduler)
         };
@@ -183,7 +207,6 @@ impl Study {
             under_way,
             waiting: VecDeque::new(),
             notes,
-            knew_own_trials,
             kept: true,
         })
     }
@@ -217,6 +240,12 @@ impl Study {
     #[must_use]
     pub fn under_way(&self) -> &[Architecture] {
         self.under_way.architectures()
+    }
+
+    /// Whether it only looks up what is known already, see [`Study::rehearse`].
+    #[must_use]
+    pub fn is_rehearsal(&self) -> bool {
+        !self.kept
     }
 
     /// The history it started from.
@@ -489,9 +518,4 @@ impl Study {
         }
         self.strategy.tell(&trial.architecture, lesson)
     }
-}
-
-/// Whether a trial was told to this study.
-fn is_of(trial: &Trial, study: &str) -> bool {
-    trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(study)
 }

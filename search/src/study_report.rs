@@ -38,7 +38,9 @@ pub struct CurvePoint {
     /// The best score up to here of a trial that keeps to the constraints.
     pub best: Option<f64>,
     /// `(b - best) / (b - median)` over all scores that the base has of the task in this space, `b` being the best of
-    /// them: 0 is as good as any known, 1 is the median. Absent while the base has fewer than two different scores.
+    /// them: 0 is as good as any known, 1 is the median. Of a rehearsal alone ([`Study::rehearse`]): of a task that is being tried nobody
+    /// knows the best. Absent while the base has fewer than two different scores.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub regret: Option<f64>,
 }
 
@@ -47,7 +49,7 @@ impl StudyReport {
     #[must_use]
     pub fn of(study: &Study) -> Self {
         let goal = study.task().goal;
-        let scale = Scale::of(study);
+        let scale = if study.is_rehearsal() { Scale::of(study) } else { None };
         let mut best: Option<(f64, &Trial)> = None;
         let mut curve = Vec::new();
         for trial in study.trials().iter().filter(|trial| trial.split == Split::Validation) {

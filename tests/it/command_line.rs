@@ -158,11 +158,7 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
     let program = Program::new();
     let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
     program.json(&["import", arg(&file)]);
-    let refusals: [(&[&str], &str); 10] = [
-        (
-            &["recommend", "--task", "new", "--space", "toy/1", "--exclude-task", "neww"],
-            r#"task "neww" is to be left out, and is not in the base; did you mean "new"?"#,
-        ),
+    let refusals: [(&[&str], &str); 11] = [
         (&["recommend", "--task", "nobody", "--space", "toy/1"], r#"known are "a", "new""#),
         (
             &["recommend", "--task", "new", "--space", "toy/2"],
@@ -178,11 +174,20 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
         (&["import", "--without-task", "x", arg(&file)], "--without-task is for the wheel"),
         (&["--base", "mysql://x", "status"], r#""mysql://x" is not the URL of a base"#),
         (&["recommend", "--task", "new"], "--space"),
+        (
+            &["supernet", "--task", "digits", "--batch-size", "8"],
+            "--batch-size is for what is trained on its own, and not for the shared weights: give --stand-alone",
+        ),
+        (&["supernet", "--task", "digits", "--train-top", "1", "--inherit"], "--inherit is not for supernet"),
     ];
     for (args, words) in refusals {
         let said = program.refusal(args);
         assert!(said.contains(words), "{args:?}: {said}");
     }
+    // Under --json errors of usage are JSON too.
+    let said: serde_json::Value =
+        serde_json::from_str(&program.refusal(&["--json", "status", "--no"])).unwrap();
+    assert!(said["error"].as_str().unwrap().starts_with("unexpected argument '--no' found"), "{said}");
     let candidates = program.file(
         "candidates.jsonl",
         "{\"op\":\"conv\",\"depth\":1,\"width\":16}\n{\"op\":\"zip\",\"depth\":1,\"width\":16}\n",

@@ -167,6 +167,8 @@ async fn what_counts_nowhere_and_what_matches_nothing_is_said() {
     // What is left out of the history need not be said of.
     let without = ask(&lines, json!({"task": "new", "history": {"exclude_tasks": ["a"]}})).await;
     assert!(!without["notes"].to_string().contains("another metric"), "{without}");
+    let misspelt = ask(&lines, json!({"task": "new", "history": {"exclude_tasks": ["bb", "zzzzzz"]}})).await;
+    assert_note(&misspelt, r#"to be left out, and not in the base: "bb" (did you mean "b"?), "zzzzzz""#);
     let on_device = lines.replace(r#""split":"#, r#""device":"phone","split":"#);
     let answer = ask(&on_device, json!({"task": "new", "device": "toaster"})).await;
     assert_note(&answer, r#"no trial of this space was measured on "toaster"; known are phone"#);

@@ -16,8 +16,11 @@ pub(super) struct ExportNetArgs {
     /// The task whose best network is written, by validation score.
     #[arg(long)]
     task: Option<Name>,
-    /// The file to write: .pt for TorchScript, which takes examples as they are in the data set and gives scores;
-    /// .safetensors for the weights alone, with what examples are to be standardised by in the metadata.
+    /// The file to write: .pt for TorchScript, which takes examples as Heirloom reads them and standardises them itself;
+    /// .safetensors for the weights alone, to be given (x - mean) / scale, with mean and scale of each feature or channel in the
+    /// metadata. As Heirloom reads them means: pixels from 0 to 1, scikit-learn's as they are; of sounds the log-mel picture or
+    /// the samples; of tables numbers with the median for a missing one, words as columns of 0 and 1, and columns that say
+    /// where values were missing.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }

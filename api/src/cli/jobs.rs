@@ -34,19 +34,21 @@ pub(super) enum TrialRunner {
 }
 
 impl JobArgs {
-    /// Who trains on a task's data, showing its epochs on a bar.
+    /// Who trains on a task's data, showing its epochs on a bar, for at most `left` trials; and what is to be known of how
+    /// the data were read.
     pub(super) fn runner(
         &self,
         base: &BaseArgs,
         store: &dyn KnowledgeStore,
         task: &Name,
         args: &TrainerArgs,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<TrialRunner> {
+        (bar, left): (&ProgressBar, usize),
+    ) -> anyhow::Result<(TrialRunner, Vec<String>)> {
         let dataset = args.dataset(task)?;
+        let notes = dataset.notes().to_vec();
         let mut parts = args.parts(base, store, task, &dataset)?;
         if self.jobs == 1 {
-            return Ok(TrialRunner::Here(args.trainer(dataset, parts, bar)?));
+            return Ok((TrialRunner::Here(args.trainer(dataset, parts, bar)?), notes));
         }
         let jobs = self.jobs as usize;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -55,8 +57,11 @@ impl JobArgs {
         // A path that is no Unicode cannot be handed over.
         let setup =
             serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
-        let pool = WorkerPool::start(jobs, worker_command()?, setup, shown_on(bar, jobs))?;
-        Ok(TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())))
+        // More workers than trials would have nothing to do. The cores are shared out among as many as were asked for all the
+        // same, for how many threads a trial has is part of its result.
+        let workers = jobs.min(left).max(1);
+        let pool = WorkerPool::start(workers, worker_command()?, setup, shown_on(bar, workers))?;
+        Ok((TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())), notes))
     }
 }
 

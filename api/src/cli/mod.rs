@@ -120,12 +120,22 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// Leaves after printing help or what is wrong with the command line, as JSON where JSON is asked for.
+fn misused(error: &clap::Error) -> ! {
+    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        output::Output::new(true).error(&anyhow::anyhow!(text.to_owned()));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Prints usage and leaves with code 2 by itself.
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| misused(&error));
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| misused(&error));
     let given = resumption::given(&matches);
     match cli.color {
         Colour::Auto => {}
@@ -155,7 +165,7 @@ fn run(cli: Cli, given: &HashSet<String>, out: &output::Output) -> Result<(), Fa
         Verb::Study(args) => study::run(&base, *args, given, out),
         Verb::Train(args) => train::run(&base, &args, out),
         Verb::Joint(args) => joint::run(&base, &args, out),
-        Verb::Supernet(args) => supernet::run(&base, &args, out),
+        Verb::Supernet(args) => supernet::run(&base, &args, given, out),
         Verb::Proxies(args) => proxies::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),
         Verb::Bench(args) => bench::run(&base, &args, out),

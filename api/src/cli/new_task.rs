@@ -37,18 +37,20 @@ pub(super) struct TaskArgs {
 }
 
 impl TaskArgs {
-    /// What was asked for. Data given by their path are described and let go.
-    pub(super) fn choice(self) -> Result<TaskChoice, DatasetError> {
+    /// What was asked for. Data given by their path are described and let go; what is to be known of how they were read is
+    /// given along.
+    pub(super) fn choice(self) -> Result<(TaskChoice, Vec<String>), DatasetError> {
         if let Some(dataset) = self.own.open(None)? {
             let task = dataset.task();
-            return Ok(TaskChoice::New(NewTask {
+            let new = NewTask {
                 meta_features: task.meta_features,
                 domain: Some(task.domain),
                 metric: Some(task.metric),
                 goal: Some(task.goal),
-            }));
+            };
+            return Ok((TaskChoice::New(new), dataset.notes().to_vec()));
         }
-        Ok(match self.task {
+        let choice = match self.task {
             Some(task) => TaskChoice::Known(task),
             None => TaskChoice::New(NewTask {
                 meta_features: self.meta.into_iter().collect(),
@@ -56,7 +58,8 @@ impl TaskArgs {
                 metric: self.metric,
                 goal: self.goal,
             }),
-        })
+        };
+        Ok((choice, Vec::new()))
     }
 }
 

@@ -47,7 +47,7 @@ impl Output {
 
     /// Prints what went wrong, with its causes.
     pub(super) fn error(&self, error: &Error) {
-        let chain = format!("{error:#}");
+        let chain = chain(error);
         // With nowhere to write to there is nothing left to do.
         let _ = if self.json {
             writeln!(std::io::stderr(), "{}", serde_json::json!({ "error": chain }))
@@ -56,6 +56,17 @@ impl Output {
             writeln!(anstream::stderr(), "{red}error{red:#}: {chain}")
         };
     }
+}
+
+/// An error and its causes; one that the error before it has told already is not told again.
+fn chain(error: &Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.last().is_none_or(|last| !last.ends_with(&cause)) {
+            told.push(cause);
+        }
+    }
+    told.join(": ")
 }
 
 /// A table with a line under its head.
@@ -124,4 +135,19 @@ fn is_bad_question(error: &SearchError) -> bool {
 
 fn is_bad_training(error: &TrainError) -> bool {
     !matches!(error, TrainError::Torch { .. } | TrainError::NoWorker { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("disk full").context("task 0: disk full").context("cannot keep it");
+        assert_eq!(chain(&error), "cannot keep it: task 0: disk full");
+        assert_eq!(
+            chain(&anyhow::anyhow!("disk full").context("cannot keep it")),
+            "cannot keep it: disk full"
+        );
+    }
 }

@@ -78,8 +78,9 @@ struct TrueRank {
 
 pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open_existing()?;
+    let (task, notes) = args.task.choice()?;
     let request = RecommendationRequest {
-        task: args.task.choice()?,
+        task,
         space: args.space,
         k: usize::from(args.k),
         candidates: args.candidates.as_deref().map(read_candidates).transpose()?,
@@ -93,7 +94,8 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
     let recommender = Recommender::new(store);
     let recommendation = recommender.recommend(&request);
     bar.finish_and_clear();
-    let recommendation = recommendation?;
+    let mut recommendation = recommendation?;
+    recommendation.notes.extend(notes);
     if let (Some(path), Some(cost)) = (&args.svg, request.objectives.pareto.first()) {
         let svg = front_chart(&recommendation, cost)?;
         std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;

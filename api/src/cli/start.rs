@@ -13,8 +13,8 @@ use super::output::InputFault;
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Knowledge")]
 pub(super) struct StartArgs {
-    /// Start from the tensors of this safetensors file that fit by name and shape; in the space resnet/1 also by the names of
-    /// torchvision and timm.
+    /// Start from the tensors of this file that fit by name and shape; in the space resnet/1 also by the names of torchvision
+    /// and timm. It is a safetensors file, TorchScript (torch.jit.save) or a state dictionary (torch.save).
     #[arg(long, value_name = "FILE")]
     pub(super) init_from: Option<PathBuf>,
     /// Learn from this network too: a trial's id, `best` for the task's best trial with weights, or a TorchScript file (.pt).

@@ -8,7 +8,7 @@ use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Tria
 use heirloom_search::train::TableTrainer;
 use heirloom_search::{
     HistoryChoice, Objectives, PriorScores, Recommender, StrategyKind, Study, StudyReport, StudySetup,
-    find_space, spaces,
+    find_space, is_of_study, spaces,
 };
 use serde::{Deserialize, Serialize};
 
@@ -117,10 +117,11 @@ pub(super) fn run(
         args.trainer.check_space(&space)?;
     }
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
-    let mut runner = if args.trains() {
-        args.jobs.runner(base, &*store, args.task(), &args.trainer, &epochs)?
+    let (mut runner, notes) = if args.trains() {
+        let left = (args.top as usize).saturating_sub(tried(&*store, args)?);
+        args.jobs.runner(base, &*store, args.task(), &args.trainer, (&epochs, left))?
     } else {
-        TrialRunner::Here(Box::new(table_trainer(&*store, args)?))
+        (TrialRunner::Here(Box::new(table_trainer(&*store, args)?)), Vec::new())
     };
     store.commit(&Batch {
         spaces: vec![space.clone()],
@@ -129,8 +130,33 @@ pub(super) fn run(
     })?;
     let answer = search(&store, args, &mut runner);
     epochs.finish_and_clear();
-    out.answer(&answer?, describe)?;
-    Ok(())
+    let mut answer = answer?;
+    answer.report.notes.extend(notes);
+    out.answer(&answer, describe)?;
+    match all_failed(&answer.report.trials) {
+        Some(message) => Err(InputFault(message).into()),
+        None => Ok(()),
+    }
+}
+
+/// What is said of a study that has nothing but failed trials.
+fn all_failed(trials: &[Trial]) -> Option<String> {
+    let failed = !trials.is_empty() && trials.iter().all(|trial| trial.status == Status::Failed);
+    failed.then(|| {
+        let reason = trials.last().and_then(|trial| trial.extra.get("reason")?.as_str()).unwrap_or("unknown");
+        format!(
+            "all {} trials of the study failed, the last of them: {reason}; they are kept as failed",
+            trials.len()
+        )
+    })
+}
+
+/// How many trials a study that is resumed has already.
+fn tried(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<usize> {
+    let Some(id) = &args.resume else { return Ok(0) };
+    let query = TrialQuery { space: Some(args.space().clone()), ..TrialQuery::task(args.task().clone()) };
+    let trials = store.trials(&query)?.trials;
+    Ok(trials.iter().filter(|trial| is_of_study(trial, id)).count())
 }
 
 /// The validation trials that the base has of the task in the space.
@@ -273,4 +299,27 @@ fn max_epochs(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<u3
     let trials = measured(store, args)?;
     let last = trials.iter().filter_map(|trial| trial.curve.last()).map(|(step, _)| *step as u32).max();
     Ok(last.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_of_failed_trials_alone_is_told_apart() {
+        let trial = |status| {
+            let mut trial =
+                Trial::new("t", "s/1", Architecture::default(), Split::Validation, "accuracy", 0.5);
+            trial.status = status;
+            trial.extra.insert("reason".into(), "no room".into());
+            trial
+        };
+        let said = all_failed(&[trial(Status::Failed), trial(Status::Failed)]).unwrap();
+        assert_eq!(
+            said,
+            "all 2 trials of the study failed, the last of them: no room; they are kept as failed"
+        );
+        assert_eq!(all_failed(&[trial(Status::Failed), trial(Status::Complete)]), None);
+        assert_eq!(all_failed(&[]), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! What `heirloom study` answers.
 
 use heirloom_kb::{Name, Status, Trial};
+use heirloom_search::train::Taken;
 use heirloom_search::{Proposal, StudyReport};
 use serde::Serialize;
 
@@ -22,6 +23,20 @@ fn spent(trials: &[Trial], max_epochs: u32) -> String {
     let stopped = trials.iter().filter(|trial| trial.status == Status::Pruned).count();
     let (spent, full) = (trials.iter().map(epochs).sum::<f64>(), trials.len() * max_epochs as usize);
     format!("{stopped} of {} trials were stopped early; {spent} of {full} epochs were spent", trials.len())
+}
+
+/// What networks took over from a file: once, where it was the same for several.
+fn starts(trials: &[Trial]) -> Vec<String> {
+    let mut starts: Vec<(String, Vec<String>)> = Vec::new();
+    for (at, trial) in trials.iter().enumerate() {
+        let Some(taken) = Taken::of_trial(trial) else { continue };
+        let (words, number) = (taken.words(), (at + 1).to_string());
+        match starts.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, numbers)) => numbers.push(number),
+            None => starts.push((words, vec![number])),
+        }
+    }
+    starts.into_iter().map(|(words, numbers)| format!("trial {} {words}", numbers.join(", "))).collect()
 }
 
 /// What the last column says of a trial.
@@ -49,7 +64,10 @@ pub(super) fn describe(answer: &Answer) -> String {
         report.curve.len()
     )];
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
-    let mut rows = table(&["trial", "architecture", "expected", &report.metric, "best", "regret"]);
+    let has_regret = report.curve.iter().any(|point| point.regret.is_some());
+    let mut names = vec!["trial", "architecture", "expected", &report.metric, "best"];
+    names.extend(has_regret.then_some("regret"));
+    let mut rows = table(&names);
     // Of what a resumed study had tried before, the expectations are gone.
     let before = report.trials.len() - answer.proposals.len();
     for (at, (point, trial)) in report.curve.iter().zip(&report.trials).enumerate() {
@@ -59,16 +77,18 @@ pub(super) fn describe(answer: &Answer) -> String {
             Some((mean, std)) => format!("{mean:.2} +- {std:.2}"),
             _ => "-".into(),
         };
-        rows.add_row([
+        let mut row = vec![
             (at + 1).to_string(),
             trial.architecture.to_string(),
             expected,
             outcome(trial),
             number(point.best),
-            number(point.regret),
-        ]);
+        ];
+        row.extend(has_regret.then(|| number(point.regret)));
+        rows.add_row(row);
     }
     lines.push(rows.to_string());
+    lines.extend(starts(&report.trials));
     lines.extend(report.setup.scheduler.as_ref().map(|setup| spent(&report.trials, setup.max_epochs)));
     lines.join("\n")
 }

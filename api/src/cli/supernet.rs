@@ -1,6 +1,6 @@
 //! `heirloom supernet`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use clap::builder::PossibleValuesParser;
 use heirloom_datasets::Dataset;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
-use super::output::{Output, bold, table};
+use super::output::{InputFault, Output, bold, table};
 use super::past_scores;
 use super::progress::{self, bar};
 use super::proxies::correlation;
@@ -106,7 +106,34 @@ struct Answer {
     trained_top: Vec<Own>,
 }
 
-pub(super) fn run(base: &BaseArgs, args: &SupernetArgs, out: &Output) -> Result<(), Failure> {
+/// Refuses options of which nothing would be made.
+fn refuse_idle(args: &SupernetArgs, given: &HashSet<String>) -> anyhow::Result<()> {
+    let refuse = |option: &str, why: &str| {
+        let message = format!("--{} {why}", option.replace('_', "-"));
+        Err(InputFault(message).into())
+    };
+    if given.contains("inherit") {
+        return refuse("inherit", "is not for supernet, which trains from fresh weights: leave it away");
+    }
+    let mut options = args.trainer.training_options()?;
+    options.push("trial_epochs".into());
+    let trains = args.stand_alone > 0 || args.train_top > 0;
+    match options.iter().find(|option| !trains && given.contains(*option)) {
+        Some(idle) => refuse(
+            idle,
+            "is for what is trained on its own, and not for the shared weights: give --stand-alone N or --train-top N, or leave it away",
+        ),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn run(
+    base: &BaseArgs,
+    args: &SupernetArgs,
+    given: &HashSet<String>,
+    out: &Output,
+) -> Result<(), Failure> {
+    refuse_idle(args, given)?;
     let store = base.open()?;
     let space = find_space(&*store, &args.space)?;
     let options = options(args);

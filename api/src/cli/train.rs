@@ -3,6 +3,8 @@
 use anyhow::Context;
 use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial};
 use heirloom_search::find_space;
+use heirloom_search::train::Taken;
+use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
@@ -41,6 +43,7 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let architecture = space.normalise(&architecture)?;
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
     let dataset = args.trainer.dataset(&args.task)?;
+    let notes = dataset.notes().to_vec();
     let parts = args.trainer.parts(base, &*store, &args.task, &dataset)?;
     let mut trainer = args.trainer.trainer(dataset, parts, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
@@ -49,7 +52,9 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let trial = trial?;
     let task = trainer.task().clone();
     store.commit(&Batch { spaces: vec![space], tasks: vec![task], trials: vec![trial.clone()] })?;
-    out.answer(&trial, describe)?;
+    let answer = Answer { trial, notes };
+    out.answer(&answer, describe)?;
+    let trial = answer.trial;
     if trial.status == Status::Failed {
         let reason = trial.extra.get("reason").and_then(|reason| reason.as_str()).unwrap_or("unknown");
         return Err(InputFault(format!("the trial failed: {reason}; it is kept as failed")).into());
@@ -57,15 +62,29 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     Ok(())
 }
 
-fn describe(trial: &Trial) -> String {
+/// A trial, and what is to be known of its data.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    trial: Trial,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+fn describe(answer: &Answer) -> String {
+    let Answer { trial, notes } = answer;
     let score = trial.score.map_or("failed".into(), |score| format!("{score:.4}"));
     let cost = |name: &str| trial.costs.get(name).copied().unwrap_or(f64::NAN);
+    let taken = Taken::of_trial(trial).map(|taken| taken.words());
+    let more = taken.into_iter().chain(notes.iter().map(|note| format!("note: {note}")));
+    let more: String = more.map(|line| format!("\n{line}")).collect();
     format!(
-        "{} on {} ({}): {score}, {} parameters, {:.1} s",
+        "{} on {} ({}): {score}, {} parameters, {:.1} s{}",
         trial.metric,
         trial.task,
         trial.split,
         cost("params"),
-        cost("train_s")
+        cost("train_s"),
+        more
     )
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use heirloom_datasets::{Dataset, loaders};
 use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Trial};
 use heirloom_search::spaces;
@@ -118,6 +119,22 @@ pub(super) struct TrainerArgs {
 }
 
 impl TrainerArgs {
+    /// The names of the options on how trials are trained, but for how long and on what data.
+    pub(super) fn training_options(&self) -> anyhow::Result<Vec<String>> {
+        fn collect(value: &serde_json::Value, names: &mut Vec<String>) {
+            for (name, value) in value.as_object().into_iter().flatten() {
+                if value.is_object() { collect(value, names) } else { names.push(name.clone()) }
+            }
+        }
+        let mut value = serde_json::to_value(self).context("these options cannot be listed")?;
+        if let Some(options) = value.as_object_mut() {
+            options.retain(|name, _| name != "data" && name != "epochs");
+        }
+        let mut names = Vec::new();
+        collect(&value, &mut names);
+        Ok(names)
+    }
+
     /// The data set of a task's name.
     pub(super) fn dataset(&self, task: &str) -> anyhow::Result<Dataset> {
         self.data.dataset(task)

@@ -91,7 +91,7 @@ impl From<SearchError> for ApiError {
         let missing = |code| ApiError::new(StatusCode::NOT_FOUND, code, error.to_string());
         let bad = |code| ApiError::bad_request(code, error.to_string());
         match error {
-            SearchError::UnknownTask { .. } | SearchError::UnknownExcluded { .. } => missing("unknown_task"),
+            SearchError::UnknownTask { .. } => missing("unknown_task"),
             SearchError::UnknownSpace { .. } => missing("unknown_space"),
             SearchError::UnknownStudy { .. } => missing("unknown_study"),
             SearchError::BadCandidate { .. } => bad("bad_candidate"),

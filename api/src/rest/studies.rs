@@ -132,7 +132,7 @@ fn complete(
         .map_err(|error| ApiError::bad_request("bad_trial", format!("trial {index}: {error}")))
 }
 
-/// How a study is getting on: the best trial so far, the regret curve, all trials, and what is under way.
+/// How a study is getting on: the best trial so far, how it rose, all trials, and what is under way.
 #[utoipa::path(get, path = "/v1/studies/{id}", params(("id" = String, Path)),
     responses((status = 200, description = "The study.", body = Object),
         (status = 404, description = "There is no such study.", body = ErrorBody)))]

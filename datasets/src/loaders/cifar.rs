@@ -19,6 +19,8 @@ struct Version {
     /// The archive as it is distributed, with the MD5 sum that the home page gives.
     archive: &'static str,
     md5: &'static str,
+    /// The folder that it unpacks to.
+    unpacked: &'static str,
     train: &'static [&'static str],
     test: &'static str,
     /// Bytes before the pixels.
@@ -31,6 +33,7 @@ struct Version {
 const CIFAR10: Version = Version {
     archive: "cifar-10-binary.tar.gz",
     md5: "c32a1d4ab5d03f1284b67883e8d87530",
+    unpacked: "cifar-10-batches-bin",
     train: &[
         "data_batch_1.bin",
         "data_batch_2.bin",
@@ -47,6 +50,7 @@ const CIFAR10: Version = Version {
 const CIFAR100: Version = Version {
     archive: "cifar-100-binary.tar.gz",
     md5: "03b5dce01913d631647c71ecec9e9cb8",
+    unpacked: "cifar-100-binary",
     train: &["train.bin"],
     test: "test.bin",
     labels: 2,
@@ -64,7 +68,10 @@ pub(super) fn load(name: &str, dir: &Path, download: bool) -> Result<Dataset, Da
         _ => COARSE,
     };
     let folders = [dir.join(name.trim_end_matches("-coarse")), dir.to_owned()];
-    if let Some(folder) = folders.iter().find(|folder| folder.join(version.test).is_file()) {
+    let unpacked = folders.each_ref().map(|folder| folder.join(version.unpacked));
+    // Its own folder first: files of the other version may stand beside it.
+    let mut places = unpacked.iter().chain(&folders);
+    if let Some(folder) = places.find(|folder| folder.join(version.test).is_file()) {
         let read = |file: &str| {
             let path = folder.join(file);
             let bytes = std::fs::read(&path).map_err(|source| io("read", &path, source))?;
@@ -174,6 +181,10 @@ mod tests {
         let data = load("cifar10", dir.path(), false).unwrap();
         assert_eq!((data.n(), data.official_test()), (12, Some(&[10, 11][..])));
         assert_eq!(load("cifar10", packed.path(), false).unwrap(), data);
+        // As the archive unpacks, beside other data.
+        let whole = tempfile::tempdir().unwrap();
+        std::fs::rename(dir.path(), whole.path().join("cifar-10-batches-bin")).unwrap();
+        assert_eq!(load("cifar10", whole.path(), false).unwrap(), data);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::cell::{in_threes, is_infinite, is_missing, is_missing_among_numbers, number, percent};
 use super::column::Column;
 use super::files::{format, read};
 use super::table::{Table, TableOptions};
@@ -20,11 +21,6 @@ const MANY_NUMBERS: usize = 20;
 pub fn csv_table(file: &Path, name: &str, options: &TableOptions) -> Result<Dataset, DatasetError> {
     let bytes = read(file)?;
     parse(&bytes, file, options.label.as_deref())?.dataset(file, name, options)
-}
-
-/// Whether a cell is missing.
-fn is_missing(cell: &str) -> bool {
-    ["", "?", "na", "n/a", "nan", "null"].contains(&cell.to_ascii_lowercase().as_str())
 }
 
 fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, DatasetError> {
@@ -47,9 +43,8 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
     if first.len() < 2 {
         return Err(format(file, "it has one column; a label and features were expected".into()));
     }
-    let number = |cell: &str| number(cell, delimiter);
-    let has_head =
-        label.is_some_and(|label| first.iter().any(|cell| cell == label)) || has_head(&rows, number);
+    let has_head = label.is_some_and(|label| first.iter().any(|cell| cell == label))
+        || has_head(&rows, |cell| number(cell, delimiter));
     let names: Vec<String> = if has_head {
         first.iter().map(str::to_owned).collect()
     } else {
@@ -59,9 +54,16 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
     let columns = names.iter().enumerate().map(|(at, name)| {
         let cells: Vec<Option<&str>> =
             rows.iter().map(|row| Some(&row[at]).filter(|cell| !is_missing(cell))).collect();
-        column(&cells, number).map_err(|(row, cell)| {
-            let reason = "a number was expected, as nearly all of the column are";
-            format(file, format!("row {}, column {name:?}: {cell:?} is no number; {reason}", row + 1))
+        // A label is a word or a whole number, and may well be called `none`.
+        let is_label = label.map_or(at + 1 == names.len(), |label| label == name);
+        let column = if is_label { plain(&cells, delimiter) } else { column(&cells, delimiter) };
+        column.map_err(|(row, cell)| {
+            let reason = if is_infinite(cell) {
+                "is not finite; leave the cell empty if the number is missing"
+            } else {
+                "is no number; a number was expected, as nearly all of the column are"
+            };
+            format(file, format!("row {}, column {name:?}: {cell:?} {reason}", row + 1))
         })
     });
     let columns = columns.collect::<Result<_, _>>()?;
@@ -88,33 +90,74 @@ fn delimiter(bytes: &[u8]) -> u8 {
     DELIMITERS[most]
 }
 
-/// A number; where cells are not separated by commas, it may have a decimal one.
-fn number(cell: &str, delimiter: u8) -> Option<f64> {
-    let text = match delimiter {
-        b',' => cell.parse(),
-        _ => cell.replacen(',', ".", 1).parse(),
-    };
-    text.ok().filter(|number: &f64| number.is_finite())
-}
-
 /// Whether the first line names the columns: where a column has numbers, it has none.
 fn has_head(rows: &[csv::StringRecord], number: impl Fn(&str) -> Option<f64>) -> bool {
     let below = &rows[1..rows.len().min(LOOKED_AT)];
     let is_numeric = |at: &usize| {
-        let mut cells = below.iter().map(|row| &row[*at]).filter(|cell| !is_missing(cell)).peekable();
+        let cells = below.iter().map(|row| &row[*at]);
+        let mut cells = cells.filter(|cell| !is_missing_among_numbers(cell)).peekable();
         cells.peek().is_some() && cells.all(|cell| number(cell).is_some())
     };
     let mut numeric = (0..rows[0].len()).filter(is_numeric).peekable();
     numeric.peek().is_none() || numeric.any(|at| number(&rows[0][at]).is_none() && !is_missing(&rows[0][at]))
 }
 
-/// A column of numbers if all its cells are; one with single cells that are none gives the first of them.
-fn column<'a>(
-    cells: &[Option<&'a str>],
-    number: impl Fn(&str) -> Option<f64>,
-) -> Result<Column, (usize, &'a str)> {
+/// A way to write numbers.
+#[derive(Clone, Copy)]
+enum Way {
+    Plain,
+    Percent,
+    /// With a separator between thousands, and the decimal mark.
+    InThrees(char, char),
+}
+
+impl Way {
+    fn read(self, cell: &str, delimiter: u8) -> Option<f64> {
+        match self {
+            Way::Plain => number(cell, delimiter),
+            Way::Percent => percent(cell, delimiter),
+            Way::InThrees(separator, mark) => in_threes(cell, separator, mark),
+        }
+    }
+}
+
+/// What cannot be a cell of its column: its row and the cell.
+type Odd<'a> = (usize, &'a str);
+
+/// A column of numbers if all its cells are, in one way of writing them: plain, percents, or digits in threes; else as
+/// [`plain`].
+fn column<'a>(cells: &[Option<&'a str>], delimiter: u8) -> Result<Column, Odd<'a>> {
+    let there: Vec<Option<&str>> =
+        cells.iter().map(|cell| cell.filter(|cell| !is_missing_among_numbers(cell))).collect();
+    if there.iter().all(Option::is_none) {
+        return plain(cells, delimiter);
+    }
+    let ways = [Way::Plain, Way::Percent, Way::InThrees(',', '.'), Way::InThrees('.', ',')];
+    for way in ways {
+        let numbers: Vec<Option<f64>> =
+            there.iter().map(|cell| cell.and_then(|cell| way.read(cell, delimiter))).collect();
+        if numbers.iter().zip(&there).all(|(number, cell)| number.is_some() == cell.is_some()) {
+            return Ok(Column::Numbers(numbers));
+        }
+    }
+    // Among numbers an infinite one is neither a word nor missing; that is for the user to say.
+    let mut known = there.iter().enumerate().filter_map(|(row, cell)| Some((row, (*cell)?)));
+    if known.clone().all(|(_, cell)| is_infinite(cell) || number(cell, delimiter).is_some())
+        && let Some(odd) = known.find(|(_, cell)| is_infinite(cell))
+    {
+        return Err(odd);
+    }
+    match plain(&there, delimiter) {
+        Ok(Column::Words(_)) => plain(cells, delimiter),
+        other => other,
+    }
+}
+
+/// A column of numbers if all its cells are plain ones; one with single cells that are none gives the first of them.
+fn plain<'a>(cells: &[Option<&'a str>], delimiter: u8) -> Result<Column, Odd<'a>> {
     let known = cells.iter().flatten().count();
-    let numbers: Vec<Option<f64>> = cells.iter().map(|cell| cell.and_then(&number)).collect();
+    let numbers: Vec<Option<f64>> =
+        cells.iter().map(|cell| cell.and_then(|cell| number(cell, delimiter))).collect();
     let n = numbers.iter().flatten().count();
     if n == known {
         return Ok(Column::Numbers(numbers));
@@ -191,6 +234,51 @@ mod tests {
         std::fs::write(&file, b"a,b\n\xe4,1\n").unwrap();
         let error = csv_table(&file, "latin", &TableOptions::default()).unwrap_err().to_string();
         assert!(error.contains("UTF-8"), "{error}");
+    }
+
+    /// A table of a column `a` with these cells and a label.
+    fn with_column(cells: &[&str]) -> Result<Dataset, String> {
+        let mut text = String::from("a,b,class\n");
+        for (at, cell) in cells.iter().enumerate() {
+            text += &format!("\"{cell}\",{},{}\n", (at * 7) % 5, ["yes", "none"][at % 2]);
+        }
+        load(&text, None)
+    }
+
+    #[test]
+    fn numbers_however_they_are_written_and_whatever_stands_for_missing_ones() {
+        let first = |cells: &[&str]| with_column(cells).unwrap().x().column(0).to_vec();
+        for gap in ["-", "None", "#N/A", "n.a.", "N/A", "NULL", "?", "", "nan"] {
+            assert_eq!(first(&["1", gap, "3", "8"]), [1.0, 3.0, 3.0, 8.0], "{gap:?}");
+        }
+        assert_eq!(first(&["5%", "2.5 %", "-", "7%"]), [5.0, 2.5, 5.0, 7.0]);
+        assert_eq!(first(&["1,234", "999", "12,000.5", "0"]), [1_234.0, 999.0, 12_000.5, 0.0]);
+        assert_eq!(first(&["1.234,5", "2,5", "3", "0"]), [1_234.5, 2.5, 3.0, 0.0]);
+        // Where only some are percents, or a word stands among them, they are words; `none` is one of them.
+        let data = with_column(&["5%", "2", "5%", "2", "none", "none"]).unwrap();
+        assert_eq!((data.x().ncols(), data.classes().len()), (4, 2));
+        let words = with_column(&["1", "2", "inf", "4"]).unwrap_err();
+        assert!(
+            words.contains("row 3, column \"a\": \"inf\" is not finite; leave the cell empty"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn columns_that_are_left_out_are_named_with_the_reason() {
+        let mut text = String::from("row,name,a,class\n");
+        for at in 0..20 {
+            text += &format!("{at},Mr {at},{},{}\n", (at * 7) % 5, at % 2);
+        }
+        let data = load(&text, None).unwrap();
+        assert_eq!(
+            data.notes(),
+            [
+                "column \"row\" is left out: it numbers the rows",
+                "column \"name\" is left out: nearly every row has a word of its own in it"
+            ]
+        );
+        assert!(load("a,class\n1,x\n2,y\n", None).unwrap().notes().is_empty());
     }
 
     proptest! {

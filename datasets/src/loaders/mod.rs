@@ -1,6 +1,7 @@
 //! Real data in their standard formats.
 
 mod audio_folder;
+mod cell;
 mod cifar;
 mod class_folders;
 mod column;

@@ -46,14 +46,14 @@ enum Format {
 /// is one of time series if its first line is all numbers, else a table.
 ///
 /// # Errors
-/// [`DatasetError::Format`] where no format can be told, [`DatasetError::BadOption`], and what the loader of the format
+/// [`DatasetError::Format`] where no format can be told, [`DatasetError::BadOption`], [`DatasetError::OneClass`], and what the loader of the format
 /// reports: [`image_folder`], [`audio_folder`], [`csv_table`], [`parquet_table`], [`time_series`].
 pub fn open_path(path: &Path, options: &PathOptions) -> Result<Dataset, DatasetError> {
     let (form, path) = if path.is_dir() { of_folder(path)? } else { (of_file(path)?, path.to_owned()) };
     refuse_idle(form, &path, options)?;
     let name = options.name.clone().unwrap_or_else(|| name(&path));
     let table = || TableOptions { label: options.label.clone() };
-    match form {
+    let data = match form {
         Format::Images => {
             image_folder(&path, &name, &ImageFolderOptions { side: options.side, channels: None })
         }
@@ -64,7 +64,8 @@ pub fn open_path(path: &Path, options: &PathOptions) -> Result<Dataset, DatasetE
         Format::Csv => csv_table(&path, &name, &table()),
         Format::Parquet => parquet_table(&path, &name, &table()),
         Format::Series => time_series(&path, &name),
-    }
+    };
+    data?.of_several_classes()
 }
 
 /// Refuses options that the format has no use for.
@@ -193,11 +194,16 @@ mod tests {
             image::GrayImage::new(4, 4).save(at(path)).unwrap();
         }
         write(&at("words/train/yes/1.wav"), 8_000, &tone(440.0, 8_000, 99));
+        write(&at("words/train/no/1.wav"), 8_000, &tone(880.0, 8_000, 99));
+        write(&at("one-word/yes/1.wav"), 8_000, &tone(440.0, 8_000, 99));
+        image::GrayImage::new(4, 4).save(at("one-pet/cat/1.png")).unwrap();
+        fs::write(at("one.csv"), "a,class\n1,cat\n2,cat\n").unwrap();
+        fs::write(at("one.ts"), "@classLabel true cat dog\n@data\n1,2,3:cat\n2,3,4:cat\n").unwrap();
         write(&at("words/test/yes/1.wav"), 8_000, &tone(440.0, 8_000, 99));
         fs::write(at("table.csv"), "a,class\n1,x\n2,y\n").unwrap();
         fs::write(at("named.tsv"), "a\tclass\n1\tx\n2\ty\n").unwrap();
         fs::write(at("Ucr/Gun_TRAIN.tsv"), "1\t2\t3\n2\t2\t4\n").unwrap();
-        fs::write(at("Ucr/Gun_TEST.tsv"), "1\t2\t3\n").unwrap();
+        fs::write(at("Ucr/Gun_TEST.tsv"), "1\t2\t3\n2\t2\t5\n").unwrap();
         fs::write(at("notes.txt"), "").unwrap();
         fs::create_dir(at("empty")).unwrap();
         dir
@@ -243,6 +249,19 @@ mod tests {
         for (path, options) in refused {
             let error = open(path, options).unwrap_err();
             assert!(error.starts_with("option ") && error.contains("and this is read as"), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_class_is_refused_whatever_the_format() {
+        let dir = tree();
+        for (path, class) in [("one-word", "yes"), ("one-pet", "cat"), ("one.csv", "cat"), ("one.ts", "cat")]
+        {
+            let error = open_path(&dir.path().join(path), &PathOptions::default()).unwrap_err();
+            assert!(
+                matches!(&error, DatasetError::OneClass { class: found, .. } if found == class),
+                "{error}"
+            );
         }
     }
 

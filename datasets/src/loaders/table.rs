@@ -20,10 +20,12 @@ pub(super) struct Table {
 
 /// How a table becomes a data set.
 ///
-/// Numbers keep their values; a missing one (empty, `NA`, `NaN`, `null`, `?`) becomes the median of its column *over all
+/// Numbers keep their values, of percents that before the sign; a missing one (empty, `NA`, `NaN`, `null`, `#N/A`, `?`, in a column
+/// of numbers also `-` and `None`) becomes the median of its column *over all
 /// rows*, the test part included, and a further column says where values were missing. A median is robust enough that
 /// single test rows do not show through it, and labels never enter it. Words become columns of 0 and 1, the 32 most frequent
-/// a column each, the rest one together. Columns with one value, row numbers and identifiers are left out.
+/// a column each, the rest one together. Columns with one value, row numbers and identifiers are left out,
+/// and the data set's notes say so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableOptions {
     /// The column with the class; unless given, the last one.
@@ -44,7 +46,7 @@ impl Table {
     ) -> Result<Dataset, DatasetError> {
         let label = self.label(file, options.label.as_deref())?;
         let (y, classes) = self.classes(file, label)?;
-        let mut features: Vec<Vec<f32>> = Vec::new();
+        let (mut features, mut notes): (Vec<Vec<f32>>, Vec<String>) = (Vec::new(), Vec::new());
         for (at, (column, title)) in self.columns.iter().zip(&self.names).enumerate() {
             if at == label {
                 continue;
@@ -59,17 +61,22 @@ impl Table {
                     features.extend(columns);
                 }
                 Encoded::LeftOut(why) => {
-                    tracing::info!(file = %file.display(), column = title, why, "column left out");
+                    notes.push(format!("column {title:?} is left out: {why}"));
                 }
             }
         }
         if features.is_empty() {
-            let reason = format!("no column but the label {:?} tells anything", self.names[label]);
+            let reason = format!(
+                "no column but the label {:?} tells anything; {}",
+                self.names[label],
+                notes.join("; ")
+            );
             return Err(format(file, reason));
         }
         let (n, d) = (y.len(), features.len());
         let x = Array2::from_shape_fn((n, d), |(row, column)| features[column][row]);
-        Dataset::new(name, Domain::Tabular, &[d], x, y, classes, &format!("table {name:?}"))
+        let data = Dataset::new(name, Domain::Tabular, &[d], x, y, classes, &format!("table {name:?}"))?;
+        Ok(data.with_notes(notes))
     }
 
     /// The position of the label.
@@ -118,9 +125,8 @@ impl Table {
         match classes.len() {
             0 => return Err(format(file, "it has no rows".into())),
             1 => {
-                let reason =
-                    format!("the label {title:?} is {} in every row; two classes are needed", classes[0]);
-                return Err(format(file, reason));
+                let place = format!("{}, label {title:?}", file.display());
+                return Err(DatasetError::OneClass { place, class: classes[0].to_string() });
             }
             n if n > 2 && 2 * n > values.len() => {
                 let reason = format!(
@@ -211,7 +217,9 @@ mod tests {
             numbers([Some(1.0), Some(2.5), None, None])
                 .contains("row 2: the label \"class\" is 2.5; a class")
         );
-        assert!(why(words(["a"; 4])).ends_with("is a in every row; two classes are needed"));
+        assert!(why(words(["a"; 4])).ends_with(
+            "t.csv, label \"class\": all examples are of the class \"a\"; two classes are needed"
+        ));
         assert!(why(words(["a", "b", "c", "d"])).contains("4 different values in 4 rows"));
         let mut large = table(words(["b", "a", "a", "b"]));
         large.columns[0] = Column::Numbers(vec![None, Some(1.0), Some(1e300), Some(2.0)]);

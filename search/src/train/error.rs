@@ -140,3 +140,22 @@ pub enum TrainError {
         reason: String,
     },
 }
+
+/// An error with its causes, for a warning: that a file cannot be written, and that the disk is full.
+#[cfg(any(feature = "torch", test))]
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_names_the_cause() {
+        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = TrainError::File { act: "write", file: "w.part".into(), source };
+        assert_eq!(with_causes(&error), "cannot write w.part: no storage space");
+    }
+}

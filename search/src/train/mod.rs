@@ -6,6 +6,7 @@ mod proxy;
 mod recipe;
 mod sharing;
 mod table;
+mod taken;
 mod teacher;
 #[cfg(feature = "torch")]
 pub mod torch;
@@ -21,6 +22,7 @@ pub use proxy::Proxy;
 pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
 pub use sharing::{SharedScore, SharingMethod, SharingOptions, Strengths};
 pub use table::TableTrainer;
+pub use taken::{INIT_FIELD, Taken};
 pub use teacher::{Teacher, TeacherSource};
 pub use weight_store::{WEIGHTS_FIELD, WeightStore};
 pub use workers::{Assignment, Order, Orders, Voice, WorkerPool, WorkerReport, serve};

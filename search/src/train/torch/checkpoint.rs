@@ -8,6 +8,7 @@ use tch::{Device, TchError, Tensor};
 use super::optimizer::{Memory, Optimizer};
 use super::weights::{self, Tensors};
 use crate::train::TrainError;
+use crate::train::error::with_causes;
 use crate::train::weight_store::write_whole;
 
 /// Names of what is beside the weights.
@@ -125,7 +126,7 @@ impl Checkpoint {
             tensors.extend(weights.iter().map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone())));
         }
         if let Err(error) = write_whole(&self.file, &weights::to_bytes(&tensors)?) {
-            tracing::warn!(%error, "no checkpoint; the trial goes on");
+            tracing::warn!(error = with_causes(&error), "no checkpoint; the trial goes on");
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod optimizer;
 mod outside_weights;
 mod path_optimizer;
 mod proxies;
+mod python_file;
 mod supernet;
 mod weights;
 
@@ -34,11 +35,12 @@ use tch::Device;
 
 pub use super::EpochReport;
 use super::{
-    Budget, INHERITED_FIELD, Recipe, Teacher, TrainError, Trainer, WEIGHTS_FIELD, WeightStore, mark_failed,
-    mark_pruned,
+    Budget, INHERITED_FIELD, INIT_FIELD, Recipe, Teacher, TrainError, Trainer, WEIGHTS_FIELD, WeightStore,
+    mark_failed, mark_pruned,
 };
 use crate::fidelity::Decision;
 use crate::net::{NetCost, NetGraph};
+use crate::train::error::with_causes;
 use crate::train::weight_store::content_hash;
 use checkpoint::Checkpoint;
 use data::{Part, Parts};
@@ -52,14 +54,12 @@ pub use kept_network::{NetCard, NetFormat, export_network};
 pub use multi_task::JointTrainer;
 use objective::{CrossEntropy, Objective};
 use outside_weights::OutsideWeights;
-pub use outside_weights::Taken;
 pub use supernet::Supernet;
 
 /// The release of libtorch that this is built for.
 const VERSIONS: &str = "tch 0.24.0, libtorch 2.11.0";
-/// The fields of a trial that say whom it learned from and what file it started from.
+/// The field of a trial that says whom it learned from.
 const TEACHER_FIELD: &str = "teacher";
-const INIT_FIELD: &str = "init_from";
 /// The field of a trial that says which epoch's weights it has, where the recipe is patient.
 const BEST_EPOCH_FIELD: &str = "best_epoch";
 
@@ -76,8 +76,9 @@ pub struct TorchOptions {
     pub sources: Vec<Trial>,
     /// The seed of the split into training, validation and test part; part of the task, not of a trial.
     pub split_seed: u64,
-    /// A safetensors file whose tensors networks start from where name and shape fit: of the space `resnet/1` those of
-    /// torchvision and timm too. A trial says in its field `init_from` what was taken.
+    /// A file whose tensors networks start from where name and shape fit, of the space `resnet/1` also by the names of
+    /// torchvision and timm: safetensors, TorchScript or a state dictionary of PyTorch. A trial says in its field `init_from`
+    /// what was taken.
     pub init_from: Option<std::path::PathBuf>,
     /// A network that all others learn from; a trial names it in its field `teacher`.
     pub teacher: Option<Teacher>,
@@ -383,7 +384,7 @@ fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8]) {
         Ok(hash) => {
             trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
         }
-        Err(error) => tracing::warn!(%error, "the weights are not kept"),
+        Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
     }
 }
 

@@ -1,42 +1,25 @@
 //! `OutsideWeights`: weights that another program has saved.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::Serialize;
 use tch::{Device, TchError};
 
 use super::adapt::{Place, adapt};
 use super::fit::Network;
+use super::python_file;
 use super::weights::{self, Tensors};
 use crate::net::NetGraph;
 use crate::spaces::torchvision_name;
 use crate::train::weight_store::{content_hash, file_error};
-use crate::train::{Recipe, TrainError};
+use crate::train::{Recipe, Taken, TrainError};
 
+/// How many names an error gives of each side.
+const SOME: usize = 3;
 /// Channels of an image in colour.
 const COLOURS: i64 = 3;
 
-/// What tensors of a file a network has taken over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Taken {
-    /// The file.
-    pub file: String,
-    /// The BLAKE3 hash of its bytes.
-    pub hash: String,
-    /// How many tensors were taken over.
-    pub taken: usize,
-    /// Tensors of the network that the file has not, by their names in the network; they are drawn afresh.
-    pub missing: Vec<String>,
-    /// Those among them that were made for images of another number of channels: for grey ones the filters of all colours are
-    /// added up, as timm does.
-    pub recoloured: Vec<String>,
-    /// Tensors that have another shape in the file; they are drawn afresh.
-    pub other_shape: Vec<String>,
-    /// Tensors of the file that the network has no place for. PyTorch's counters of batches do not count.
-    pub unused: usize,
-}
-
-/// The tensors of a safetensors file, by the names of a network of Heirloom's or, for the space `resnet/1`, those of
+/// The tensors of a safetensors file or one of Python's torch, by the names of a network of Heirloom's or, for the space `resnet/1`, those of
 /// torchvision and timm.
 pub(super) struct OutsideWeights {
     file: String,
@@ -46,16 +29,22 @@ pub(super) struct OutsideWeights {
 
 impl OutsideWeights {
     /// # Errors
-    /// [`TrainError::File`] when it cannot be read, [`TrainError::BadWeights`] when it is no safetensors file.
+    /// [`TrainError::File`] when it cannot be read, [`TrainError::BadWeights`] when it is neither a safetensors file, nor
+    /// TorchScript, nor a state dictionary.
     pub(super) fn read(path: &Path) -> Result<Self, TrainError> {
         let file = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| file_error("read", path, source))?;
-        Ok(OutsideWeights { file, hash: content_hash(&bytes), tensors: weights::parse(&bytes, path)? })
+        let tensors = if python_file::is_one(&bytes) || has_ending_of_python(path) {
+            python_file::parse(&bytes, path)?
+        } else {
+            weights::parse(&bytes, path)?
+        };
+        Ok(OutsideWeights { file, hash: content_hash(&bytes), tensors })
     }
 
-    /// What is called like this tensor of the network.
-    fn named<'a>(&'a self, own: &str) -> Option<(String, &'a tch::Tensor)> {
-        let theirs = torchvision_name(own).filter(|name| self.tensors.contains_key(name));
+    /// What is called like this tensor of a network with these tensors.
+    fn named<'a>(&'a self, own: &str, held: &Tensors) -> Option<(String, &'a tch::Tensor)> {
+        let theirs = other_name(own, held).filter(|name| self.tensors.contains_key(name));
         let name = theirs.unwrap_or_else(|| own.to_owned());
         self.tensors.get(&name).map(|tensor| (name, tensor))
     }
@@ -68,42 +57,58 @@ impl OutsideWeights {
         let bad = |reason: String| TrainError::BadWeights { file: self.file.clone(), reason };
         let network = Network::new(net, Device::Cpu, &Recipe::default(), 0, None);
         let network = network.map_err(|error| bad(super::first_line(&error)))?;
-        let (mut used, mut taken) = (std::collections::BTreeSet::new(), 0);
-        let (mut missing, mut recoloured, mut other_shape) = (Vec::new(), Vec::new(), Vec::new());
-        let mut shapes = Vec::new();
-        for (own, tensor) in network.tensors() {
-            match self.named(&own) {
-                None => missing.push(own),
-                Some((name, theirs)) => {
-                    if theirs.size() == tensor.size() {
-                        taken += 1;
-                    } else if is_recoloured(&theirs.size(), &tensor.size()) {
-                        taken += 1;
-                        recoloured.push(own);
-                    } else {
-                        shapes.push(format!("{name} is {:?}, not {:?}", theirs.size(), tensor.size()));
-                        other_shape.push(own);
-                    }
-                    used.insert(name);
-                }
-            }
+        let held = network.tensors();
+        let mut fit = Fitting::default();
+        for (own, tensor) in &held {
+            fit.compare(own, &tensor.size(), self.named(own, &held));
         }
-        if taken == 0 {
-            let why = shapes.into_iter().next();
-            let why = why.unwrap_or_else(|| "no tensor is called as in the network".into());
-            return Err(bad(format!("none of its {} tensors fits the network: {why}", self.tensors.len())));
+        if fit.fitted.is_empty() {
+            return Err(bad(self.nothing_fits(&held, &fit)));
         }
-        let is_counter = |name: &str| name.ends_with("num_batches_tracked");
-        let unused = self.tensors.keys().filter(|name| !used.contains(*name) && !is_counter(name)).count();
-        let (file, hash) = (self.file.clone(), self.hash.clone());
-        Ok(Taken { file, hash, taken, recoloured, missing, other_shape, unused })
+        let (blocks, blocks_in_part) = blocks(net, &held, &fit.fitted);
+        let theirs = self.names();
+        Ok(Taken {
+            file: self.file.clone(),
+            hash: self.hash.clone(),
+            taken: fit.fitted.len(),
+            of: theirs.len(),
+            blocks,
+            blocks_in_part,
+            missing: fit.missing,
+            recoloured: fit.recoloured,
+            other_shape: fit.other_shape,
+            unused: theirs.into_iter().filter(|name| !fit.used.contains(*name)).count(),
+        })
+    }
+
+    /// The names in the file, without PyTorch's counters of batches.
+    fn names(&self) -> Vec<&String> {
+        self.tensors.keys().filter(|name| !name.ends_with("num_batches_tracked")).collect()
+    }
+
+    /// Why none of the tensors can be taken over, with names of both sides.
+    fn nothing_fits(&self, held: &Tensors, fit: &Fitting) -> String {
+        let names = self.names();
+        if names.is_empty() {
+            // So do networks that were exported as TorchScript: their weights are constants of the graph.
+            return "it names no tensors; a module that was traced with its weights as constants has none: give a state dictionary or a safetensors file of it".into();
+        }
+        let head = format!("none of its {} tensors fits the network", names.len());
+        if let Some(why) = fit.shapes.first() {
+            return format!("{head}: {why}");
+        }
+        let some = |names: &mut dyn Iterator<Item = String>| names.take(SOME).collect::<Vec<_>>().join(", ");
+        let theirs = some(&mut names.into_iter().cloned());
+        let ours = some(&mut held.keys().map(|own| other_name(own, held).unwrap_or_else(|| own.clone())));
+        format!("{head}: it has {theirs}, … where the network has {ours}, …; rename them in the file")
     }
 
     /// Takes over every tensor whose name and shape fit, channels of images apart.
     pub(super) fn fill(&self, network: &Network) -> Result<(), TchError> {
         let mut values = network.tensors();
+        let held = weights::shallow(&values);
         for (own, value) in &mut values {
-            let Some((_, theirs)) = self.named(own) else { continue };
+            let Some((_, theirs)) = self.named(own, &held) else { continue };
             if theirs.size() == value.size() {
                 *value = theirs.shallow_clone();
             } else if is_recoloured(&theirs.size(), &value.size())
@@ -114,6 +119,71 @@ impl OutsideWeights {
         }
         network.load(&values)
     }
+}
+
+/// What fits of a file, by the names in the network unless said otherwise.
+#[derive(Default)]
+struct Fitting {
+    fitted: BTreeSet<String>,
+    missing: Vec<String>,
+    recoloured: Vec<String>,
+    other_shape: Vec<String>,
+    /// By their names in the file.
+    used: BTreeSet<String>,
+    /// Which shapes do not fit, in words.
+    shapes: Vec<String>,
+}
+
+impl Fitting {
+    fn compare(&mut self, own: &str, size: &[i64], named: Option<(String, &tch::Tensor)>) {
+        let Some((name, theirs)) = named else {
+            self.missing.push(own.to_owned());
+            return;
+        };
+        let theirs = theirs.size();
+        let is_recoloured = is_recoloured(&theirs, size);
+        if theirs == size || is_recoloured {
+            self.fitted.insert(own.to_owned());
+        } else {
+            self.shapes.push(format!("{name} is {theirs:?}, not {size:?}"));
+            self.other_shape.push(own.to_owned());
+        }
+        if is_recoloured && theirs != size {
+            self.recoloured.push(own.to_owned());
+        }
+        self.used.insert(name);
+    }
+}
+
+/// The blocks of a network that were given all of their weights, and those given some, in its order.
+fn blocks(net: &NetGraph, held: &Tensors, fitted: &BTreeSet<String>) -> (Vec<String>, Vec<String>) {
+    let mut shares: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for name in held.keys() {
+        let share = shares.entry(name.split('.').next().unwrap_or(name)).or_default();
+        share.0 += usize::from(fitted.contains(name));
+        share.1 += 1;
+    }
+    let (mut whole, mut in_part) = (Vec::new(), Vec::new());
+    for node in net.nodes() {
+        // Each is told once, at its first node.
+        match shares.remove(node.block()) {
+            Some((taken, all)) if taken == all => whole.push(node.block().to_owned()),
+            Some((taken, _)) if taken > 0 => in_part.push(node.block().to_owned()),
+            _ => {}
+        }
+    }
+    (whole, in_part)
+}
+
+/// What torchvision and timm call a tensor of a residual network. Others may have a head that is called alike.
+fn other_name(own: &str, held: &Tensors) -> Option<String> {
+    let is_residual = held.keys().any(|name| name.starts_with("layer1."));
+    torchvision_name(own).filter(|_| is_residual)
+}
+
+/// Whether a file is called as Python's torch calls its files.
+fn has_ending_of_python(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ["pt", "pth", "bin"].iter().any(|known| ending == *known))
 }
 
 /// Whether filters `[out, in, height, width]` over the three colours are wanted over another number of channels. Only layers

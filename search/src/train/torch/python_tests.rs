@@ -50,7 +50,10 @@ fn a_residual_network_of_python_computes_the_same() {
         let net = resnet_net(depth, 7);
         let taken = outside.fit(&net).unwrap();
         assert!(taken.missing.is_empty() && taken.other_shape.is_empty(), "{taken:?}");
-        assert_eq!((taken.taken, taken.unused), (if depth == 18 { 102 } else { 267 }, 0));
+        let all = if depth == 18 { 102 } else { 267 };
+        assert_eq!((taken.taken, taken.of, taken.unused), (all, all, 0));
+        assert_eq!(taken.blocks, ["stem", "layer1", "layer2", "layer3", "layer4", "head"]);
+        assert!(taken.blocks_in_part.is_empty());
         let network = Network::new(&net, Device::Cpu, &Recipe::default(), 3, None).unwrap();
         outside.fill(&network).unwrap();
         let scores = no_grad(|| network.module.forward(&io["x"], false)).unwrap();
@@ -65,11 +68,49 @@ fn a_residual_network_of_python_computes_the_same() {
         let taken = outside.fit(&resnet_net(depth, 4)).unwrap();
         assert_eq!(taken.other_shape, ["head.1.bias", "head.1.weight"]);
 
-        // As TorchScript it is a teacher's network.
+        // As TorchScript it gives the same weights, those of norms with them.
+        let script = OutsideWeights::read(&dir.path().join("resnet.pt")).unwrap();
+        let other = Network::new(&net, Device::Cpu, &Recipe::default(), 4, None).unwrap();
+        script.fill(&other).unwrap();
+        assert_eq!(other.tensors(), network.tensors());
+        // It is a teacher's network too.
         let module = CModule::load(dir.path().join("resnet.pt")).unwrap();
         let said = no_grad(|| module.forward_ts(&[&io["x"]])).unwrap();
         assert!(largest_difference(&said, &io["y"]) < 1e-4);
     }
+}
+
+/// Files made by `tests/python/outside_weights.py`: the first layers of a narrow network, and a head over other features.
+#[test]
+fn files_of_python_give_a_network_what_fits_and_it_is_told_which_blocks() {
+    let text = r#"{"depth":18,"width":0.125,"stem":"small","lr":0.001,"weight_decay":0.0001}"#;
+    let input = NetInput { shape: vec![3, 8, 8], n_classes: 5 };
+    let net = net_of(&"resnet/1".into(), &serde_json::from_str(text).unwrap(), &input).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let _turn = turn();
+    let filled = |name: &str| {
+        let outside = OutsideWeights::read(&folder.join(name)).unwrap();
+        let taken = outside.fit(&net).unwrap();
+        assert_eq!((taken.taken, taken.of, taken.unused), (16, 17, 0), "{name}");
+        assert_eq!(taken.other_shape, ["head.1.weight"], "{name}");
+        assert_eq!(taken.blocks, ["stem"], "{name}");
+        assert_eq!(taken.blocks_in_part, ["layer1", "head"], "{name}");
+        let network = Network::new(&net, Device::Cpu, &Recipe::default(), 3, None).unwrap();
+        outside.fill(&network).unwrap();
+        network.tensors()
+    };
+    let want = filled("outside.safetensors");
+    let file = weights::read(&folder.join("outside.safetensors")).unwrap();
+    assert_eq!(want["layer1.0.4.running_var"], file["layer1.0.bn2.running_var"]);
+    for name in ["outside.pt", "outside.pth"] {
+        assert_eq!(filled(name), want, "{name}");
+    }
+    // Where nothing is called alike, both sides are named.
+    let (space, architecture) = small_cnn();
+    let cnn = net_of(space.id(), &architecture, &input).unwrap();
+    let words = OutsideWeights::read(&folder.join("outside.pt")).unwrap().fit(&cnn).unwrap_err().to_string();
+    assert!(words.contains("none of its 17 tensors fits the network: it has bn1.bias, "), "{words}");
+    assert!(words.contains(" where the network has block1.0.weight, "), "{words}");
 }
 
 /// A trial on pictures of two halves, its weights in the folder's store.
@@ -140,9 +181,14 @@ fn files_that_are_no_weights_or_do_not_fit_are_refused_by_name() {
 
     let bad = dir.path().join("bad.safetensors");
     std::fs::write(&bad, b"rubbish").unwrap();
-    let options = TorchOptions { init_from: Some(bad), ..TorchOptions::default() };
-    let words = TorchTrainer::new(dataset, options, Box::new(|_| {})).err().unwrap().to_string();
-    assert!(words.contains("bad.safetensors: no safetensors"), "{words}");
+    let refused = |file: &Path| {
+        let options = TorchOptions { init_from: Some(file.to_owned()), ..TorchOptions::default() };
+        TorchTrainer::new(Arc::clone(&dataset), options, Box::new(|_| {})).err().unwrap().to_string()
+    };
+    assert!(refused(&bad).contains("bad.safetensors: no safetensors"), "{}", refused(&bad));
+    let old = dir.path().join("old.pth");
+    std::fs::copy(&bad, &old).unwrap();
+    assert!(refused(&old).contains("old.pth: no file of torch.jit.save or torch.save"), "{}", refused(&old));
     // A file of tensors alone does not say of what network they are.
     let bare = store.put(&weights::to_bytes(&weights::read(&file).unwrap()).unwrap()).unwrap();
     drop(_turn);

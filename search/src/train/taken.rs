@@ -1,0 +1,82 @@
+//! `Taken`: what a trial's network took over from a file of weights.
+
+use heirloom_kb::Trial;
+use serde::{Deserialize, Serialize};
+
+/// The field of a trial that says what file it started from.
+pub const INIT_FIELD: &str = "init_from";
+
+/// What tensors of a file a network has taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The file.
+    pub file: String,
+    /// The BLAKE3 hash of its bytes.
+    pub hash: String,
+    /// How many tensors were taken over.
+    pub taken: usize,
+    /// How many the file has. PyTorch's counters of batches do not count.
+    pub of: usize,
+    /// The blocks of the network that were given all of their weights, in its order.
+    pub blocks: Vec<String>,
+    /// Those that were given some of them.
+    pub blocks_in_part: Vec<String>,
+    /// Tensors of the network that the file has not, by their names in the network; they are drawn afresh.
+    pub missing: Vec<String>,
+    /// Those among the taken that were made for images of another number of channels: for grey ones the filters of all colours
+    /// are added up, as timm does.
+    pub recoloured: Vec<String>,
+    /// Tensors that have another shape in the file; they are drawn afresh.
+    pub other_shape: Vec<String>,
+    /// Tensors of the file that the network has no place for. PyTorch's counters of batches do not count.
+    pub unused: usize,
+}
+
+impl Taken {
+    /// What a trial says of it; nothing where it did not start from a file.
+    #[must_use]
+    pub fn of_trial(trial: &Trial) -> Option<Self> {
+        // Trials of earlier builds do not say which blocks.
+        serde_json::from_value(trial.extra.get(INIT_FIELD)?.clone()).ok()
+    }
+
+    /// In words: how many tensors fitted, and which blocks were given weights.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words =
+            format!("started from {}: {} of its {} tensors fitted", self.file, self.taken, self.of);
+        for (blocks, how) in [(&self.blocks, "all weights"), (&self.blocks_in_part, "some weights")] {
+            if !blocks.is_empty() {
+                words.push_str(&format!("; {how} of {}", blocks.join(", ")));
+            }
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_how_many_tensors_and_which_blocks() {
+        let mut taken = Taken {
+            file: "net.pt".into(),
+            hash: "0".into(),
+            taken: 7,
+            of: 9,
+            blocks: vec!["stem".into(), "layer1".into()],
+            blocks_in_part: vec!["layer2".into()],
+            missing: Vec::new(),
+            recoloured: Vec::new(),
+            other_shape: Vec::new(),
+            unused: 2,
+        };
+        assert_eq!(
+            taken.words(),
+            "started from net.pt: 7 of its 9 tensors fitted; all weights of stem, layer1; some weights of layer2"
+        );
+        taken.blocks_in_part.clear();
+        assert!(taken.words().ends_with("; all weights of stem, layer1"));
+    }
+}
