@@ -67,7 +67,7 @@ impl GoalTarget {
 
 /// What a candidate promises when more than the score counts: constraints, a Pareto front, improvement per unit of a cost.
 ///
-/// * Costs that follow from the network are counted ([`CountedCosts`]), others foretold.
+/// * Costs that follow from the network are counted (`CountedCosts`), others foretold.
 /// * Constraints multiply a promise by the probability that they are kept (constrained expected improvement, Gardner et al.,
 ///   2014), and the best so far is the best that keeps to them.
 /// * With Pareto objectives a promise is the expected hypervolume improvement over the trials so far; costs count by their

@@ -6,16 +6,16 @@ use crate::{TaskModels, TrainingTable};
 
 /// Scores of 60 places by some rule for each task, from which [`PastTasks::telling`] chooses.
 fn telling(rules: &[fn(i64) -> f64]) -> Vec<usize> {
-    telling_of(json!({"kind": "int", "lo": 0, "hi": 59}), |a| Value::Int(a), rules)
+    telling_of(&json!({"kind": "int", "lo": 0, "hi": 59}), Value::Int, rules)
 }
 
 /// The same of 60 options of which nothing is known.
 fn telling_of_names(rules: &[fn(i64) -> f64]) -> Vec<usize> {
     let options: Vec<String> = (0..60).map(|a| format!("m{a}")).collect();
-    telling_of(json!({"kind": "choice", "options": options}), |a| Value::Text(format!("m{a}").into()), rules)
+    telling_of(&json!({"kind": "choice", "options": options}), |a| Value::Text(format!("m{a}").into()), rules)
 }
 
-fn telling_of(range: serde_json::Value, value: fn(i64) -> Value, rules: &[fn(i64) -> f64]) -> Vec<usize> {
+fn telling_of(range: &serde_json::Value, value: fn(i64) -> Value, rules: &[fn(i64) -> f64]) -> Vec<usize> {
     let space = json!({"id": "s/1", "params": [{"name": "a", "range": range}]});
     let space: SearchSpace = serde_json::from_value(space).unwrap();
     let name = |index: usize| format!("task{index}");
