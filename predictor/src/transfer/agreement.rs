@@ -44,6 +44,16 @@ pub(crate) struct Foretelling {
     pub(crate) rest: f64,
     /// Mean correlation of the others' mean with a task's scores.
     pub(crate) correlation: f64,
+    /// How many tasks have shown this.
+    pub(crate) shown_by: f64,
+}
+
+impl Foretelling {
+    /// The probability, before any trial, that what past tasks say holds for a new one.
+    pub(crate) fn trust(&self) -> f64 {
+        let shown = (0.5 + self.correlation).clamp(0.55, 0.95);
+        (self.shown_by * shown + USUAL_WEIGHT * USUAL_TRUST) / (self.shown_by + USUAL_WEIGHT)
+    }
 }
 
 /// What tasks found of architectures themselves counts if it raises that correlation by more than this.
@@ -54,6 +64,7 @@ const USUAL_SLOPE: f64 = 0.9;
 const USUAL_SLOPE_VARIANCE: f64 = 0.15;
 const USUAL_REST: f64 = 0.6;
 const USUAL_CORRELATION: f64 = 0.5;
+const USUAL_TRUST: f64 = 0.6;
 const USUAL_WEIGHT: f64 = 1.5;
 
 impl Agreement {
@@ -103,6 +114,7 @@ impl Agreement {
             slope_variance: pooled(USUAL_SLOPE_VARIANCE, &|one| (one.0 - slope).powi(2)),
             rest: pooled(USUAL_REST, &|one| one.1),
             correlation: pooled(USUAL_CORRELATION, &|one| one.2),
+            shown_by: n,
         }
     }
 

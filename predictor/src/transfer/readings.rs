@@ -33,7 +33,7 @@ impl TransferModel {
             || rayon::join(|| read(0.0, self.alone(seen)), || read(-self.slope(), kernel)),
         );
         let (trusting, alone, reversed) = (trusting?, alone?, reversed?);
-        let trust = (0.5 + self.foretelling.correlation).clamp(0.55, 0.95);
+        let trust = self.foretelling.trust();
         let weight = REVERSED * (1.0 - trust);
         let counts = weight.ln() + reversed.log_evidence > trust.ln() + trusting.log_evidence;
         let mut readings = vec![(trust, trusting), (1.0 - trust, alone)];
