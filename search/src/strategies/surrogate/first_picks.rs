@@ -14,6 +14,12 @@ const TELLING: usize = 2;
 /// improvement is that of the largest variance, at the edges of the space.
 const SPREAD: usize = 4;
 
+/// Fewer past tasks than this may all be wrong in the same way: turned round by one mistake, or of another kind than the new one.
+const SEVERAL: usize = 6;
+/// Unless this sure of so few past tasks, the third pick is spread too. The first two lie where the past thinks best, and scores from
+/// there alone cannot tell a past that misleads from a task that is hard.
+const SURE: f64 = 0.9;
+
 impl SurrogateStrategy {
     /// Whether trials are too few to say where to look: fewer than [`TELLING`] after a past, up to [`SPREAD`] without one.
     pub(super) fn is_starting(&self) -> bool {
@@ -64,11 +70,13 @@ impl SurrogateStrategy {
     }
 
     /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
-    /// the wrong way round.
+    /// the wrong way round; or where that cannot be told yet of few past tasks.
     pub(super) fn spread_pick(&self, posterior: &Posterior) -> Result<Option<usize>, SearchError> {
-        let few = self.own.len() + self.pending.len() < SPREAD;
+        let tried = self.own.len() + self.pending.len();
         let by_gain = self.acquisition == Acquisition::ExpectedImprovement;
-        if !few || !by_gain || posterior.trust().max(posterior.reversed()) >= 0.5 {
+        let untold = tried == TELLING && self.past.len() < SEVERAL && self.opinion.is_none();
+        let bar = if untold { SURE } else { 0.5 };
+        if tried >= SPREAD || !by_gain || posterior.trust().max(posterior.reversed()) >= bar {
             return Ok(None);
         }
         let tried = self.own_views.joined(&self.views_of(&self.pending_architectures())?);
