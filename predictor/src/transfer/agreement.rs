@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::factors::Factors;
 use super::recall::Recall;
 use super::views::found;
 use crate::{PredictError, TaskModels, TaskScores, TrainingTable};
@@ -20,6 +21,9 @@ pub(super) const PROBED: usize = 150;
 pub struct Agreement {
     /// For each task of the table.
     probes: Vec<Probe>,
+    /// What all tasks have found of all these architectures beyond their models, each once, `(n, T)`, NaN where they have not tried
+    /// them.
+    found: Array2<f64>,
 }
 
 /// Some architectures that a task has measured.
@@ -59,6 +63,9 @@ impl Foretelling {
 /// What tasks found of architectures themselves counts if it raises that correlation by more than this.
 const RECALLED: f64 = 0.005;
 
+/// Factors count if they leave less than this share of the squares open that the common part leaves.
+const FACTORS: f64 = 0.97;
+
 /// What is taken as usual before tasks have shown theirs, with the weight of so many tasks.
 const USUAL_SLOPE: f64 = 0.9;
 const USUAL_SLOPE_VARIANCE: f64 = 0.15;
@@ -80,15 +87,15 @@ impl Agreement {
             tasks().flat_map(|(scores, chosen)| chosen.iter().map(|at| scores.rows[*at])).collect();
         let rows: Vec<usize> = rows.into_iter().collect();
         let expected = models.evaluate(table.x().select(Axis(0), &rows).view())?;
+        let found = found(table, rows.iter().copied().map(Some), &expected);
         let probe = |(scores, chosen): (&TaskScores, &Vec<usize>)| {
             let own = chosen.iter().map(|at| scores.rows[*at]);
-            let places: Vec<usize> =
-                own.clone().map(|row| rows.partition_point(|other| *other < row)).collect();
+            let places: Vec<usize> = own.map(|row| rows.partition_point(|other| *other < row)).collect();
             let by_task = expected.select(Axis(0), &places);
-            let found = found(table, own.map(Some), &by_task);
-            Probe { z: chosen.iter().map(|at| scores.z[*at]).collect(), by_task, found }
+            let z = chosen.iter().map(|at| scores.z[*at]).collect();
+            Probe { z, by_task, found: found.select(Axis(0), &places) }
         };
-        Ok(Agreement { probes: tasks().map(probe).collect() })
+        Ok(Agreement { probes: tasks().map(probe).collect(), found })
     }
 
     /// How well the mean of the other past tasks, under these weights, foretells each past task. `weights(t)` are those of
@@ -129,6 +136,12 @@ impl Agreement {
             }
         }
         best.0
+    }
+
+    /// What few factors tell of findings, if that is more than what is common to all tasks does.
+    pub(super) fn factors(&self, past: &[usize]) -> Option<Factors> {
+        let found = self.found.select(Axis(1), past);
+        Factors::learned(found.view(), FACTORS * Recall::least_open(found.view()))
     }
 
     /// The correlation of the plain mean of the past tasks at the places `by` with the scores of `past[at]`; `None` where it cannot

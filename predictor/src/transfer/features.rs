@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use super::factors::Factors;
 use super::{Recall, Views};
 
 /// Architectures as a transfer model sees them.
@@ -61,27 +62,42 @@ pub(super) struct Lens {
     /// Weight of each past task in the mean, summing to one.
     weights: Array1<f64>,
     recall: Recall,
+    factors: Option<Factors>,
     /// Columns of the encoding that differ within the pool, with their centres and scales.
     columns: Vec<(usize, f64, f64)>,
 }
 
 impl Lens {
     /// A lens for a pool. `scales` are the columns' `(d,)`.
-    pub(super) fn new(weights: &[f64], recall: Recall, scales: &[f64], x: ArrayView2<'_, f64>) -> Self {
+    pub(super) fn new(
+        weights: &[f64],
+        (recall, factors): (Recall, Option<Factors>),
+        scales: &[f64],
+        x: ArrayView2<'_, f64>,
+    ) -> Self {
         let column = |(at, values): (usize, ndarray::ArrayView1<'_, f64>)| {
             let first = values.first().copied().unwrap_or(0.0);
             let centre = values.mean().unwrap_or(0.0);
             values.iter().any(|value| *value != first).then_some((at, centre, scales[at]))
         };
         let columns = x.columns().into_iter().enumerate().filter_map(column).collect();
-        Lens { weights: Array1::from(weights.to_vec()), recall, columns }
+        Lens { weights: Array1::from(weights.to_vec()), recall, factors, columns }
     }
 
     pub(super) fn see(&self, views: &Views) -> Features {
         let (n, tasks) = views.by_task.dim();
         let said = self.recall.recalled(&views.by_task, &views.found);
-        let mean = if tasks == 0 { Array1::zeros(n) } else { said.dot(&self.weights) };
-        let mut deviations = said - mean.view().insert_axis(Axis(1));
+        let mean_of =
+            |said: &Array2<f64>| if tasks == 0 { Array1::zeros(n) } else { said.dot(&self.weights) };
+        let mean = mean_of(&said);
+        let mut deviations = match &self.factors {
+            None => said - mean.view().insert_axis(Axis(1)),
+            Some(factors) => {
+                let said = factors.completed(&views.by_task, &views.found);
+                let mean = mean_of(&said);
+                said - mean.insert_axis(Axis(1))
+            }
+        };
         // Weights of one over T are the plain sample covariance between T tasks.
         let spread = tasks as f64 / (tasks as f64 - 1.0).max(1.0);
         deviations *= &self.weights.mapv(|weight| (weight * spread).sqrt());

@@ -3,6 +3,7 @@
 mod acquisition;
 mod agreement;
 mod draw;
+mod factors;
 mod features;
 mod field;
 mod kernel;
@@ -32,6 +33,7 @@ use crate::{Encoder, Part, PredictError, Prediction, TaskScores};
 pub use acquisition::{Acquisition, USUAL_BETA};
 pub use agreement::Agreement;
 use agreement::{Foretelling, moments};
+use factors::Factors;
 use features::{Features, Lens};
 use field::Told;
 use kernel::Kernel;
@@ -62,7 +64,8 @@ const LARGEST: f64 = 1e150;
 ///
 /// with `m` the mean of what the past tasks say (their models and, if that foretells better among them, what they found of `x`
 /// itself), weighed by their reliability and, if that foretells better too, by the similarity of meta-features; `g_t` their
-/// deviations from it; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
+/// deviations from it, in which few factors of what tasks found beyond their models stand in for what a task has not tried, if
+/// they foretell that; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
 /// other ([`Agreement`]); own trials tune all variances further. Beside this reading stand one in which the past says
 /// nothing and, once that explains the trials better than the first, one in which it says the opposite, with `-b` for `b`;
@@ -78,6 +81,8 @@ pub struct TransferModel {
     /// Weight of each past task in the mean, summing to one.
     weights: Vec<f64>,
     recall: Recall,
+    /// What sets past tasks apart beyond their models.
+    factors: Option<Factors>,
     foretelling: Foretelling,
     shape: ScoreShape,
     /// What the past says about medians and units; absent where no past task has the new one's metric.
@@ -150,6 +155,7 @@ impl TransferModel {
             length: if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 },
             foretelling: best.1,
             recall,
+            factors: past.agreement.factors(columns),
             weights,
             shape,
         }
@@ -161,7 +167,8 @@ impl TransferModel {
     /// `views` has the model's past tasks as its columns, in order.
     #[must_use]
     pub fn see(&self, views: &Views) -> Seen {
-        let lens = Lens::new(&self.weights, self.recall, &self.scales, views.x.view());
+        let lens =
+            Lens::new(&self.weights, (self.recall, self.factors.clone()), &self.scales, views.x.view());
         let features = lens.see(views);
         let norm = features.norms.mean().unwrap_or(0.0).max(1e-9);
         Seen { lens, features, norm }

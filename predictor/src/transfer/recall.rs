@@ -1,6 +1,8 @@
 //! `Recall`: how far what past tasks found of an architecture itself counts beside what their models expect of its like.
 
-use ndarray::{Array2, Zip};
+use ndarray::{Array2, ArrayView1, ArrayView2, Zip};
+
+use super::factors::left_open;
 
 /// A task's model smooths: of an architecture that the task has tried it expects about what its like scored. What was found
 /// beyond that is chance or particular to the architecture, and the latter may hold in other tasks too, as with pretrained
@@ -29,6 +31,18 @@ impl Recall {
         Recall { noise: 0.3 },
     ];
 
+    /// The squares that the best of these leaves open of findings `(n, T)` when it is told the other tasks' of the same architecture.
+    pub(super) fn least_open(found: ArrayView2<'_, f64>) -> f64 {
+        let open = |recall: Recall| left_open(found, |others, _| recall.common(others));
+        Recall::STEPS.into_iter().map(open).fold(open(Recall::NONE), f64::min)
+    }
+
+    /// The best guess of what is common to all tasks in findings of one architecture.
+    fn common(self, found: ArrayView1<'_, f64>) -> f64 {
+        let known = || found.iter().filter(|found| !found.is_nan());
+        known().sum::<f64>() / (known().count() as f64 + self.noise)
+    }
+
     /// What each task is taken to say, `(n, T)`, of what its model expects and what it has found, both `(n, T)`.
     pub(super) fn recalled(self, by_task: &Array2<f64>, found: &Array2<f64>) -> Array2<f64> {
         let mut said = by_task.clone();
@@ -37,8 +51,7 @@ impl Recall {
         }
         let single = 1.0 / (1.0 + self.noise);
         Zip::from(said.rows_mut()).and(found.rows()).for_each(|mut said, found| {
-            let known = || found.iter().filter(|found| !found.is_nan());
-            let common = known().sum::<f64>() / (known().count() as f64 + self.noise);
+            let common = self.common(found);
             for (said, found) in said.iter_mut().zip(&found) {
                 *said += if found.is_nan() { common } else { common + single * (found - common) };
             }
