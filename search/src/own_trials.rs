@@ -46,7 +46,7 @@ impl OwnTrials {
             return OwnTrials::default();
         }
         OwnTrials {
-            architectures: scores.rows.iter().map(|row| table.architectures()[*row].clone()).collect(),
+            architectures: scores.rows.iter().map(|row| table.architectures().at(*row)).collect(),
             scores: scores.scores.clone(),
         }
     }
