@@ -295,10 +295,9 @@ impl Read {
         let other = |trial: &&Trial| {
             trial.task == task.id && trial.split == Split::Validation && trial.metric != task.metric
         };
-        match trials.iter().filter(other).count() {
-            0 => drop(self.other_metric.remove(&task.id)),
-            n => drop(self.other_metric.insert(task.id.clone(), n)),
-        }
+        self.other_metric.remove(&task.id);
+        let others = trials.iter().filter(other).count();
+        self.other_metric.extend((others > 0).then(|| (task.id.clone(), others)));
         self.origins.extend(origins);
     }
 }
