@@ -102,7 +102,9 @@ fn a_recommender_that_has_grown_answers_as_a_fresh_one() {
         }
         // A base of its own: the other has models on its shelf.
         let same = MemoryStore::default();
-        batches[..n].iter().for_each(|batch| drop(same.commit(batch).unwrap()));
+        for batch in &batches[..n] {
+            same.commit(batch).unwrap();
+        }
         let fresh = Recommender::new(Arc::new(same));
         for (grown, fresh) in answers(&grown).iter().zip(&answers(&fresh)) {
             assert_eq!(grown, fresh, "after {n} imports");

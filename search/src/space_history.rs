@@ -12,7 +12,7 @@ use crate::model_shelf::ModelShelf;
 use crate::past_columns::PastColumns;
 use crate::pool::{Pool, lists, own_pool, views};
 use crate::space_account::SpaceAccount;
-use crate::space_trials::space_trials_and_origins;
+use crate::space_trials::{Origin, space_trials_and_origins};
 use crate::spaces::any_network;
 use crate::{SearchError, spaces};
 
@@ -291,7 +291,7 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
 
 impl Read {
     /// Takes in all trials that a task has, in place of what was known of them.
-    fn take(&mut self, task: &Task, trials: &[Trial], origins: Vec<(TrialId, TrialId)>) {
+    fn take(&mut self, task: &Task, trials: &[Trial], origins: Vec<Origin>) {
         let other = |trial: &&Trial| {
             trial.task == task.id && trial.split == Split::Validation && trial.metric != task.metric
         };

@@ -16,6 +16,9 @@ pub(crate) fn space_trials(
     read(store, space, task, |_, _| {})
 }
 
+/// The id of a translated trial, and the one that the base has of it.
+pub(crate) type Origin = (TrialId, TrialId);
+
 /// The same, and of trials of other spaces the ids that they have here and there.
 ///
 /// # Errors
@@ -24,7 +27,7 @@ pub(crate) fn space_trials_and_origins(
     store: &dyn KnowledgeStore,
     space: &SearchSpace,
     task: &Name,
-) -> Result<(Vec<Trial>, Vec<(TrialId, TrialId)>), StoreError> {
+) -> Result<(Vec<Trial>, Vec<Origin>), StoreError> {
     let mut origins = Vec::new();
     let trials = read(store, space, task, |there, here| origins.push((here.id(), there.id())))?;
     Ok((trials, origins))
