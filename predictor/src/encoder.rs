@@ -151,6 +151,20 @@ impl Encoder {
         };
         self.space.params().iter().map(|param| of(param).unwrap_or(u64::MAX)).collect()
     }
+
+    /// The architecture of a key, as the space writes it.
+    #[must_use]
+    pub fn architecture(&self, key: &[u64]) -> Architecture {
+        let value = |(param, at): (&Param, &u64)| {
+            let value = match param.range {
+                _ if *at == u64::MAX => None,
+                Range::Real { .. } => Some(Value::Real(f64::from_bits(*at))),
+                _ => param.range.value_at(*at),
+            };
+            Some((param.name.clone(), value?))
+        };
+        self.space.params().iter().zip(key).filter_map(value).collect()
+    }
 }
 
 fn feature_names(param: &Param) -> Vec<String> {
@@ -278,5 +292,6 @@ mod tests {
         let b = architecture(r#"{"model":"a","depth":2,"width":16,"lr":1e-3}"#);
         assert_ne!(encoder.key(&a), encoder.key(&b));
         assert_eq!(encoder.key(&a), encoder.key(&a.clone()));
+        assert_eq!([&a, &b].map(|one| encoder.architecture(&encoder.key(one))), [a.clone(), b.clone()]);
     }
 }

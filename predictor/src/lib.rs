@@ -46,10 +46,13 @@ mod examples;
 mod folds;
 mod forest;
 mod gaussian_process;
+#[cfg(test)]
+mod growth_tests;
 mod lbfgs;
 mod neighbours;
 mod pareto;
 mod ranks;
+mod rows;
 #[cfg(test)]
 mod scikit_learn;
 mod support_vectors;
@@ -58,6 +61,7 @@ mod surrogate_kind;
 mod table;
 mod task_model;
 mod task_models;
+mod task_scores;
 mod task_similarity;
 mod transfer;
 mod transferability;
@@ -68,8 +72,8 @@ pub use block_process::{BlockParams, BlockProcess, BlockValidParams};
 pub use boosting::{BoostedTrees, BoostingParams, BoostingValidParams};
 pub use conformal::Conformal;
 pub use costs::{
-    CostModel, CostPlace, CostPrediction, CostSource, CostTable, CostTarget, CostViews, DEVICE_FIELD,
-    Measured,
+    CostGrowth, CostModel, CostPlace, CostPrediction, CostSource, CostTable, CostTarget, CostViews,
+    DEVICE_FIELD, Measured,
 };
 pub use curves::{Curve, CurveModel, Forecast, ForecastBasis, TaskCurves};
 pub use elastic_net::{ElasticNet, ElasticNetParams, ElasticNetValidParams};
@@ -82,10 +86,11 @@ pub use pareto::{
     NonDominatedBoxes, expected_hypervolume_improvement, hypervolume, non_dominated_sort, pareto_front,
 };
 pub use ranks::{gaussian_ranks, percentile};
+pub use rows::Architectures;
 pub use support_vectors::{SupportVectors, SupportVectorsParams, SupportVectorsValidParams};
 pub use surrogate::{Prediction, Surrogate};
 pub use surrogate_kind::SurrogateKind;
-pub use table::{TaskScores, TrainingTable};
+pub use table::{TableGrowth, TaskScores, TrainingTable};
 pub use task_model::TaskModel;
 pub use task_models::TaskModels;
 pub use task_similarity::TaskSimilarity;

@@ -1,51 +1,23 @@
 //! `TrainingTable`: the validation scores of past tasks, ready for a surrogate.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use heirloom_kb::{Architecture, Name, SearchSpace, Split, Status, Task, Trial, TrialId};
+use heirloom_kb::{Architecture, Name, SearchSpace, Split, Status, Task, Trial};
 use ndarray::Array2;
-use rayon::prelude::*;
 
-use crate::{Descriptors, Encoder, PredictError, gaussian_ranks};
-
-/// What one task's trials say, one entry an architecture.
-#[derive(Clone, Debug)]
-pub struct TaskScores {
-    /// The task's id.
-    pub task: Name,
-    /// Rows of the table, `(n_t,)`, ascending, no row twice.
-    pub rows: Vec<usize>,
-    /// Scores at the highest fidelity measured, the mean over seeds; higher is better, `None` where all failed.
-    pub scores: Vec<Option<f64>>,
-    /// The scores as Gaussian ranks within the task.
-    pub z: Vec<f64>,
-    /// The trial that each score comes from (the first of several seeds).
-    pub trials: Vec<TrialId>,
-    /// The costs of that trial.
-    pub costs: Vec<BTreeMap<Name, f64>>,
-    /// Architectures that are left out because they were measured at far less than the others.
-    pub partial: usize,
-}
-
-impl TaskScores {
-    /// The Gaussian rank of what stands in a row of the table, if the task has tried it.
-    #[must_use]
-    pub fn z_of(&self, row: usize) -> Option<f64> {
-        self.rows.binary_search(&row).ok().map(|at| self.z[at])
-    }
-}
+use crate::rows::{Architectures, FirstMet, Growth, Rows};
+pub use crate::task_scores::TaskScores;
+use crate::task_scores::task_scores;
+use crate::{Descriptors, Encoder, PredictError};
 
 /// The trials of one space over several tasks: each architecture once, each task's scores beside it.
 ///
 /// Only complete and failed trials on the validation split, in the task's own metric, count: a surrogate never
-/// sees a test score.
+/// sees a test score. What is said of a task follows from its own trials alone, but for the numbers of the rows.
 #[derive(Clone, Debug)]
 pub struct TrainingTable {
-    encoder: Encoder,
-    architectures: Vec<Architecture>,
-    x: Array2<f64>,
+    rows: Rows,
     tasks: Vec<TaskScores>,
-    rows: HashMap<Vec<u64>, usize>,
 }
 
 impl TrainingTable {
@@ -60,46 +32,57 @@ impl TrainingTable {
         canonical: impl Fn(&Architecture) -> Architecture,
         descriptors: Option<Descriptors>,
     ) -> Result<Self, PredictError> {
-        if let Some(other) = trials.iter().find(|trial| trial.space != *space.id()) {
-            let (expected, found) = (space.id().clone(), other.space.clone());
-            return Err(PredictError::OtherSpace { expected, found });
-        }
-        let encoder = Encoder::with_descriptors(space, descriptors);
-        let keys: Vec<Vec<u64>> = trials.par_iter().map(|trial| encoder.key(&trial.architecture)).collect();
-        let mut distinct = Distinct::default();
-        let mut by_task: BTreeMap<&Name, Vec<(usize, &Trial)>> = BTreeMap::new();
-        let metrics: HashMap<&Name, &Task> = tasks.iter().map(|task| (&task.id, task)).collect();
-        for (key, trial) in keys.into_iter().zip(trials) {
-            if metrics.get(&trial.task).is_none_or(|task| !counts(trial, task)) {
-                continue;
+        check_space(space, trials)?;
+        let empty = TrainingTable::empty(space, descriptors);
+        let mut growth = empty.grow();
+        let mut by_task: BTreeMap<&Name, Vec<&Trial>> = BTreeMap::new();
+        trials.iter().for_each(|trial| by_task.entry(&trial.task).or_default().push(trial));
+        for task in tasks {
+            if let Some(trials) = by_task.remove(&task.id) {
+                growth.take(task, trials, &canonical)?;
             }
-            let row = distinct.row(key, || {
-                let architecture = canonical(&trial.architecture);
-                (encoder.key(&architecture), architecture)
-            });
-            by_task.entry(&trial.task).or_default().push((row, trial));
         }
-        let tasks = by_task.into_par_iter().map(|(id, of_task)| task_scores(metrics[id], &of_task)).collect();
-        let x = encoder.encode(&distinct.architectures)?;
-        Ok(TrainingTable { encoder, architectures: distinct.architectures, x, tasks, rows: distinct.rows })
+        Ok(growth.finish())
+    }
+
+    /// A table without trials.
+    #[must_use]
+    pub fn empty(space: &SearchSpace, descriptors: Option<Descriptors>) -> Self {
+        TrainingTable { rows: Rows::empty(Encoder::with_descriptors(space, descriptors)), tasks: Vec::new() }
+    }
+
+    /// This table, to be added to.
+    #[must_use]
+    pub fn grow(&self) -> TableGrowth<'_> {
+        let tasks = self.tasks.iter().map(|scores| (scores.task.clone(), scores.clone())).collect();
+        TableGrowth { rows: self.rows.grow(), space: self.encoder().space(), tasks }
     }
 
     /// How architectures become rows.
     #[must_use]
     pub fn encoder(&self) -> &Encoder {
-        &self.encoder
+        self.rows.encoder()
     }
 
     /// The architectures, `(n,)`.
     #[must_use]
-    pub fn architectures(&self) -> &[Architecture] {
-        &self.architectures
+    pub fn architectures(&self) -> Architectures<'_> {
+        Architectures::of(&self.rows)
+    }
+
+    /// What identifies the architecture in a row, see [`Encoder::key`].
+    ///
+    /// # Panics
+    /// Beyond the last row.
+    #[must_use]
+    pub fn key(&self, row: usize) -> &[u64] {
+        self.rows.key(row)
     }
 
     /// The encoded architectures, `(n, d)`.
     #[must_use]
     pub fn x(&self) -> &Array2<f64> {
-        &self.x
+        self.rows.x()
     }
 
     /// The tasks' scores, by task id.
@@ -111,94 +94,74 @@ impl TrainingTable {
     /// The row of a canonical architecture that was measured on any task.
     #[must_use]
     pub fn row(&self, architecture: &Architecture) -> Option<usize> {
-        self.rows.get(&self.encoder.key(architecture)).copied()
+        self.rows.row(architecture)
     }
 }
 
-/// Numbers architectures as they come, isomorphic ones alike.
-#[derive(Default)]
-struct Distinct {
-    architectures: Vec<Architecture>,
-    /// Keys as written in trials and as canonical, to rows.
-    rows: HashMap<Vec<u64>, usize>,
+/// A table in the making: what an earlier one had, and what some tasks have tried by now. It comes to the same as one made of all
+/// trials, and costs what is new.
+pub struct TableGrowth<'a> {
+    rows: Growth<'a>,
+    space: &'a SearchSpace,
+    tasks: BTreeMap<Name, TaskScores>,
 }
 
-impl Distinct {
-    /// The row of a key; the canonical form is made only for keys not met before.
-    fn row(&mut self, key: Vec<u64>, canonical: impl FnOnce() -> (Vec<u64>, Architecture)) -> usize {
-        if let Some(row) = self.rows.get(&key) {
-            return *row;
+impl TableGrowth<'_> {
+    /// Takes in all trials that a task has by now, in place of those that the table had of it. `canonical` maps isomorphic
+    /// architectures to one, as it did before.
+    ///
+    /// # Errors
+    /// [`PredictError::OtherSpace`] or [`PredictError::Architecture`] for a trial of another space.
+    pub fn take<'t>(
+        &mut self,
+        task: &Task,
+        trials: impl IntoIterator<Item = &'t Trial>,
+        canonical: impl Fn(&Architecture) -> Architecture,
+    ) -> Result<(), PredictError> {
+        let mut counting = Vec::new();
+        for trial in trials {
+            check_space(self.space, std::slice::from_ref(trial))?;
+            if trial.task == task.id && counts(trial, task) {
+                counting.push(trial);
+            }
         }
-        let (canonical_key, architecture) = canonical();
-        let row = *self.rows.entry(canonical_key).or_insert(self.architectures.len());
-        if row == self.architectures.len() {
-            self.architectures.push(architecture);
+        let architectures: Vec<&Architecture> = counting.iter().map(|trial| &trial.architecture).collect();
+        let rows = self.rows.take(&architectures, canonical)?;
+        if counting.is_empty() {
+            self.tasks.remove(&task.id);
+        } else {
+            self.tasks.insert(task.id.clone(), task_scores(task, &rows, &counting));
         }
-        self.rows.insert(key, row);
-        row
+        Ok(())
+    }
+
+    /// The table. Its rows are in the order in which the tasks, by id, first tried them.
+    #[must_use]
+    pub fn finish(self) -> TrainingTable {
+        let mut tasks: Vec<TaskScores> = self.tasks.into_values().collect();
+        let mut met = FirstMet::default();
+        for scores in &tasks {
+            met.meet(&scores.rows);
+            met.meet(&scores.partial);
+        }
+        let renumbered = self.rows.finish(&met.order);
+        tasks.iter_mut().for_each(|scores| scores.renumber(&renumbered));
+        TrainingTable { rows: renumbered.rows, tasks }
+    }
+}
+
+/// Refuses trials of another space.
+pub(crate) fn check_space(space: &SearchSpace, trials: &[Trial]) -> Result<(), PredictError> {
+    match trials.iter().find(|trial| trial.space != *space.id()) {
+        Some(other) => {
+            Err(PredictError::OtherSpace { expected: space.id().clone(), found: other.space.clone() })
+        }
+        None => Ok(()),
     }
 }
 
 fn counts(trial: &Trial, task: &Task) -> bool {
     trial.split == Split::Validation && trial.metric == task.metric && trial.status != Status::Pruned
-}
-
-/// Fidelities have the same names within a history, so their product orders them.
-fn effort(trial: &Trial) -> f64 {
-    trial.fidelity.values().product()
-}
-
-fn task_scores(task: &Task, of_task: &[(usize, &Trial)]) -> TaskScores {
-    let mut by_row: BTreeMap<usize, Vec<&Trial>> = BTreeMap::new();
-    for (row, trial) in of_task {
-        by_row.entry(*row).or_default().push(trial);
-    }
-    let measured: BTreeMap<usize, (Option<f64>, &Trial)> =
-        by_row.iter().map(|(row, trials)| (*row, summarise(task, trials))).collect();
-    let all = measured.len();
-    let measured = comparable(measured);
-    let (scores, firsts): (Vec<Option<f64>>, Vec<&Trial>) = measured.values().copied().unzip();
-    TaskScores {
-        task: task.id.clone(),
-        partial: all - measured.len(),
-        rows: measured.into_keys().collect(),
-        z: gaussian_ranks(&scores),
-        scores,
-        trials: firsts.iter().map(|trial| trial.id()).collect(),
-        costs: firsts.iter().map(|trial| trial.costs.clone()).collect(),
-    }
-}
-
-/// The mean score of the trials at the highest fidelity, and the first of them.
-fn summarise<'a>(task: &Task, trials: &[&'a Trial]) -> (Option<f64>, &'a Trial) {
-    let most = trials.iter().map(|trial| effort(trial)).fold(f64::NEG_INFINITY, f64::max);
-    let full: Vec<&Trial> = trials.iter().filter(|trial| effort(trial) >= most).copied().collect();
-    let complete = full.iter().filter(|trial| trial.status == Status::Complete);
-    let scores: Vec<f64> =
-        complete.filter_map(|trial| trial.score).map(|score| task.goal.higher_is_better(score)).collect();
-    let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
-    (mean, full[0])
-}
-
-/// The share of a task's architectures that set what a full measurement is, and the share of that which still counts as one.
-const FULLEST: usize = 3;
-const NEARLY: f64 = 0.5;
-
-/// What can be compared: scores after one epoch and after fifty have no common scale. What was measured at less than half of what the
-/// fullest third of the architectures was is left out. Failed trials stay, and so does what says nothing of its fidelity.
-fn comparable(
-    mut measured: BTreeMap<usize, (Option<f64>, &Trial)>,
-) -> BTreeMap<usize, (Option<f64>, &Trial)> {
-    let full = |(score, trial): &(Option<f64>, &Trial)| {
-        (score.is_some() && !trial.fidelity.is_empty()).then(|| effort(trial))
-    };
-    let mut efforts: Vec<f64> = measured.values().filter_map(full).collect();
-    efforts.sort_by(|a, b| b.total_cmp(a));
-    let Some(fullest) = efforts.get(efforts.len().saturating_sub(1) / FULLEST).copied() else {
-        return measured;
-    };
-    measured.retain(|_, one| full(one).is_none_or(|effort| effort >= NEARLY * fullest));
-    measured
 }
 
 #[cfg(test)]
@@ -276,11 +239,11 @@ mod tests {
         let unsaid = trial("t", 6, 0.3);
         let mixed = table(&[at(0, 50.0), at(1, 50.0), at(2, 1.0), at(3, 1.0), at(4, 30.0), failed, unsaid]);
         assert_eq!(mixed.tasks()[0].scores.len(), 5);
-        assert_eq!(mixed.tasks()[0].partial, 2);
+        assert_eq!(mixed.tasks()[0].partial.len(), 2);
         // One far fuller than the rest does not outvote them.
         let few = table(&[at(0, 500.0), at(1, 50.0), at(2, 50.0), at(3, 50.0), at(4, 50.0)]);
-        assert_eq!(few.tasks()[0].partial, 0);
-        assert_eq!(table(&[at(0, 1.0), at(1, 1.0)]).tasks()[0].partial, 0);
+        assert_eq!(few.tasks()[0].partial.len(), 0);
+        assert_eq!(table(&[at(0, 1.0), at(1, 1.0)]).tasks()[0].partial.len(), 0);
     }
 
     #[test]

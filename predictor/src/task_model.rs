@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block_process::{BlockParams, BlockProcess};
 use crate::folds::{Fold, folds};
-use crate::table::TaskScores;
-use crate::{ArdParams, ArdProcess, Encoder, ForestParams, Part, PredictError, RegressionForest};
+use crate::{ArdParams, ArdProcess, Encoder, ForestParams, Part, PredictError, RegressionForest, TaskScores};
 
 /// Rows that the trees of a forest are drawn from together: few trials get many trees, which average more, many trials get
 /// few, which is where the time goes.

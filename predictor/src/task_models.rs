@@ -5,8 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use crate::table::TaskScores;
-use crate::{PredictError, TaskModel, TrainingTable};
+use crate::{PredictError, TaskModel, TaskScores, TrainingTable};
 
 /// One model a past task, over one space. Tasks stay apart, so that leaving one out costs nothing and a new task
 /// can be compared with each.

@@ -3,49 +3,38 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use heirloom_kb::{Architecture, Name, SearchSpace, Trial};
+use heirloom_kb::Name;
 use heirloom_predictor::{CostModel, CostTable};
 
-use crate::{SearchError, spaces};
+use crate::SearchError;
 
 /// What the validation trials of one space cost, by task and device, and a model for each cost that was asked for.
 pub struct CostBook {
     table: Arc<CostTable>,
     models: Mutex<BTreeMap<Name, Arc<CostModel>>>,
-    /// Models of an earlier table, whose forests may still hold.
-    earlier: BTreeMap<Name, Arc<CostModel>>,
-    revision: u64,
 }
 
 impl CostBook {
-    /// The costs of a space's validation trials, as the store has them at a revision. Of `earlier` what still holds is taken
-    /// over.
+    /// The costs of a table, and the models that were asked of an `earlier` book, which take over what still holds.
     ///
     /// # Errors
-    /// Of the encoder.
-    pub fn new(
-        space: &SearchSpace,
-        trials: &[Trial],
-        revision: u64,
-        earlier: Option<&CostBook>,
-    ) -> Result<Self, SearchError> {
-        let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
-        let table = CostTable::new(space, trials, canonical)?;
-        tracing::debug!(space = %space.id(), architectures = table.len(), "costs read");
-        let earlier = earlier.map(|earlier| earlier.models().clone()).unwrap_or_default();
-        Ok(CostBook { table: Arc::new(table), models: Mutex::default(), earlier, revision })
+    /// Of the cost model.
+    pub(crate) fn new(table: CostTable, earlier: Option<&CostBook>) -> Result<Self, SearchError> {
+        let table = Arc::new(table);
+        let known = table.costs();
+        let asked = earlier.map(|earlier| earlier.models().clone()).unwrap_or_default();
+        let again = asked.into_iter().filter(|(cost, _)| known.contains(cost)).map(|(cost, model)| {
+            let model = CostModel::new(&table, &cost, Some(&model))?;
+            Ok((cost, Arc::new(model)))
+        });
+        let models = again.collect::<Result<_, SearchError>>()?;
+        Ok(CostBook { table, models: Mutex::new(models) })
     }
 
     /// The costs measured.
     #[must_use]
     pub fn table(&self) -> &Arc<CostTable> {
         &self.table
-    }
-
-    /// The store's revision that this is true for.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision
     }
 
     /// The model of a cost.
@@ -61,8 +50,7 @@ impl CostBook {
         if !known.contains(cost) {
             return Err(SearchError::UnknownCost { cost: cost.clone(), known });
         }
-        let earlier = self.earlier.get(cost).map(|model| &**model);
-        let model = Arc::new(CostModel::new(&self.table, cost, earlier)?);
+        let model = Arc::new(CostModel::new(&self.table, cost, None)?);
         models.insert(cost.clone(), Arc::clone(&model));
         Ok(model)
     }

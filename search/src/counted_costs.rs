@@ -154,7 +154,6 @@ fn input_of(family: &SpaceFamily, task: &Task) -> (NetInput, Vec<String>) {
 /// such tasks.
 fn agrees(family: &SpaceFamily, history: &SpaceHistory, book: &CostBook, name: &Name) -> bool {
     let Some((_, number)) = COUNTED.iter().find(|(counted, _)| **counted == **name) else { return false };
-    let architectures = history.table().architectures();
     let mut compared = 0;
     for source in book.table().sources() {
         let (Some(measured), Ok(task)) = (source.costs.get(name), history.task(&source.task)) else {
@@ -164,12 +163,10 @@ fn agrees(family: &SpaceFamily, history: &SpaceHistory, book: &CostBook, name: &
         if !assumed.is_empty() {
             continue;
         }
-        let of_task = architectures.iter().filter_map(|architecture| {
-            let at = measured.rows.binary_search(&book.table().row(architecture)?).ok()?;
-            Some((architecture, measured.values[at]))
-        });
-        for (architecture, measured) in of_task.take(COMPARED) {
-            let Some(cost) = cost(family, &input, architecture) else { return false };
+        let rows = measured.rows.iter().zip(&measured.values).take(COMPARED);
+        for (architecture, measured) in rows.map(|(row, cost)| (book.table().architectures().at(*row), cost))
+        {
+            let Some(cost) = cost(family, &input, &architecture) else { return false };
             let counted = number(&cost) as f64;
             if (counted - measured).abs() > ROUNDED * counted {
                 return false;

@@ -64,10 +64,7 @@ fn of_past(
 /// Trials of past tasks on one row of the table, best normalised score first.
 fn of_row(history: &SpaceHistory, past: &[usize], row: usize) -> Vec<Cited> {
     let tasks = history.table().tasks();
-    let found = past.iter().filter_map(|task| {
-        // Rows of a task are in ascending order.
-        tasks[*task].rows.binary_search(&row).ok().map(|at| Cited { task: *task, at })
-    });
+    let found = past.iter().filter_map(|task| tasks[*task].position(row).map(|at| Cited { task: *task, at }));
     let mut cited: Vec<Cited> = found.collect();
     let z = |cited: &Cited| tasks[cited.task].z[cited.at];
     cited.sort_by(|a, b| z(b).total_cmp(&z(a)));

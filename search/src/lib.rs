@@ -7,6 +7,7 @@
 
 mod before_study;
 pub mod benchmark;
+mod books;
 mod cost_book;
 mod cost_view;
 mod counted_costs;
@@ -14,6 +15,8 @@ mod error;
 mod evidence;
 pub mod fidelity;
 mod goals;
+#[cfg(test)]
+mod growth_tests;
 mod joint;
 mod looks;
 mod maximiser;
@@ -34,6 +37,7 @@ mod recommendation;
 mod recommender;
 mod shortlist;
 mod side_by_side;
+mod space_account;
 mod space_history;
 mod space_trials;
 pub mod spaces;

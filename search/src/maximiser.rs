@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use heirloom_kb::{Architecture, SearchSpace};
 use heirloom_predictor::Encoder;
 use rand::Rng;
-use rand::seq::SliceRandom;
 
 use crate::{SearchError, spaces};
 
@@ -149,11 +148,7 @@ impl Seen<'_> {
     }
 
     fn neighbours(&mut self, climb: &Climb, most: usize, rng: &mut impl Rng) -> Vec<usize> {
-        let mut near = spaces::surroundings(self.space, &self.architectures[climb.at], climb.step, rng);
-        if near.len() > most {
-            near.shuffle(rng);
-            near.truncate(most);
-        }
+        let near = spaces::surroundings(self.space, &self.architectures[climb.at], climb.step, most, rng);
         self.add(near.iter())
     }
 

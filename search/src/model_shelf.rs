@@ -117,7 +117,7 @@ fn digest(scores: &TaskScores, table: &TrainingTable) -> [u8; DIGEST] {
     }
     for (row, z) in scores.rows.iter().zip(&scores.z) {
         hasher.update(&z.to_bits().to_le_bytes());
-        for value in table.encoder().key(&table.architectures()[*row]) {
+        for value in table.key(*row) {
             hasher.update(&value.to_le_bytes());
         }
     }

@@ -113,7 +113,7 @@ pub(crate) fn idle_description(
 
 /// A note about own trials that are left out because they were measured at far less than the others.
 pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<String> {
-    let partial = history.scores(&task.id).map_or(0, |scores| scores.partial);
+    let partial = history.scores(&task.id).map_or(0, |scores| scores.partial.len());
     (partial > 0).then(|| {
         format!(
             "{partial} architectures that the task has tried at less than half the fidelity of others do not count and may be \

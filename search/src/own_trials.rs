@@ -46,7 +46,7 @@ impl OwnTrials {
             return OwnTrials::default();
         }
         OwnTrials {
-            architectures: scores.rows.iter().map(|row| table.architectures()[*row].clone()).collect(),
+            architectures: scores.rows.iter().map(|row| table.architectures().at(*row)).collect(),
             scores: scores.scores.clone(),
         }
     }
@@ -82,6 +82,19 @@ impl OwnTrials {
         trials
     }
 
+    /// The `n` best, best first; among equals the latest.
+    pub(crate) fn best(&self, n: usize) -> Vec<Architecture> {
+        let worth = |at: usize| self.scores[at].unwrap_or(f64::NEG_INFINITY);
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_unstable_by(|a, b| worth(*b).total_cmp(&worth(*a)).then(b.cmp(a)));
+        order.iter().take(n).map(|at| self.architectures[*at].clone()).collect()
+    }
+
+    /// The architectures at these positions.
+    pub(crate) fn select(&self, positions: &[usize]) -> Vec<Architecture> {
+        positions.iter().map(|at| self.architectures[*at].clone()).collect()
+    }
+
     /// What a posterior is conditioned on: positions of the most telling of the trials, and their scores.
     pub(crate) fn telling(&self) -> (Vec<usize>, Vec<Option<f64>>) {
         let keep = self.most_telling();
@@ -108,5 +121,24 @@ impl OwnTrials {
         let step = rest.len() as f64 / (CONDITIONED / 2) as f64;
         let spread = (0..CONDITIONED / 2).map(|i| rest[(i as f64 * step) as usize]);
         best.iter().copied().chain(spread).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_are_the_last_of_those_in_order() {
+        let mut own = OwnTrials::default();
+        for (at, score) in
+            [Some(2.0), None, Some(5.0), Some(2.0), Some(-1.0), None, Some(5.0)].into_iter().enumerate()
+        {
+            own.push([("a", at as i64)].into_iter().collect(), score);
+        }
+        let all: Vec<Architecture> = own.best_last().into_iter().rev().map(|(one, _)| one).collect();
+        for n in 0..9 {
+            assert_eq!(own.best(n), all[..n.min(7)]);
+        }
     }
 }

@@ -180,7 +180,7 @@ pub(crate) fn own_pool(
         return spaces::pool(space, ENUMERATED, 0);
     }
     let mut pool: Vec<Architecture> =
-        best_tried(table).into_iter().map(|row| table.architectures()[row].clone()).collect();
+        best_tried(table).into_iter().map(|row| table.architectures().at(row)).collect();
     let new =
         spaces::pool(space, SAMPLED, 0).into_iter().filter(|architecture| table.row(architecture).is_none());
     pool.extend(new);

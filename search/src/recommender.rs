@@ -8,8 +8,8 @@ use heirloom_predictor::{Prediction, task_shares};
 use ndarray::Axis;
 
 use crate::SearchError;
+use crate::books::Books;
 use crate::cost_book::CostBook;
-use crate::fidelity::{FidelityAdvice, SpaceCurves};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
@@ -22,7 +22,6 @@ use crate::ranking::Ranking;
 use crate::recommendation::{Recommendation, RecommendationRequest, TaskShare};
 use crate::shortlist::Shortlist;
 use crate::space_history::{SpaceHistory, find_space};
-use crate::space_trials::space_trials;
 use crate::spaces::any_network::is_any_network;
 use crate::strategies::{Belief, SurrogateStrategy};
 use crate::suited::check_domain;
@@ -32,13 +31,6 @@ pub struct Recommender {
     store: Arc<dyn KnowledgeStore>,
     histories: Mutex<HashMap<Name, Arc<SpaceHistory>>>,
     books: Mutex<HashMap<Name, Books>>,
-}
-
-/// What past trials of a space have beside scores.
-#[derive(Clone)]
-struct Books {
-    costs: Arc<CostBook>,
-    curves: Arc<SpaceCurves>,
 }
 
 impl Recommender {
@@ -84,18 +76,12 @@ impl Recommender {
     fn books(&self, space: &SearchSpace) -> Result<Books, SearchError> {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = books.get(space.id());
-        let revision = self.store.stats()?.revision;
         if let Some(known) = earlier
-            && known.costs.revision() == revision
+            && known.revision() == self.store.stats()?.revision
         {
             return Ok(known.clone());
         }
-        // Read once for both: this is the slow part. What networks of one space cost, and how long they are to be trained, says
-        // nothing of another's: for all of them together there are no books.
-        let trials = if is_any_network(space) { Vec::new() } else { space_trials(&*self.store, space)? };
-        let costs = CostBook::new(space, &trials, revision, earlier.map(|known| &*known.costs))?;
-        let curves = SpaceCurves::new(&trials, &self.store.tasks()?);
-        let fresh = Books { costs: Arc::new(costs), curves: Arc::new(curves) };
+        let fresh = Books::load(&*self.store, space, earlier)?;
         books.insert(space.id().clone(), fresh.clone());
         Ok(fresh)
     }
@@ -218,14 +204,6 @@ const TOGETHER: usize = 16;
 /// trials in other spaces have no place on the scale of this one, so that nothing is known of an improvement over them.
 fn picks_together(history: &SpaceHistory, request: &RecommendationRequest, own_trials: usize) -> bool {
     request.objectives.is_score_alone() && !(is_any_network(history.space()) && own_trials > 0)
-}
-
-impl Books {
-    /// From the curves of other tasks.
-    fn advice(&self, task: &Task, exclude: &[Name]) -> Option<FidelityAdvice> {
-        let exclude: Vec<Name> = exclude.iter().chain([&task.id]).cloned().collect();
-        self.curves.advice(&task.metric, &exclude)
-    }
 }
 
 fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, pool: &Pool) -> Vec<TaskShare> {

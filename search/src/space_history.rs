@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use heirloom_kb::{
-    Architecture, GroupStats, KnowledgeStore, Name, SearchSpace, Split, Stats, Task, Trial, TrialId,
-};
+use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Task, Trial, TrialId};
 use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
 };
@@ -13,7 +11,8 @@ use heirloom_predictor::{
 use crate::model_shelf::ModelShelf;
 use crate::past_columns::PastColumns;
 use crate::pool::{Pool, lists, own_pool, views};
-use crate::space_trials::space_trials_and_origins;
+use crate::space_account::SpaceAccount;
+use crate::space_trials::{Origin, space_trials_and_origins};
 use crate::spaces::any_network;
 use crate::{SearchError, spaces};
 
@@ -21,24 +20,26 @@ use crate::{SearchError, spaces};
 /// pool of candidates as these models see it. Which task is the new one is decided when it is asked, so one
 /// serves every task.
 pub struct SpaceHistory {
-    space: SearchSpace,
-    tasks: Vec<Task>,
-    table: TrainingTable,
+    account: SpaceAccount,
+    table: Arc<TrainingTable>,
     models: TaskModels,
-    agreement: Agreement,
+    agreement: Arc<Agreement>,
     pool: Arc<Pool>,
+    read: Read,
+}
+
+/// What is known of trials beside the table.
+#[derive(Clone, Default)]
+struct Read {
     /// Validation trials of each task whose metric is not the task's, which count nowhere.
     other_metric: BTreeMap<Name, usize>,
-    /// Validation trials of each task when this was made: who has more since has a new model to be made.
-    counts: HashMap<Name, u64>,
-    revision: u64,
     /// Ids in the base of trials that were made in another space.
     origins: HashMap<TrialId, TrialId>,
 }
 
 impl SpaceHistory {
-    /// Reads the trials of a space and fits what there is to fit. What `earlier` holds that is still true is
-    /// taken over.
+    /// Reads the trials of a space and fits what there is to fit. What `earlier` holds that is still true is taken over: only
+    /// tasks with new trials are read, and the answers are those of a history that is loaded without it.
     ///
     /// # Errors
     /// [`SearchError::UnknownSpace`], or of the store.
@@ -47,23 +48,30 @@ impl SpaceHistory {
         space: &Name,
         earlier: Option<&SpaceHistory>,
     ) -> Result<Self, SearchError> {
-        let stats = store.stats()?;
         let space =
             if &**space == any_network::ID { any_network::space() } else { find_space(store, space)? };
-        let (trials, origins) = space_trials_and_origins(store, &space)?;
-        tracing::debug!(space = %space.id(), trials = trials.len(), "trials read");
-        let counts = validation_counts(&stats, &space);
-        let unchanged =
-            |task: &Name| earlier.is_some_and(|earlier| earlier.counts.get(task) == counts.get(task));
-        let known: Vec<_> = earlier
-            .iter()
-            .flat_map(|earlier| earlier.models.models())
-            .filter(|model| unchanged(&model.task))
-            .cloned()
-            .collect();
-        let mut history = SpaceHistory::build(space, store.tasks()?, &trials, known, Some(store), earlier)?;
-        (history.counts, history.revision, history.origins) = (counts, stats.revision, origins);
-        Ok(history)
+        let account = SpaceAccount::of(store, space)?;
+        let known = earlier.and_then(|earlier| Some((earlier, account.since(&earlier.account)?)));
+        let (earlier, news) = known.map_or_else(|| (None, account.telling()), |(a, b)| (Some(a), b));
+        let news: Vec<Task> = news.into_iter().cloned().collect();
+        if let Some(earlier) = earlier.filter(|_| news.is_empty()) {
+            return Ok(earlier.of_account(account));
+        }
+        let canonical = |architecture: &Architecture| spaces::canonical(account.space.id(), architecture);
+        let empty = TrainingTable::empty(&account.space, spaces::descriptors(account.space.id()));
+        let mut growth = earlier.map_or(&empty, |earlier| &earlier.table).grow();
+        let mut read = earlier.map(|earlier| earlier.read.clone()).unwrap_or_default();
+        // One task at a time: trials take many times the memory of what is made of them.
+        for task in &news {
+            let (trials, origins) = space_trials_and_origins(store, &account.space, &task.id)?;
+            growth.take(task, &trials, canonical)?;
+            read.take(task, &trials, origins);
+        }
+        let table = growth.finish();
+        let is_new = |model: &Arc<TaskModel>| news.iter().any(|task| task.id == model.task);
+        let earlier_models = earlier.iter().flat_map(|earlier| earlier.models.models());
+        let known = earlier_models.filter(|model| !is_new(model)).cloned().collect();
+        SpaceHistory::fitted(account, table, read, known, Some(store), earlier)
     }
 
     /// The history that these trials are, wherever they come from.
@@ -71,21 +79,25 @@ impl SpaceHistory {
     /// # Errors
     /// Of the surrogate.
     pub fn from_trials(space: SearchSpace, tasks: Vec<Task>, trials: &[Trial]) -> Result<Self, SearchError> {
-        SpaceHistory::build(space, tasks, trials, Vec::new(), None, None)
+        let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
+        let table = TrainingTable::new(&space, &tasks, trials, canonical, spaces::descriptors(space.id()))?;
+        let mut read = Read::default();
+        tasks.iter().for_each(|task| read.take(task, trials, Vec::new()));
+        let account = SpaceAccount::outside(space, tasks);
+        SpaceHistory::fitted(account, table, read, Vec::new(), None, None)
     }
 
-    fn build(
-        space: SearchSpace,
-        tasks: Vec<Task>,
-        trials: &[Trial],
+    /// A history with the models of its table: those `known`, those on the shelf of a base, and the others fitted.
+    fn fitted(
+        account: SpaceAccount,
+        table: TrainingTable,
+        read: Read,
         mut known: Vec<Arc<TaskModel>>,
         shelf: Option<&dyn KnowledgeStore>,
         earlier: Option<&SpaceHistory>,
     ) -> Result<Self, SearchError> {
-        let canonical = |architecture: &Architecture| spaces::canonical(space.id(), architecture);
-        let table = TrainingTable::new(&space, &tasks, trials, canonical, spaces::descriptors(space.id()))?;
-        tracing::debug!(architectures = table.architectures().len(), "table made");
-        let shelf = shelf.map(|store| ModelShelf::new(store, space.id()));
+        tracing::debug!(space = %account.space.id(), architectures = table.architectures().len(), "table made");
+        let shelf = shelf.map(|store| ModelShelf::new(store, account.space.id()));
         if let Some(shelf) = &shelf {
             known.extend(shelf.take(&table, &known)?);
         }
@@ -94,31 +106,30 @@ impl SpaceHistory {
             shelf.keep(&table, &models, &known);
         }
         tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
-        let agreement = Agreement::new(&table, &models)?;
+        let agreement = Arc::new(Agreement::new(&table, &models)?);
         let before = earlier.map(|earlier| (&*earlier.pool, &earlier.models));
-        let architectures = own_pool(&space, &table, before.map(|(pool, _)| pool));
+        let architectures = own_pool(&account.space, &table, before.map(|(pool, _)| pool));
         let pool = Arc::new(Pool::new(architectures, &table, &models, before, shelf.as_ref())?);
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
-        let (counts, origins, revision) = (HashMap::new(), HashMap::new(), 0);
-        let other_metric = of_other_metrics(&tasks, trials);
-        Ok(SpaceHistory {
-            space,
-            tasks,
-            table,
-            models,
-            agreement,
-            pool,
-            other_metric,
-            counts,
-            revision,
-            origins,
-        })
+        Ok(SpaceHistory { account, table: Arc::new(table), models, agreement, pool, read })
+    }
+
+    /// The same as the base has it now, where none of its trials are of this space.
+    fn of_account(&self, account: SpaceAccount) -> Self {
+        SpaceHistory {
+            account,
+            table: Arc::clone(&self.table),
+            models: self.models.clone(),
+            agreement: Arc::clone(&self.agreement),
+            pool: Arc::clone(&self.pool),
+            read: self.read.clone(),
+        }
     }
 
     /// The space.
     #[must_use]
     pub fn space(&self) -> &SearchSpace {
-        &self.space
+        &self.account.space
     }
 
     /// The scores of past trials.
@@ -137,23 +148,23 @@ impl SpaceHistory {
     /// Whether the space's own pool is all that the space has, and not a sample.
     #[must_use]
     pub(crate) fn lists_the_space(&self) -> bool {
-        lists(&self.space)
+        lists(&self.account.space)
     }
 
     /// The store's revision that this is true for.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.revision
+        self.account.revision
     }
 
     /// The id that the base has of a trial of the table.
     pub(crate) fn origin(&self, trial: TrialId) -> TrialId {
-        self.origins.get(&trial).copied().unwrap_or(trial)
+        self.read.origins.get(&trial).copied().unwrap_or(trial)
     }
 
     /// All tasks of the base.
     pub(crate) fn tasks(&self) -> &[Task] {
-        &self.tasks
+        &self.account.tasks
     }
 
     /// A task of the base.
@@ -161,15 +172,15 @@ impl SpaceHistory {
     /// # Errors
     /// [`SearchError::UnknownTask`].
     pub fn task(&self, id: &str) -> Result<&Task, SearchError> {
-        self.tasks.iter().find(|task| &*task.id == id).ok_or_else(|| SearchError::UnknownTask {
+        self.account.tasks.iter().find(|task| &*task.id == id).ok_or_else(|| SearchError::UnknownTask {
             task: id.into(),
-            known: self.tasks.iter().map(|task| task.id.clone()).collect(),
+            known: self.account.tasks.iter().map(|task| task.id.clone()).collect(),
         })
     }
 
     /// By task, how many of its validation trials in this space have another metric than the task's.
     pub(crate) fn other_metric(&self) -> &BTreeMap<Name, usize> {
-        &self.other_metric
+        &self.read.other_metric
     }
 
     /// A task's own scores in this space, if it has any.
@@ -203,8 +214,8 @@ impl SpaceHistory {
     }
 
     fn past_tasks<'a>(&'a self, columns: &'a [usize]) -> PastTasks<'a> {
-        let (table, models, agreement) = (&self.table, &self.models, &self.agreement);
-        PastTasks { table, models, agreement, tasks: &self.tasks, columns }
+        let (table, models, agreement) = (&*self.table, &self.models, &*self.agreement);
+        PastTasks { table, models, agreement, tasks: &self.account.tasks, columns }
     }
 
     /// The transfer model that these past tasks give for a new one.
@@ -244,9 +255,9 @@ impl SpaceHistory {
     /// [`SearchError::BadCandidate`] for one that does not fit the space.
     pub fn canonical(&self, given: &[Architecture]) -> Result<Vec<Architecture>, SearchError> {
         let canonical = |(index, architecture)| {
-            let normal = self.space.normalise(architecture);
+            let normal = self.account.space.normalise(architecture);
             let normal = normal.map_err(|source| SearchError::BadCandidate { index, source })?;
-            Ok(spaces::canonical(self.space.id(), &normal))
+            Ok(spaces::canonical(self.account.space.id(), &normal))
         };
         given.iter().enumerate().map(canonical).collect()
     }
@@ -278,31 +289,17 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
     Err(SearchError::UnknownSpace { space: id.into(), known })
 }
 
-/// Validation trials in another metric than their task's, by task.
-fn of_other_metrics(tasks: &[Task], trials: &[Trial]) -> BTreeMap<Name, usize> {
-    let metrics: HashMap<&Name, &Name> = tasks.iter().map(|task| (&task.id, &task.metric)).collect();
-    let other = |trial: &&Trial| {
-        trial.split == Split::Validation
-            && metrics.get(&trial.task).is_some_and(|metric| **metric != trial.metric)
-    };
-    let mut found = BTreeMap::new();
-    for trial in trials.iter().filter(other) {
-        *found.entry(trial.task.clone()).or_insert(0) += 1;
+impl Read {
+    /// Takes in all trials that a task has, in place of what was known of them.
+    fn take(&mut self, task: &Task, trials: &[Trial], origins: Vec<Origin>) {
+        let other = |trial: &&Trial| {
+            trial.task == task.id && trial.split == Split::Validation && trial.metric != task.metric
+        };
+        self.other_metric.remove(&task.id);
+        let others = trials.iter().filter(other).count();
+        self.other_metric.extend((others > 0).then(|| (task.id.clone(), others)));
+        self.origins.extend(origins);
     }
-    found
-}
-
-fn validation_counts(stats: &Stats, space: &SearchSpace) -> HashMap<Name, u64> {
-    let relatives = spaces::relatives(space.id());
-    let counts = |group: &&GroupStats| {
-        let tells = group.space == *space.id() || relatives.contains(&group.space);
-        tells && group.split == Split::Validation
-    };
-    let mut found = HashMap::new();
-    for group in stats.groups.iter().filter(counts) {
-        *found.entry(group.task.clone()).or_insert(0) += group.trials;
-    }
-    found
 }
 
 #[cfg(test)]

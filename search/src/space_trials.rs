@@ -1,34 +1,35 @@
 //! The trials that tell of a space: its own, and those of spaces that it has to do with.
 
-use std::collections::HashMap;
-
 use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Split, StoreError, Trial, TrialId, TrialQuery};
 
 use crate::spaces;
 
-/// The validation trials that tell of a space: its own, and, as trials of it, those of its [`spaces::relatives`].
+/// A task's validation trials that tell of a space: its own, and, as trials of it, those of its [`spaces::relatives`].
 ///
 /// # Errors
 /// Of the store.
 pub(crate) fn space_trials(
     store: &dyn KnowledgeStore,
     space: &SearchSpace,
+    task: &Name,
 ) -> Result<Vec<Trial>, StoreError> {
-    read(store, space, |_, _| {})
+    read(store, space, task, |_, _| {})
 }
 
-/// The same, and of trials of other spaces the ids that they have there.
+/// The id of a translated trial, and the one that the base has of it.
+pub(crate) type Origin = (TrialId, TrialId);
+
+/// The same, and of trials of other spaces the ids that they have here and there.
 ///
 /// # Errors
 /// Of the store.
 pub(crate) fn space_trials_and_origins(
     store: &dyn KnowledgeStore,
     space: &SearchSpace,
-) -> Result<(Vec<Trial>, HashMap<TrialId, TrialId>), StoreError> {
-    let mut origins = HashMap::new();
-    let trials = read(store, space, |there, here| {
-        origins.insert(here.id(), there.id());
-    })?;
+    task: &Name,
+) -> Result<(Vec<Trial>, Vec<Origin>), StoreError> {
+    let mut origins = Vec::new();
+    let trials = read(store, space, task, |there, here| origins.push((here.id(), there.id())))?;
     Ok((trials, origins))
 }
 
@@ -36,9 +37,13 @@ pub(crate) fn space_trials_and_origins(
 fn read(
     store: &dyn KnowledgeStore,
     space: &SearchSpace,
+    task: &Name,
     mut translated: impl FnMut(&Trial, &Trial),
 ) -> Result<Vec<Trial>, StoreError> {
-    let of = |id: Name| Ok::<_, StoreError>(store.trials(&TrialQuery::space(id, Split::Validation))?.trials);
+    let of = |space: Name| {
+        let query = TrialQuery { task: Some(task.clone()), ..TrialQuery::space(space, Split::Validation) };
+        Ok::<_, StoreError>(store.trials(&query)?.trials)
+    };
     let mut trials = of(space.id().clone())?;
     for relative in spaces::relatives(space.id()) {
         for there in of(relative.clone())? {
@@ -85,13 +90,14 @@ mod tests {
     fn the_trials_of_an_extended_space_tell_of_the_wider() {
         let (store, told) = base();
         let heir = (spaces::family("mlp-inherit/1").unwrap().space)();
-        let trials = space_trials(&store, &heir).unwrap();
+        let of_task = |space, task: &str| space_trials(&store, space, &task.into()).unwrap();
+        let trials = [of_task(&heir, "a"), of_task(&heir, "b")].concat();
         assert_eq!(trials.len(), told.len());
         for trial in &trials {
             assert_eq!(trial.normalise(&heir).unwrap().architecture, trial.architecture);
         }
         let unrelated = (spaces::family("conv1d-inherit/1").unwrap().space)();
-        assert!(space_trials(&store, &unrelated).unwrap().is_empty());
+        assert!(of_task(&unrelated, "a").is_empty() && of_task(&heir, "new").is_empty());
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn true_ranks(recommender: &Recommender, recommendation: &Recommendation) -> any
         let canonical = heirloom_search::spaces::canonical(&recommendation.space, &ranked.architecture);
         let row = history.table().row(&canonical)?;
         let scores = scores?;
-        let score = scores.scores[scores.rows.binary_search(&row).ok()?]?;
+        let score = scores.scores[scores.position(row)?]?;
         let rank = sorted.partition_point(|better| *better > score) + 1;
         let goal = history.task(&recommendation.task).ok()?.goal;
         Some(TrueRank { rank, score: goal.higher_is_better(score) })

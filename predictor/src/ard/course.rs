@@ -5,35 +5,26 @@ use ndarray::ArrayView1;
 use super::Part;
 use super::kernel::{ADDITIVE_RATE, additive_number};
 
-/// Points that the function of a number is tabled at over `[0, 1]`.
-pub(super) const TABLED: usize = 4_096;
 /// Values beyond this would leave the range of exponentials.
 const FAR: f64 = 50.0;
 
 /// `sum_j alpha_j k(x, x_j)` for the additive kernel `k` of one part.
 pub(super) enum Course {
-    /// At even steps over `[0, 1]` (empty where few rows are asked for), and the exact sum for what lies outside.
-    Number { table: Vec<f64>, sum: MaternSum },
+    /// The sum, and what it is at 0, where parameters are that are not active.
+    Number { zero: f64, sum: MaternSum },
     /// By option: its number and the sum.
     Choice(Vec<(f64, f64)>),
 }
 
 impl Course {
     /// # Shapes
-    /// `values` are the examples' of the part, `(m,)`, as `alpha`; `asked` says of how many rows the sum will be asked.
-    pub(super) fn new(
-        part: &Part,
-        values: ArrayView1<'_, f64>,
-        alpha: ArrayView1<'_, f64>,
-        asked: usize,
-    ) -> Self {
+    /// `values` are the examples' of the part, `(m,)`, as `alpha`.
+    pub(super) fn new(part: &Part, values: ArrayView1<'_, f64>, alpha: ArrayView1<'_, f64>) -> Self {
         let examples = merged(values, alpha);
         match part {
             Part::Number(_) => {
                 let sum = MaternSum::new(examples);
-                let points = if asked > TABLED { 0..TABLED + 1 } else { 0..0 };
-                let table = points.map(|at| sum.at(at as f64 / TABLED as f64)).collect();
-                Course::Number { table, sum }
+                Course::Number { zero: sum.at(0.0), sum }
             }
             Part::Choice(_) => Course::Choice(examples),
         }
@@ -44,14 +35,8 @@ impl Course {
             Course::Choice(sums) => {
                 sums.iter().find(|(option, _)| *option == value).map_or(0.0, |(_, sum)| *sum)
             }
-            Course::Number { table, sum } if table.is_empty() || !(0.0..=1.0).contains(&value) => {
-                sum.at(value)
-            }
-            Course::Number { table, .. } => {
-                let place = value * TABLED as f64;
-                let at = (place as usize).min(TABLED - 1);
-                table[at] + (place - at as f64) * (table[at + 1] - table[at])
-            }
+            Course::Number { zero, .. } if value == 0.0 => *zero,
+            Course::Number { sum, .. } => sum.at(value),
         }
     }
 }
@@ -138,7 +123,7 @@ mod tests {
             let values: Array1<f64> =
                 examples.iter().map(|(value, _)| stretch * f64::from(*value) / 39.0).collect();
             let alpha: Array1<f64> = examples.iter().map(|(_, alpha)| *alpha).collect();
-            let course = Course::new(&Part::Number(0), values.view(), alpha.view(), asked.len());
+            let course = Course::new(&Part::Number(0), values.view(), alpha.view());
             for x in asked.iter().map(|x| x * stretch).chain(values.iter().copied()) {
                 let want: f64 = values.iter().zip(&alpha).map(|(v, a)| a * additive_number(x, *v)).sum();
                 prop_assert!((course.at(x) - want).abs() < 1e-9, "{} {}", course.at(x), want);

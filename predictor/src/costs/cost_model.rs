@@ -107,8 +107,6 @@ pub(super) struct Place {
     /// Absent also where the cost is known not to depend on the device.
     pub(super) device: Option<Name>,
     pub(super) measured: Measured,
-    /// Costs by row.
-    pub(super) by_row: HashMap<usize, f64>,
     /// Fitted when the first architecture is asked for that was not measured here.
     forest: Arc<OnceLock<RegressionForest>>,
     pub(super) level: f64,
@@ -223,8 +221,7 @@ impl CostModel {
 
 impl Place {
     fn new(task: Name, device: Option<Name>, measured: Measured) -> Self {
-        let by_row = measured.rows.iter().copied().zip(measured.values.iter().copied()).collect();
-        Place { task, device, measured, by_row, forest: Arc::default(), level: 0.0 }
+        Place { task, device, measured, forest: Arc::default(), level: 0.0 }
     }
 
     fn take_over(&mut self, earlier: &[Place]) {
@@ -253,7 +250,7 @@ impl Place {
         scale: Scale,
     ) -> Result<Array1<f64>, PredictError> {
         let measured: Vec<Option<f64>> =
-            rows.iter().map(|row| scale.of_cost(*self.by_row.get(row.as_ref()?)?)).collect();
+            rows.iter().map(|row| scale.of_cost(self.measured.of_row((*row)?)?)).collect();
         let missing: Vec<usize> = (0..rows.len()).filter(|at| measured[*at].is_none()).collect();
         let mut costs: Array1<f64> = measured.into_iter().map(Option::unwrap_or_default).collect();
         if !missing.is_empty() {
@@ -301,16 +298,18 @@ fn depends_on_device(sources: &[Source]) -> bool {
 
 /// One source a task; costs on its devices are the same, where both have them.
 fn merged_by_task(sources: Vec<Source>) -> Vec<Source> {
-    let mut merged: std::collections::BTreeMap<Name, std::collections::BTreeMap<usize, f64>> =
-        Default::default();
+    let mut merged: Vec<Source> = Vec::new();
     for (task, _, measured) in sources {
-        merged.entry(task).or_default().extend(measured.rows.into_iter().zip(measured.values));
+        match merged.last_mut().filter(|(known, ..)| *known == task) {
+            None => merged.push((task, None, measured)),
+            Some((.., known)) => {
+                let more = measured.iter().filter(|(row, _)| known.of_row(*row).is_none());
+                let (rows, values) = known.iter().chain(more).unzip();
+                *known = Measured::new(rows, values);
+            }
+        }
     }
-    let source = |(task, costs): (Name, std::collections::BTreeMap<usize, f64>)| {
-        let (rows, values) = costs.into_iter().unzip();
-        (task, None, Measured { rows, values })
-    };
-    merged.into_iter().map(source).collect()
+    merged
 }
 
 /// Up to `most` of `0..n`, evenly spread.

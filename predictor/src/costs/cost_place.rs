@@ -53,7 +53,7 @@ impl CostPlace {
         let past: Vec<usize> = columns.filter(|at| !excluded(&model.places[*at])).collect();
         let own = own.filter(|_| own_counts).map(|at| &model.places[at]);
         let mut known = same_everywhere(model, past.iter().map(|at| &model.places[*at]).chain(own));
-        known.extend(own.iter().flat_map(|place| &place.by_row).map(|(row, cost)| (*row, *cost)));
+        known.extend(own.iter().flat_map(|place| place.measured.iter()));
         let mut place = CostPlace {
             scale: model.scale,
             prior: prior(model, target, &past)?,
@@ -168,18 +168,19 @@ fn own_place(model: &CostModel, target: &CostTarget<'_>) -> Option<usize> {
 
 /// Costs by row, if every architecture measured at several places costs the same at all of them, and at least two were.
 fn same_everywhere<'a>(model: &CostModel, places: impl Iterator<Item = &'a Place>) -> HashMap<usize, f64> {
-    let mut costs: HashMap<usize, f64> = HashMap::with_capacity(model.table.len());
+    let mut costs: Vec<Option<f64>> = vec![None; model.table.len()];
     let mut agreed = 0;
-    for place in places {
-        for (row, cost) in &place.by_row {
-            match costs.insert(*row, *cost) {
-                Some(other) if other != *cost => return HashMap::new(),
-                Some(_) => agreed += 1,
-                None => {}
-            }
+    for (row, cost) in places.flat_map(|place| place.measured.iter()) {
+        match costs[row].replace(cost) {
+            Some(other) if other != cost => return HashMap::new(),
+            Some(_) => agreed += 1,
+            None => {}
         }
     }
-    if agreed < 2 { HashMap::new() } else { costs }
+    if agreed < 2 {
+        return HashMap::new();
+    }
+    costs.iter().enumerate().filter_map(|(row, cost)| Some((row, (*cost)?))).collect()
 }
 
 /// What the past places say about another; `None` where there is none.

@@ -4,20 +4,45 @@ use std::collections::{BTreeMap, HashMap};
 
 use heirloom_kb::{Architecture, Json, Name, SearchSpace, Status, Trial};
 use ndarray::{Array2, ArrayView1};
-use rayon::prelude::*;
 
+use crate::rows::{Architectures, ByRow, FirstMet, Growth, Renumbered, Rows};
+use crate::table::check_space;
 use crate::{Encoder, PredictError};
 
 /// The field of a trial that names the device its costs were measured on, such as `"device":"raspberry-pi-4"`.
 pub const DEVICE_FIELD: &str = "device";
 
-/// What was measured of one cost at one place, one entry an architecture.
+/// What was measured of one cost at one place, one entry an architecture, in the order that they were first measured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// Rows of the table, `(n,)`, ascending.
+    /// Rows of the table, `(n,)`, no row twice.
     pub rows: Vec<usize>,
     /// The costs at the highest fidelity, the mean over seeds.
     pub values: Vec<f64>,
+    by_row: ByRow,
+}
+
+impl Measured {
+    /// Costs in rows, none of which is twice.
+    pub(super) fn new(rows: Vec<usize>, values: Vec<f64>) -> Self {
+        Measured { by_row: ByRow::of(&rows), rows, values }
+    }
+
+    /// The cost of what stands in a row, if it was measured here.
+    #[must_use]
+    pub fn of_row(&self, row: usize) -> Option<f64> {
+        self.by_row.at(&self.rows, row).map(|at| self.values[at])
+    }
+
+    /// Rows and costs.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.rows.iter().copied().zip(self.values.iter().copied())
+    }
+
+    fn renumber(&mut self, renumbered: &Renumbered) {
+        renumbered.renumber(&mut self.rows);
+        self.by_row = ByRow::of(&self.rows);
+    }
 }
 
 /// A place where costs were measured: a task, on a device if its trials name one.
@@ -35,9 +60,7 @@ pub struct CostSource {
 /// not cost what the architecture costs.
 #[derive(Clone, Debug)]
 pub struct CostTable {
-    encoder: Encoder,
-    x: Array2<f64>,
-    rows: HashMap<Vec<u64>, usize>,
+    rows: Rows,
     sources: Vec<CostSource>,
 }
 
@@ -49,79 +72,70 @@ impl CostTable {
     pub fn new(
         space: &SearchSpace,
         trials: &[Trial],
-        canonical: impl Fn(&Architecture) -> Architecture + Sync,
+        canonical: impl Fn(&Architecture) -> Architecture,
     ) -> Result<Self, PredictError> {
-        if let Some(other) = trials.iter().find(|trial| trial.space != *space.id()) {
-            let (expected, found) = (space.id().clone(), other.space.clone());
-            return Err(PredictError::OtherSpace { expected, found });
+        let empty = CostTable::empty(space);
+        let mut growth = empty.grow();
+        let mut by_task: BTreeMap<&Name, Vec<&Trial>> = BTreeMap::new();
+        trials.iter().for_each(|trial| by_task.entry(&trial.task).or_default().push(trial));
+        for (task, trials) in by_task {
+            growth.take(task, trials, &canonical)?;
         }
-        let encoder = Encoder::new(space);
-        let trials: Vec<&Trial> = trials.iter().filter(|trial| counts(trial)).collect();
-        let keys: Vec<Vec<u64>> = trials.par_iter().map(|trial| encoder.key(&trial.architecture)).collect();
-        let mut rows: HashMap<Vec<u64>, usize> = HashMap::new();
-        let mut architectures = Vec::new();
-        let mut gathered: BTreeMap<(Name, Option<Name>), BTreeMap<Name, Gathered>> = BTreeMap::new();
-        for (key, trial) in keys.into_iter().zip(&trials) {
-            let row = match rows.get(&key) {
-                Some(row) => *row,
-                None => {
-                    let architecture = canonical(&trial.architecture);
-                    let row = *rows.entry(encoder.key(&architecture)).or_insert(architectures.len());
-                    if row == architectures.len() {
-                        architectures.push(architecture);
-                    }
-                    rows.insert(key, row);
-                    row
-                }
-            };
-            let source = gathered.entry((trial.task.clone(), device(trial))).or_default();
-            for (name, cost) in &trial.costs {
-                source.entry(name.clone()).or_default().add(row, effort(trial), *cost);
-            }
-        }
-        let sources = gathered.into_iter().map(|((task, device), costs)| {
-            let costs = costs.into_iter().map(|(name, gathered)| (name, gathered.measured())).collect();
-            CostSource { task, device, costs }
-        });
-        let sources = sources.collect();
-        let x = encoder.encode(&architectures)?;
-        Ok(CostTable { encoder, x, rows, sources })
+        Ok(growth.finish())
+    }
+
+    /// A table without trials.
+    #[must_use]
+    pub fn empty(space: &SearchSpace) -> Self {
+        CostTable { rows: Rows::empty(Encoder::new(space)), sources: Vec::new() }
+    }
+
+    /// This table, to be added to.
+    #[must_use]
+    pub fn grow(&self) -> CostGrowth<'_> {
+        CostGrowth { rows: self.rows.grow(), space: self.encoder().space(), sources: self.sources.clone() }
     }
 
     /// How architectures become rows.
     #[must_use]
     pub fn encoder(&self) -> &Encoder {
-        &self.encoder
+        self.rows.encoder()
     }
 
     /// The number of architectures with a cost.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.x.nrows()
+        self.rows.len()
     }
 
     /// Whether no trial has a cost.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.x.nrows() == 0
+        self.len() == 0
+    }
+
+    /// The architectures with a cost, `(n,)`.
+    #[must_use]
+    pub fn architectures(&self) -> Architectures<'_> {
+        Architectures::of(&self.rows)
     }
 
     /// The encoding of a row, `(d,)`.
     #[must_use]
     pub fn x(&self, row: usize) -> ArrayView1<'_, f64> {
-        self.x.row(row)
+        self.rows.x().row(row)
     }
 
     /// The encoded architectures, `(n, d)`.
     #[must_use]
     pub fn encodings(&self) -> &Array2<f64> {
-        &self.x
+        self.rows.x()
     }
 
     /// The row of a canonical architecture, if any trial of it has a cost.
     #[must_use]
     pub fn row(&self, architecture: &Architecture) -> Option<usize> {
-        self.rows.get(&self.encoder.key(architecture)).copied()
+        self.rows.row(architecture)
     }
 
     /// Where costs were measured, by task and device.
@@ -136,6 +150,67 @@ impl CostTable {
         let names: std::collections::BTreeSet<&Name> =
             self.sources.iter().flat_map(|source| source.costs.keys()).collect();
         names.into_iter().cloned().collect()
+    }
+}
+
+/// A table in the making: what an earlier one had, and what trials of some tasks cost by now. It comes to the same as one made of
+/// all trials.
+pub struct CostGrowth<'a> {
+    rows: Growth<'a>,
+    space: &'a SearchSpace,
+    sources: Vec<CostSource>,
+}
+
+impl CostGrowth<'_> {
+    /// Takes in all trials that a task has by now, in place of those that the table had of it. `canonical` maps isomorphic
+    /// architectures to one, as it did before.
+    ///
+    /// # Errors
+    /// [`PredictError::OtherSpace`] or [`PredictError::Architecture`] for a trial of another space.
+    pub fn take<'t>(
+        &mut self,
+        task: &Name,
+        trials: impl IntoIterator<Item = &'t Trial>,
+        canonical: impl Fn(&Architecture) -> Architecture,
+    ) -> Result<(), PredictError> {
+        let mut counting = Vec::new();
+        for trial in trials {
+            check_space(self.space, std::slice::from_ref(trial))?;
+            if trial.task == *task && counts(trial) {
+                counting.push(trial);
+            }
+        }
+        let architectures: Vec<&Architecture> = counting.iter().map(|trial| &trial.architecture).collect();
+        let rows = self.rows.take(&architectures, canonical)?;
+        let mut gathered: BTreeMap<Option<Name>, BTreeMap<&Name, Gathered>> = BTreeMap::new();
+        for (row, trial) in rows.into_iter().zip(counting) {
+            let source = gathered.entry(device(trial)).or_default();
+            for (name, cost) in &trial.costs {
+                source.entry(name).or_default().add(row, effort(trial), *cost);
+            }
+        }
+        self.sources.retain(|source| source.task != *task);
+        self.sources.extend(gathered.into_iter().map(|(device, costs)| {
+            let costs = costs.into_iter().map(|(name, gathered)| (name.clone(), gathered.measured()));
+            CostSource { task: task.clone(), device, costs: costs.collect() }
+        }));
+        Ok(())
+    }
+
+    /// The table. Its rows are in the order in which the sources, by task and device, first measured them.
+    #[must_use]
+    pub fn finish(mut self) -> CostTable {
+        // Each task's sources are in order already.
+        self.sources.sort_by(|a, b| a.task.cmp(&b.task));
+        let mut met = FirstMet::default();
+        for measured in self.sources.iter().flat_map(|source| source.costs.values()) {
+            met.meet(&measured.rows);
+        }
+        let renumbered = self.rows.finish(&met.order);
+        for measured in self.sources.iter_mut().flat_map(|source| source.costs.values_mut()) {
+            measured.renumber(&renumbered);
+        }
+        CostTable { rows: renumbered.rows, sources: self.sources }
     }
 }
 
@@ -154,11 +229,20 @@ fn effort(trial: &Trial) -> f64 {
 
 /// Costs as they come: by row, the highest effort so far, the sum and number of costs at it.
 #[derive(Default)]
-struct Gathered(BTreeMap<usize, (f64, f64, f64)>);
+struct Gathered {
+    places: HashMap<usize, usize>,
+    rows: Vec<usize>,
+    sums: Vec<(f64, f64, f64)>,
+}
 
 impl Gathered {
     fn add(&mut self, row: usize, effort: f64, cost: f64) {
-        let kept = self.0.entry(row).or_insert((effort, 0.0, 0.0));
+        let place = *self.places.entry(row).or_insert(self.rows.len());
+        if place == self.rows.len() {
+            self.rows.push(row);
+            self.sums.push((effort, 0.0, 0.0));
+        }
+        let kept = &mut self.sums[place];
         if effort > kept.0 {
             *kept = (effort, cost, 1.0);
         } else if effort >= kept.0 {
@@ -167,10 +251,10 @@ impl Gathered {
     }
 
     fn measured(self) -> Measured {
-        let rows = self.0.keys().copied().collect();
         // The mean of equal costs is that cost, also where their sum is rounded.
         let mean = |(_, sum, n): &(f64, f64, f64)| if *n > 1.0 { sum / n } else { *sum };
-        Measured { rows, values: self.0.values().map(mean).collect() }
+        let values = self.sums.iter().map(mean).collect();
+        Measured::new(self.rows, values)
     }
 }
 
@@ -202,8 +286,8 @@ mod tests {
             table.sources().iter().map(|source| (&*source.task, source.device.as_deref())).collect();
         assert_eq!(places, [("t", None), ("t", Some("pi")), ("u", None)]);
         let latency = |at: usize| &table.sources()[at].costs["latency_s"];
-        assert_eq!(latency(0), &Measured { rows: vec![0], values: vec![2.0] });
-        assert_eq!(latency(1), &Measured { rows: vec![0], values: vec![9.0] });
+        assert_eq!(latency(0), &Measured::new(vec![0], vec![2.0]));
+        assert_eq!(latency(1), &Measured::new(vec![0], vec![9.0]));
         assert_eq!(table.row(&trials[3].architecture), Some(1));
         assert_eq!(table.costs(), ["latency_s".into()]);
     }

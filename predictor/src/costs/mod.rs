@@ -9,7 +9,7 @@ mod cost_table;
 pub use cost_model::{CostModel, CostTarget, CostViews};
 pub use cost_place::CostPlace;
 pub use cost_prediction::CostPrediction;
-pub use cost_table::{CostSource, CostTable, DEVICE_FIELD, Measured};
+pub use cost_table::{CostGrowth, CostSource, CostTable, DEVICE_FIELD, Measured};
 
 #[cfg(test)]
 mod tests;

@@ -68,7 +68,7 @@ impl Found {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.values().all(BTreeMap::is_empty)
     }
 
     /// Without the curves of some tasks.
@@ -76,6 +76,13 @@ impl Found {
         let mut rest = self.clone();
         rest.0.values_mut().for_each(|by_task| by_task.retain(|task, _| !exclude.contains(task)));
         rest
+    }
+
+    /// Adds those of other tasks.
+    pub(super) fn join(&mut self, other: Found) {
+        for (metric, by_task) in other.0 {
+            self.0.entry(metric).or_default().extend(by_task);
+        }
     }
 
     /// Of the metric alone if these are enough, else of all.

@@ -19,19 +19,24 @@ const AGREEMENT: f64 = 0.8;
 type Asked = (Name, Vec<Name>);
 
 /// The learning curves of one space, some of each task, and the advice that has been asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SpaceCurves {
     found: Found,
     advice: Mutex<BTreeMap<Asked, Option<FidelityAdvice>>>,
 }
 
 impl SpaceCurves {
-    /// The curves among the trials of a space.
-    pub(crate) fn new(trials: &[Trial], tasks: &[Task]) -> Self {
-        let tasks: BTreeMap<&Name, &Task> = tasks.iter().map(|task| (&task.id, task)).collect();
-        let mut found = Found::default();
-        found.take(trials, &tasks, EPOCHS);
-        SpaceCurves { found: found.thinned(KEPT), advice: Mutex::default() }
+    /// The same curves, to be added to.
+    pub(crate) fn grow(&self) -> Self {
+        SpaceCurves { found: self.found.clone(), advice: Mutex::default() }
+    }
+
+    /// Takes in the curves among all trials that a task has by now, in place of those of before.
+    pub(crate) fn take(&mut self, task: &Task, trials: &[Trial]) {
+        self.found = std::mem::take(&mut self.found).without(std::slice::from_ref(&task.id));
+        let mut fresh = Found::default();
+        fresh.take(trials, &BTreeMap::from([(&task.id, task)]), EPOCHS);
+        self.found.join(fresh.thinned(KEPT));
     }
 
     /// How many epochs tell architectures apart, for a task of this metric; some tasks left out.
@@ -69,24 +74,30 @@ mod tests {
         trial
     }
 
+    fn of(trials: &[Trial], tasks: &[Task]) -> SpaceCurves {
+        let mut curves = SpaceCurves::default();
+        tasks.iter().for_each(|task| curves.take(task, trials));
+        curves
+    }
+
     #[test]
     fn advice_is_kept_and_leaves_tasks_out() {
         let tasks = ["t", "u"].map(|id| Task::new(id, Domain::Tabular, "accuracy", Goal::Maximize));
         let trials: Vec<Trial> = (0..600).map(|rank| trial("t", rank)).collect();
-        let curves = SpaceCurves::new(&trials, &tasks);
+        let curves = of(&trials, &tasks);
         let metric = Name::from("accuracy");
         let advice = curves.advice(&metric, &["u".into()]).unwrap();
         assert_eq!((advice.value, advice.full, advice.rank_correlation), (3.0, 9.0, 1.0));
         assert_eq!(curves.advice(&metric, &["u".into()]), Some(advice));
         assert_eq!(curves.advice(&metric, &["t".into()]), None);
-        assert_eq!(SpaceCurves::new(&[], &tasks).advice(&metric, &[]), None);
+        assert_eq!(SpaceCurves::default().advice(&metric, &[]), None);
     }
 
     #[test]
     fn thinned_curves_are_spread_over_all() {
         let tasks = [Task::new("t", Domain::Tabular, "accuracy", Goal::Maximize)];
         let trials: Vec<Trial> = (0..1000).map(|rank| trial("t", rank)).collect();
-        let kept = SpaceCurves::new(&trials, &tasks).found.preferred(&"accuracy".into());
+        let kept = of(&trials, &tasks).found.preferred(&"accuracy".into());
         assert_eq!(kept[0].curves.len(), KEPT);
         assert!(kept[0].curves[KEPT - 1].last().unwrap().1 > 990.0);
     }

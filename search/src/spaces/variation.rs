@@ -52,22 +52,30 @@ pub fn perturb(
 }
 
 /// Architectures that differ in one parameter: every other option of a choice and every other of few numbers, some
-/// steps of [`perturb`] from a number of many. Parameters that become active are drawn.
+/// steps of [`perturb`] from a number of many. Parameters that become active are drawn. Where there are more than `most`, so many of
+/// them, drawn at random.
 pub(crate) fn surroundings(
     space: &SearchSpace,
     architecture: &Architecture,
     step: f64,
+    most: usize,
     rng: &mut impl Rng,
 ) -> Vec<Architecture> {
-    let mut near = Vec::new();
+    let mut changes: Vec<(&Param, Value)> = Vec::new();
     for param in space.params() {
         let current = architecture.get(&param.name).filter(|_| is_open(&param.range));
         let Some(current) = current else { continue };
-        for value in values_near(&param.range, current, step, rng) {
-            near.push(with_value(space, architecture, param, &value, |param| draw(&param.range, rng)));
-        }
+        changes.extend(values_near(&param.range, current, step, rng).into_iter().map(|value| (param, value)));
     }
-    near
+    // Drawn before they are made: in a space of hundreds of parameters making them all takes seconds.
+    if changes.len() > most {
+        changes.shuffle(rng);
+        changes.truncate(most);
+    }
+    let changed = |(param, value): (&Param, Value)| {
+        with_value(space, architecture, param, &value, |param| draw(&param.range, rng))
+    };
+    changes.into_iter().map(changed).collect()
 }
 
 fn values_near(range: &Range, current: &Value, step: f64, rng: &mut impl Rng) -> Vec<Value> {
@@ -233,7 +241,7 @@ mod tests {
         fn steps_stay_in_the_space_and_move(seed in any::<u64>(), step in 1e-6..3.0) {
             let (space, mut rng) = (mixed(), Xoshiro256PlusPlus::seed_from_u64(seed));
             let from = sample(&space, &mut rng);
-            let mut near = surroundings(&space, &from, step, &mut rng);
+            let mut near = surroundings(&space, &from, step, usize::MAX, &mut rng);
             near.push(perturb(&space, &from, step, &mut rng));
             for near in near {
                 prop_assert_eq!(&space.normalise(&near).unwrap(), &near);
@@ -260,7 +268,7 @@ mod tests {
         let (space, mut rng) = (mixed(), Xoshiro256PlusPlus::seed_from_u64(2));
         let from: Architecture =
             serde_json::from_str(r#"{"op":"a","one":2.0,"lr":1e-3,"width":32,"units":64,"lag":0}"#).unwrap();
-        let near = surroundings(&space, &from, 0.1, &mut rng);
+        let near = surroundings(&space, &from, 0.1, usize::MAX, &mut rng);
         let changed = |name: &str| {
             near.iter().filter(|to| to.get(name).is_some() && to.get(name) != from.get(name)).count()
         };

@@ -30,7 +30,7 @@ impl Ancestors {
         let pooled = |row: &usize| sums[*row].0 / sums[*row].1;
         order.sort_by(|a, b| pooled(b).total_cmp(&pooled(a)));
         order.truncate(MOST);
-        Ancestors(order.into_iter().map(|row| table.architectures()[row].clone()).collect())
+        Ancestors(order.into_iter().map(|row| table.architectures().at(row)).collect())
     }
 
     pub(super) fn best_first(&self) -> &[Architecture] {

@@ -68,7 +68,7 @@ impl LocalSearchStrategy {
     fn climb_from(&mut self, at: Architecture, score: Option<f64>) -> Result<Climb, SearchError> {
         let encoder = self.candidates.encoder();
         let space = encoder.space();
-        let near = spaces::surroundings(space, &at, STEP, &mut self.rng);
+        let near = spaces::surroundings(space, &at, STEP, usize::MAX, &mut self.rng);
         let near: Vec<Architecture> = near.iter().map(|one| spaces::canonical(space.id(), one)).collect();
         let mut keys = HashSet::from([encoder.key(&at)]);
         let mut near: Vec<Architecture> = near

@@ -55,7 +55,7 @@ impl Policy {
     pub(super) fn trained(history: &SpaceHistory, past: &[usize]) -> Self {
         let mut policy = Policy::uniform(history.space());
         let table = history.table();
-        let choices: Vec<Choices> = table.architectures().iter().map(|one| policy.choices(one)).collect();
+        let choices: Vec<Choices> = table.architectures().iter().map(|one| policy.choices(&one)).collect();
         for scores in past.iter().map(|at| &table.tasks()[*at]) {
             policy.learn_task(scores, &choices, 1.0 / past.len() as f64);
         }

@@ -59,8 +59,7 @@ impl SurrogateStrategy {
         let pool = self.candidates.pool();
         let mut starts: Vec<Architecture> =
             ranked.iter().take(STARTS).map(|(at, _)| pool.architectures[*at].clone()).collect();
-        let tried = self.own.best_last();
-        starts.extend(tried.iter().rev().take(STARTS).map(|(architecture, _)| architecture.clone()));
+        starts.extend(self.own.best(STARTS));
         let taken = self.candidates.spent_keys();
         let draw = self.draw_seed();
         let mut score = |architectures: &[Architecture]| {

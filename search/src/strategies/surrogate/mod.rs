@@ -39,7 +39,8 @@ pub struct SurrogateStrategy {
     /// The pool as the model sees it.
     seen: Seen,
     own: OwnTrials,
-    /// Own trials as the past tasks see them.
+    /// The own trials that a posterior is conditioned on: positions, and as the past tasks see them.
+    telling: Vec<usize>,
     own_views: Views,
     /// Proposed and not yet told: canonical form, and position where it is in the pool.
     pending: Vec<(Architecture, Option<usize>)>,
@@ -69,9 +70,11 @@ impl SurrogateStrategy {
         let candidates = Candidates::of(&history, pool, &own, seed);
         let model = history.transfer(task, &past);
         let views = candidates.pool().views.tasks(&past);
+        let (telling, _) = own.telling();
         Ok(SurrogateStrategy {
             seen: model.see(&views),
-            own_views: history.views(own.architectures())?.tasks(&past),
+            own_views: history.views(&own.select(&telling))?.tasks(&past),
+            telling,
             model,
             candidates,
             own,
@@ -142,11 +145,22 @@ impl SurrogateStrategy {
         }
     }
 
+    /// Looks at the own trials that are told by now.
+    fn see_own(&mut self) -> Result<(), SearchError> {
+        let (telling, _) = self.own.telling();
+        let more = telling.strip_prefix(&self.telling[..]).map(|more| self.own.select(more));
+        self.own_views = match more {
+            Some(more) => self.own_views.joined(&self.views_of(&more)?),
+            None => self.views_of(&self.own.select(&telling))?,
+        };
+        self.telling = telling;
+        Ok(())
+    }
+
     fn posterior(&self) -> Result<Posterior, SearchError> {
-        let (telling, scores) = self.own.telling();
+        let (_, scores) = self.own.telling();
         let pending = self.views_of(&self.pending_architectures())?;
-        let own = self.own_views.select(&telling);
-        Ok(self.model.condition(&self.seen, &own, &scores, &pending)?)
+        Ok(self.model.condition(&self.seen, &self.own_views, &scores, &pending)?)
     }
 
     /// The past tasks that count at present.
@@ -158,7 +172,7 @@ impl SurrogateStrategy {
     fn turn_to(&mut self, past: Vec<usize>) -> Result<(), SearchError> {
         self.past = past;
         self.model = self.history.transfer(&self.task, &self.past);
-        self.own_views = self.views_of(self.own.architectures())?;
+        self.own_views = self.views_of(&self.own.select(&self.telling))?;
         let pool = self.candidates.pool();
         let views = self.with_opinion(&pool.architectures, pool.views.tasks(&self.past));
         if let Some(opinion) = &self.opinion {
@@ -221,9 +235,8 @@ impl Strategy for SurrogateStrategy {
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_architecture(architecture);
         self.pending.retain(|(pending, _)| *pending != canonical);
-        let view = self.views_of(std::slice::from_ref(&canonical))?;
-        self.own_views = self.own_views.joined(&view);
         self.own.push(canonical, score);
+        self.see_own()?;
         let past = self.columns.counting(&self.history, &self.own);
         if past == self.past { Ok(()) } else { self.turn_to(past) }
     }
@@ -256,5 +269,34 @@ impl Strategy for SurrogateStrategy {
     ) -> Result<(), SearchError> {
         let Some(goals) = &mut self.goals else { return Ok(()) };
         goals.learn(&spaces::canonical(self.history.space().id(), architecture), costs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{drawn, new_task, separable_history, worth};
+    use super::*;
+
+    /// More trials than a posterior is conditioned on: which of them tell most changes as they come.
+    #[test]
+    fn what_has_been_told_is_believed_as_what_was_known_before() {
+        let history = Arc::new(separable_history(&[[1.0, 0.5, 2.0, 0.7, 1.5], [1.0, 0.2, 1.0, 0.7, 1.0]]));
+        let tried = drawn(300, 7);
+        let score =
+            |one: &Architecture| Some(worth(one, &[0.5, 1.0, 2.0, -0.7, 1.5])).filter(|score| *score > 2.0);
+        let after = |known: usize| {
+            let mut own = OwnTrials::default();
+            tried[..known].iter().for_each(|one| own.push(one.clone(), score(one)));
+            let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+            let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+            let mut strategy = SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap();
+            tried[known..].iter().for_each(|one| strategy.tell(one, score(one)).unwrap());
+            strategy.belief().unwrap().expected
+        };
+        let at_once = after(300);
+        for known in [0, 255, 299] {
+            let gaps = &after(known).mean - &at_once.mean;
+            assert!(gaps.iter().all(|gap| gap.abs() < 1e-9), "{known} were known");
+        }
     }
 }
