@@ -6,6 +6,7 @@ mod error;
 pub mod importers;
 pub mod loaders;
 mod meta_features;
+pub mod pickle;
 mod splits;
 mod standardiser;
 mod subset;

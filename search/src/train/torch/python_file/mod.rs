@@ -4,18 +4,20 @@
 //! would be missing. Both kinds are ZIP archives: a pickle `data.pkl` says what tensors there are, files `data/KEY` hold the
 //! numbers (`torch/csrc/jit/serialization`, `torch/serialization.py`).
 
-mod pickle;
+mod tensor_calls;
 
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::rc::Rc;
 
+use heirloom_datasets::pickle::{self, Value};
 use tch::{Device, Kind, TchError, Tensor};
 use zip::ZipArchive;
 
 use super::first_line;
 use super::weights::Tensors;
 use crate::train::TrainError;
-use pickle::{Value, View};
+use tensor_calls::{Held, Pickled, TensorCalls, View};
 
 /// What every ZIP archive starts with.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -33,7 +35,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Tensors, TrainError> {
     let bad = |reason: String| TrainError::BadWeights { file: path.display().to_string(), reason };
     let mut archive = Archive::open(bytes).map_err(bad)?;
     let pickled = archive.file("data.pkl").map_err(bad)?;
-    let root = pickle::read(&pickled).map_err(|reason| bad(format!("data.pkl: {reason}")))?;
+    let root = pickle::read(&pickled, &TensorCalls).map_err(|reason| bad(format!("data.pkl: {reason}")))?;
     let mut views = Vec::new();
     collect(&root, "", &mut views);
     let tensors = views.into_iter().map(|(name, view)| {
@@ -44,9 +46,9 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Tensors, TrainError> {
 }
 
 /// All tensors below a value. A name is what leads there: the attributes of modules, the keys of dictionaries.
-fn collect(value: &Value, name: &str, views: &mut Vec<(String, std::rc::Rc<View>)>) {
+fn collect(value: &Pickled, name: &str, views: &mut Vec<(String, Rc<View>)>) {
     match value {
-        Value::Tensor(view) => views.push((name.to_owned(), std::rc::Rc::clone(view))),
+        Value::Object(Held::Tensor(view)) => views.push((name.to_owned(), Rc::clone(view))),
         Value::Dict(entries) => {
             for (key, value) in entries.iter() {
                 if let Value::Text(key) = key {
