@@ -15,6 +15,8 @@ mod new_task;
 mod objectives;
 mod odd_cases;
 mod own_data;
+#[cfg(feature = "torch")]
+mod prepared_data;
 mod program;
 mod rest;
 #[cfg(feature = "torch")]

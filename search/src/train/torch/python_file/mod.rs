@@ -6,17 +6,21 @@
 
 mod tensor_calls;
 
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 
 use heirloom_datasets::pickle::{self, Value};
 use tch::{Device, Kind, TchError, Tensor};
-use zip::ZipArchive;
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::first_line;
 use super::weights::Tensors;
 use crate::train::TrainError;
+use crate::train::weight_store::file_error;
 use tensor_calls::{Held, Pickled, TensorCalls, View};
 
 /// What every ZIP archive starts with.
@@ -43,6 +47,30 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Tensors, TrainError> {
         Ok((name, tensor))
     });
     tensors.collect()
+}
+
+/// Adds an extra file to a TorchScript module, which `torch.jit.load` hands out by its name.
+///
+/// # Errors
+/// [`TrainError::File`] when it cannot be written, [`TrainError::BadWeights`] when it is no archive.
+pub(super) fn add_extra(path: &Path, name: &str, text: &str) -> Result<(), TrainError> {
+    let failed = |source: std::io::Error| file_error("write", path, source);
+    let bad = |error: ZipError| match error {
+        ZipError::Io(source) => failed(source),
+        error => TrainError::BadWeights { file: path.display().to_string(), reason: error.to_string() },
+    };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let folder = Archive::open(&bytes).map(|archive| archive.folder);
+    let folder =
+        folder.map_err(|reason| TrainError::BadWeights { file: path.display().to_string(), reason })?;
+    let file = File::options().read(true).write(true).open(path).map_err(failed)?;
+    let mut writer = ZipWriter::new_append(file).map_err(bad)?;
+    // libtorch reads what is not packed alone.
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    writer.start_file(format!("{folder}extra/{name}"), stored).map_err(bad)?;
+    writer.write_all(text.as_bytes()).map_err(failed)?;
+    writer.finish().map_err(bad)?;
+    Ok(())
 }
 
 /// All tensors below a value. A name is what leads there: the attributes of modules, the keys of dictionaries.
@@ -127,11 +155,6 @@ fn kind(storage: &str) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
-
     use super::super::weights;
     use super::*;
 
