@@ -37,6 +37,23 @@ fn train<'a>(file: &'a str, words: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn what_is_wrong_with_an_option_names_the_option() {
+    let program = Program::new();
+    let file = program.file("people.csv", &people(7));
+    for (words, said) in [
+        (["--batch-size", "0"], "--batch-size: it is 0"),
+        (["--label-smoothing", "1"], "--label-smoothing: 1 is not from 0 to below 1"),
+        (["--clip=-1", "--no-weights"], "--clip: -1 is not a norm"),
+        (["--patience", "0"], "--patience: after 0 epochs there is nothing to compare"),
+        (["--augment", "flip"], "--augment: flip is for images; the data are tabular of shape ["),
+    ] {
+        let refusal = program.refusal(&train(arg(&file), &words));
+        assert!(refusal.contains(said) && !refusal.contains("recipe"), "{words:?}: {refusal}");
+    }
+    assert_eq!(program.trials(), 0);
+}
+
+#[test]
 fn an_exported_network_says_how_rows_become_examples() {
     let program = Program::new();
     let file = program.file("people.csv", &people(7));
