@@ -37,6 +37,58 @@ fn train<'a>(file: &'a str, words: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn every_verb_that_reads_a_table_names_the_columns_that_it_leaves_out() {
+    let program = Program::new();
+    let file = program.file("people.csv", &people(7));
+    program.file("others.csv", &people(11));
+    let trial = program.json(&train(arg(&file), &[]));
+    assert_eq!(trial["notes"], json!([LEFT_OUT]));
+    let proxies = [
+        "proxies",
+        "--task",
+        "people",
+        "--space",
+        "mlp/1",
+        "--candidates",
+        "3",
+        "--device",
+        "cpu",
+        "--from",
+        arg(&file),
+    ];
+    assert_eq!(program.json(&proxies)["notes"], json!([LEFT_OUT]));
+    let shown = program.run(&proxies);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains(&format!("\nnote: {LEFT_OUT}\n")), "{shown}");
+    // The tables of a folder, by their names in it.
+    let folder = program.path("");
+    let joint = [
+        "joint",
+        "--task",
+        "people.csv",
+        "--task",
+        "others.csv",
+        "--space",
+        "mlp/1",
+        "--top",
+        "1",
+        "--epochs",
+        "1",
+        "--candidates",
+        "5",
+        "--device",
+        "cpu",
+        "--from",
+        arg(&folder),
+    ];
+    let notes = ["people.csv", "others.csv"].map(|task| format!("{task}: {LEFT_OUT}"));
+    assert_eq!(program.json(&joint)[0]["notes"], json!(notes));
+    let shown = program.run(&joint);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(notes.iter().all(|note| shown.contains(&format!("note: {note}\n"))), "{shown}");
+}
+
+#[test]
 fn what_is_wrong_with_an_option_names_the_option() {
     let program = Program::new();
     let file = program.file("people.csv", &people(7));
