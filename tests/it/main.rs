@@ -19,6 +19,7 @@ mod own_data;
 mod prepared_data;
 mod program;
 mod rest;
+mod rest_query;
 #[cfg(feature = "torch")]
 mod side_by_side;
 mod starter;
