@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use heirloom_kb::{Domain, Goal, Name, Task};
 use ndarray::Array2;
 
-use crate::{DatasetError, meta_features};
+use crate::{DatasetError, Preparation, meta_features};
 
 /// Examples of one shape, each of one class.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,7 @@ pub struct Dataset {
     official_test: Option<Vec<usize>>,
     official_validation: Option<Vec<usize>>,
     notes: Vec<String>,
+    preparation: Option<Preparation>,
     /// Worked out when first asked for.
     meta_features: Once<BTreeMap<Name, f64>>,
 }
@@ -77,6 +78,7 @@ impl Dataset {
             official_test: None,
             official_validation: None,
             notes: Vec::new(),
+            preparation: None,
             meta_features: Once::default(),
         })
     }
@@ -107,6 +109,13 @@ impl Dataset {
     #[must_use]
     pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
         self.notes = notes;
+        self
+    }
+
+    /// The same data set, made of raw data like this.
+    #[must_use]
+    pub(crate) fn prepared(mut self, preparation: Option<Preparation>) -> Self {
+        self.preparation = preparation;
         self
     }
 
@@ -186,6 +195,12 @@ impl Dataset {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// How examples were made of raw data, where the loader says so.
+    #[must_use]
+    pub fn preparation(&self) -> Option<&Preparation> {
+        self.preparation.as_ref()
     }
 
     /// The number of examples.

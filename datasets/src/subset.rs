@@ -96,7 +96,8 @@ impl Dataset {
         let y = rows.iter().filter_map(|row| class(self.y()[*row])).collect();
         let x = self.x().select(Axis(0), rows);
         let source = format!("part of {}", self.source());
-        let data = Dataset::new(name, self.domain(), self.shape(), x, y, classes, &source)?;
+        let data = Dataset::new(name, self.domain(), self.shape(), x, y, classes, &source)?
+            .prepared(self.preparation().cloned());
         let places = |official: &[usize]| -> Vec<usize> {
             (0..rows.len()).filter(|at| official.binary_search(&rows[*at]).is_ok()).collect()
         };

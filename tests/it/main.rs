@@ -15,8 +15,11 @@ mod new_task;
 mod objectives;
 mod odd_cases;
 mod own_data;
+#[cfg(feature = "torch")]
+mod prepared_data;
 mod program;
 mod rest;
+mod rest_query;
 #[cfg(feature = "torch")]
 mod side_by_side;
 mod starter;

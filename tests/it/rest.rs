@@ -35,7 +35,7 @@ pub(crate) async fn post(app: &Router, uri: &str, body: Value) -> (StatusCode, V
 }
 
 /// A server over a history of three tasks, and its base.
-async fn server() -> (Router, Arc<dyn KnowledgeStore>) {
+pub(crate) async fn server() -> (Router, Arc<dyn KnowledgeStore>) {
     let store: Arc<dyn KnowledgeStore> = Arc::new(MemoryStore::default());
     let app = app(Arc::clone(&store));
     let history = histories::history(&["a", "b", "c"], "new");
@@ -298,7 +298,12 @@ async fn errors_are_answers_that_name_what_to_mend() {
         (get(&app, "/v1/trials?cursor=zzz").await, 400, "bad_cursor", "is not a cursor"),
         (get(&app, "/v1/trials?split=exam").await, 400, "bad_query", "exam"),
         (get(&app, "/v1/export?task=nope").await, 404, "unknown_task", r#"the base has no task "nope""#),
-        (get(&app, "/v1/export?split=test").await, 400, "bad_query", "unknown field `split`"),
+        (
+            get(&app, "/v1/export?split=test").await,
+            400,
+            "bad_query",
+            "unknown query parameter \"split\"; /v1/export takes task, space",
+        ),
         (get(&app, "/v1/studies/none").await, 404, "unknown_study", "no study"),
         (get(&app, "/v2/none").await, 404, "not_found", "/openapi.json"),
         (get(&app, recommend).await, 405, "method_not_allowed", "does not take GET"),

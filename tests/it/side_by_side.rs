@@ -131,5 +131,5 @@ fn what_cannot_be_done_side_by_side_is_refused() {
     let output = study(&program, &dir, "mlp/1", &["--batch-size", "0"]).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{words}");
-    assert!(words.contains("recipe: batch_size: "), "{words}");
+    assert!(words.contains("--batch-size: it is 0"), "{words}");
 }

@@ -18,9 +18,10 @@ pub(super) struct ExportNetArgs {
     task: Option<Name>,
     /// The file to write: .pt for TorchScript, which takes examples as Heirloom reads them and standardises them itself;
     /// .safetensors for the weights alone, to be given (x - mean) / scale, with mean and scale of each feature or channel in the
-    /// metadata. As Heirloom reads them means: pixels from 0 to 1, scikit-learn's as they are; of sounds the log-mel picture or
-    /// the samples; of tables numbers with the median for a missing one, words as columns of 0 and 1, and columns that say
-    /// where values were missing.
+    /// metadata. As Heirloom reads them means what `preparation` there says (JSON under `heirloom`; in a .pt file the extra file of
+    /// that name): pixels from 0 to 1; of sounds the log-mel picture or the samples; of tables numbers with the median for a
+    /// missing one, words as columns of 0 and 1, and columns that say where values were missing. Without it they are taken as they
+    /// are, as scikit-learn's tables.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }

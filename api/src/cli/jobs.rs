@@ -52,16 +52,32 @@ impl JobArgs {
         }
         let jobs = self.jobs as usize;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        parts.cores = Some((cores / jobs).max(1));
+        let shares = Shares::of(jobs, left, cores);
+        parts.cores = Some(shares.cores);
         let setup = WorkerSetup { task: task.clone(), args: args.clone(), parts };
         // A path that is no Unicode cannot be handed over.
         let setup =
             serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
-        // More workers than trials would have nothing to do. The cores are shared out among as many as were asked for all the
-        // same, for how many threads a trial has is part of its result.
-        let workers = jobs.min(left).max(1);
+        let workers = shares.workers;
         let pool = WorkerPool::start(workers, worker_command()?, setup, shown_on(bar, workers))?;
         Ok((TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())), notes))
+    }
+}
+
+/// How many workers there are, and how many cores each may use.
+#[derive(Debug, PartialEq)]
+struct Shares {
+    workers: usize,
+    cores: usize,
+}
+
+impl Shares {
+    /// For so many workers as were asked for, trials that are left and cores of the machine.
+    ///
+    /// More workers than trials would have nothing to do. The cores are shared out among as many as were asked for all the same,
+    /// for how many threads a trial has is part of its result.
+    fn of(jobs: usize, left: usize, cores: usize) -> Self {
+        Shares { workers: jobs.min(left).max(1), cores: (cores / jobs.max(1)).max(1) }
     }
 }
 
@@ -116,5 +132,28 @@ impl TrialRunner {
             }
         }
         Ok(proposals)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_worker_is_idle_and_each_has_a_core() {
+        let shares = |jobs, left, cores| {
+            let Shares { workers, cores } = Shares::of(jobs, left, cores);
+            (workers, cores)
+        };
+        assert_eq!(shares(4, 100, 16), (4, 4));
+        // Fewer trials than were asked for at once: as many workers, each with the cores that it would have had.
+        assert_eq!(shares(4, 3, 16), (3, 4));
+        assert_eq!(shares(4, 1, 16), (1, 4));
+        assert_eq!(shares(3, 3, 16), (3, 5));
+        // More than there are cores: they share them, as was asked for.
+        assert_eq!(shares(8, 100, 2), (8, 1));
+        assert_eq!(shares(8, 5, 2), (5, 1));
+        // A study with nothing left to train still knows its task from one.
+        assert_eq!(shares(4, 0, 16), (1, 4));
     }
 }

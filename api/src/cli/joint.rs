@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use heirloom_datasets::Dataset;
 use heirloom_kb::{Architecture, Batch, Name, Split, Trial, TrialId};
 use heirloom_search::{JointPick, Recommender, find_space, joint_pick, spaces};
 use serde::Serialize;
@@ -42,6 +43,9 @@ struct Tried {
     joint_score: Option<f64>,
     ids: Vec<TrialId>,
     trials: Vec<Trial>,
+    /// What is to be known of how the data were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(), Failure> {
@@ -51,6 +55,7 @@ pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let datasets = args.task.iter().map(|task| Ok(Arc::new(args.trainer.data.one_of_several(task)?)));
     let datasets = datasets.collect::<anyhow::Result<Vec<_>>>()?;
+    let notes = notes(&datasets);
     let bar = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut train = args.trainer.joint(&datasets, base.weights()?, &bar)?;
     let space = find_space(&*store, &args.space)?;
@@ -69,14 +74,23 @@ pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(),
         store.append(&trials)?;
         let score = trials.first().and_then(|trial| trial.extra.get("joint")?.get("score")?.as_f64());
         let ids = trials.iter().map(Trial::id).collect();
-        tried.push(Tried { pick, joint_score: score, ids, trials });
+        tried.push(Tried { pick, joint_score: score, ids, trials, notes: notes.clone() });
     }
     bar.finish_and_clear();
-    out.answer(&tried, |tried| describe(&args.task, tried))?;
+    out.answer(&tried, |tried| describe(&args.task, tried, &notes))?;
     Ok(())
 }
 
-fn describe(tasks: &[Name], tried: &[Tried]) -> String {
+/// What is to be known of how each task's data were read.
+fn notes(datasets: &[Arc<Dataset>]) -> Vec<String> {
+    let of = |dataset: &Arc<Dataset>| {
+        let notes = dataset.notes().iter();
+        notes.map(|note| format!("{}: {note}", dataset.name())).collect::<Vec<_>>()
+    };
+    datasets.iter().flat_map(of).collect()
+}
+
+fn describe(tasks: &[Name], tried: &[Tried], notes: &[String]) -> String {
     let names = tasks.iter().map(|task| &**task);
     let head: Vec<&str> = ["trial", "architecture", "joint"].into_iter().chain(names).collect();
     let mut rows = table(&head);
@@ -86,5 +100,6 @@ fn describe(tasks: &[Name], tried: &[Tried]) -> String {
         let own = [(at + 1).to_string(), architecture.to_string(), shown(*joint_score)];
         rows.add_row(own.into_iter().chain(trials.iter().map(|trial| shown(trial.score))));
     }
-    rows.to_string()
+    let notes: String = notes.iter().map(|note| format!("\nnote: {note}")).collect();
+    format!("{rows}{notes}")
 }

@@ -64,6 +64,9 @@ struct Answer {
     agreement: BTreeMap<Name, Option<RankCorrelation>>,
     /// How many measured architectures that rests on.
     measured: usize,
+    /// What is to be known of how the data were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(), Failure> {
@@ -78,7 +81,9 @@ pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(),
     let measured: Vec<(Architecture, f64)> = measured.into_iter().take(most).collect();
     let all: Vec<Architecture> =
         measured.iter().map(|(architecture, _)| architecture).chain(&drawn).cloned().collect();
-    let rows = read(&args.data, args.seed, args.data.dataset(&args.task)?, &space, &all)?;
+    let dataset = args.data.dataset(&args.task)?;
+    let notes = dataset.notes().to_vec();
+    let rows = read(&args.data, args.seed, dataset, &space, &all)?;
     let known = &rows[..measured.len()];
     let scores: Vec<f64> = measured.iter().map(|(_, score)| *score).collect();
     let agreement = agreement(known, &scores);
@@ -95,6 +100,7 @@ pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(),
         ranked: ranked.into_iter().take(args.top as usize).collect(),
         agreement,
         measured: measured.len(),
+        notes,
     };
     out.answer(&answer, describe)?;
     Ok(())
@@ -163,6 +169,7 @@ fn describe(answer: &Answer) -> String {
         rows.add_row(std::iter::once(name.to_string()).chain(shown));
     }
     lines.push(rows.to_string());
+    lines.extend(answer.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")
 }
 

@@ -209,8 +209,10 @@ impl TrainerArgs {
         parts: TrainerParts,
         on_epoch: Box<dyn FnMut(EpochReport) + Send>,
     ) -> anyhow::Result<Box<dyn Trainer>> {
+        use super::recipe::by_option;
         use heirloom_search::train::torch::TorchTrainer;
-        Ok(Box::new(TorchTrainer::new(Arc::new(dataset), self.options(parts)?, on_epoch)?))
+        let trainer = TorchTrainer::new(Arc::new(dataset), self.options(parts)?, on_epoch);
+        Ok(Box::new(trainer.map_err(by_option)?))
     }
 
     /// A training of several data sets at once, drawn afresh and without a teacher, which shows its epochs on a bar.
@@ -221,6 +223,7 @@ impl TrainerArgs {
         weights: Option<WeightStore>,
         bar: &ProgressBar,
     ) -> anyhow::Result<JointTraining> {
+        use super::recipe::by_option;
         use heirloom_search::train::torch::JointTrainer;
         if self.inherit || self.start.is_given() {
             let message = "tasks are learned together without --inherit, --init-from and --teacher";
@@ -232,7 +235,8 @@ impl TrainerArgs {
             others,
             self.options(TrainerParts { weights, ..TrainerParts::default() })?,
             shown_on(bar),
-        )?;
+        )
+        .map_err(by_option)?;
         Ok(Box::new(move |space, architecture, budget| Ok(trainer.train(space, architecture, budget)?)))
     }
 

@@ -3,6 +3,7 @@
 mod api_error;
 mod history;
 mod json_body;
+mod query_names;
 mod recommendations;
 mod reports;
 mod state;
@@ -12,7 +13,7 @@ mod study_body;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::{Json, Router, routing};
+use axum::{Json, Router, middleware, routing};
 use heirloom_kb::KnowledgeStore;
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
@@ -20,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use api_error::ApiError;
+use query_names::{QueryNames, refuse_unknown};
 use state::AppState;
 
 /// Largest body taken, in bytes. A history is sent whole; larger ones are imported from the command line.
@@ -29,7 +31,8 @@ const MAX_BODY_BYTES: usize = 1 << 30;
 #[openapi(info(
     title = "Heirloom",
     description = "Recommends neural architectures for a new task from what worked on past ones. \
-        Beside what is listed, every route may answer 405 (it does not take the method), 413 (the body is larger than 1 GiB) and \
+        Beside what is listed, every route may answer 400 (the query has a parameter that it does not take), 405 (it does not take \
+        the method), 413 (the body is larger than 1 GiB) and \
         500 (the log has more under the id that the message names), all with an ErrorBody."
 ))]
 struct ApiDoc;
@@ -50,8 +53,10 @@ pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
         .routes(routes!(studies::report))
         .routes(routes!(reports::report_score))
         .split_for_parts();
+    let query_names = Arc::new(QueryNames::of(&api));
     router
         .route("/openapi.json", routing::get(move || std::future::ready(Json(api))))
+        .route_layer(middleware::from_fn_with_state(query_names, refuse_unknown))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -12,8 +12,8 @@ use heirloom_kb::{
 };
 use zip::ZipArchive;
 
-use super::pickle::{self, Value as Pickled};
-use crate::ImportError;
+use super::numpy_floats::{NumpyFloats, Pickled};
+use crate::{ImportError, pickle};
 
 /// The release whose keys are understood.
 const VERSION: &str = "1.4.0";
@@ -100,12 +100,12 @@ impl<'a> NasBenchGraph<'a> {
     }
 
     fn batch(&mut self, row: &TaskRow, member: &str) -> Result<Batch, String> {
-        let Pickled::Dict(entries) = pickle::read(&self.read(member)?)? else {
+        let Pickled::Dict(entries) = pickle::read(&self.read(member)?, &NumpyFloats)? else {
             return Err("it is no dictionary".into());
         };
         let names = Names::of(row);
         let mut trials = Vec::with_capacity(2 * entries.len());
-        for (key, measured) in &entries {
+        for (key, measured) in entries.iter() {
             trials.extend(trials_of(self.space, &names, key, measured)?);
         }
         Ok(Batch { spaces: vec![self.space.clone()], tasks: vec![task(row)], trials })
@@ -182,8 +182,8 @@ fn trials_of(
 fn number(measured: &Pickled, name: &str) -> Option<f64> {
     let Pickled::Dict(entries) = measured else { return None };
     entries.iter().find_map(|(key, value)| match (key, value) {
-        (Pickled::Text(key), Pickled::Float(value)) if key == name => Some(*value),
-        (Pickled::Text(key), Pickled::Int(value)) if key == name => Some(*value as f64),
+        (Pickled::Text(key), Pickled::Float(value)) if &**key == name => Some(*value),
+        (Pickled::Text(key), Pickled::Int(value)) if &**key == name => Some(*value as f64),
         _ => None,
     })
 }
@@ -282,6 +282,9 @@ mod tests {
         assert!(cut.ends_with("byte 3: 1 bytes are wanted, 0 are left"), "{cut}");
         let bad = first(&[METADATA, ("nas_bench_graph/light/cora.bench", b"\x80\x03}(K\x09}uu.")]);
         assert!(bad.contains("byte"), "{bad}");
+        let call = b"\x80\x03cos\nsystem\nX\x02\x00\x00\x00lsN\x86R.";
+        let call = first(&[METADATA, ("nas_bench_graph/light/cora.bench", call)]);
+        assert!(call.ends_with("byte 22: a call of os.system is not allowed"), "{call}");
     }
 
     #[test]

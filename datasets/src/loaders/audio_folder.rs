@@ -11,7 +11,7 @@ use super::class_folders::{ClassFile, ClassFolders, FileKind, Part, files};
 use super::files::{format, io};
 use super::log_mel::LogMel;
 use super::wav::{WavHead, resample, resampled_length, samples};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Preparation};
 
 pub(super) const SOUNDS: FileKind =
     FileKind { what: "WAV", endings: &["wav"], unreadable: &["mp3", "flac", "ogg", "m4a", "aac", "opus"] };
@@ -111,6 +111,8 @@ pub fn audio_folder(dir: &Path, name: &str, options: &AudioFolderOptions) -> Res
     let x = Array2::from_shape_vec((heads.len(), size), values).expect("every sound has its values");
     let source = format!("folder {name:?} of sounds at {rate} Hz");
     let data = Dataset::new(name, Domain::Audio, &shape, x, sounds.y(), sounds.classes.clone(), &source)?;
+    let log_mel = log_mel.as_ref().map(LogMel::settings);
+    let data = data.prepared(Some(Preparation::Sounds { rate, length, log_mel }));
     Ok(sounds.with_parts(data))
 }
 
@@ -227,6 +229,7 @@ fn usual_length(heads: &[WavHead], rate: u32) -> usize {
 mod tests {
     use super::super::wav::tests::{tone, write};
     use super::*;
+    use crate::LogMelSettings;
 
     const RAW: AudioFolderOptions =
         AudioFolderOptions { rate: None, length: Some(100), features: AudioFeatures::Raw };
@@ -249,7 +252,12 @@ mod tests {
             (data.domain(), data.shape(), data.y()),
             (Domain::Audio, &[1, 40, 64][..], &[0, 1, 1][..])
         );
+        // 64 frames cover 400 samples, a window is the power of two that 25 ms fit in.
+        let pictures = LogMelSettings { mels: 40, frames: 64, window: 256, hop: 7, floor: 1e-6 };
+        let prepared = |length, log_mel| Some(Preparation::Sounds { rate: 8_000, length, log_mel });
+        assert_eq!(data.preparation(), prepared(400, Some(pictures)).as_ref());
         let raw = audio_folder(dir.path(), "mine", &RAW).unwrap();
+        assert_eq!(raw.preparation(), prepared(100, None).as_ref());
         assert_eq!(raw.shape(), [1, 100]);
         assert!((raw.x()[[2, 9]] - 0.5).abs() < 1e-4 && raw.x()[[2, 10]] == 0.0);
         assert!(raw.official_test().is_none());

@@ -10,7 +10,7 @@ use ndarray::Array2;
 
 use super::download::{Digest, RemoteFile, fetch};
 use super::files::{format, gunzip, io};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Preparation};
 
 const PIXELS: usize = 3 * 32 * 32;
 
@@ -151,7 +151,9 @@ fn build(
     let n = y.len();
     let x = Array2::from_shape_vec((n, PIXELS), pixels).expect("every record was counted");
     let classes = (0..version.classes).map(|class| class.to_string()).collect();
-    Ok(Dataset::new(name, Domain::Image, &[3, 32, 32], x, y, classes, name)?.with_official_test(n_train..n))
+    let data = Dataset::new(name, Domain::Image, &[3, 32, 32], x, y, classes, name)?;
+    let preparation = Preparation::Images { channels: 3, height: 32, width: 32, divided_by: 255.0 };
+    Ok(data.with_official_test(n_train..n).prepared(Some(preparation)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::FeatureValue;
+
 /// So many levels of a categorical column have a column of their own; the rest share one.
 const LEVELS: usize = 32;
 /// From this many rows on a column may be told to be an identifier.
@@ -17,8 +19,8 @@ pub(super) enum Column {
 /// What becomes of a column.
 #[derive(Debug, PartialEq)]
 pub(super) enum Encoded {
-    /// Columns of numbers.
-    Numbers(Vec<Vec<f32>>),
+    /// Columns of numbers, each with what it says of a cell.
+    Numbers(Vec<(FeatureValue, Vec<f32>)>),
     /// Nothing, for it tells nothing of the class; why.
     LeftOut(&'static str),
 }
@@ -31,7 +33,7 @@ impl Column {
     /// Left out are columns with one value, row numbers, and identifiers: words of which nearly every row has its own, and
     /// whole numbers without repetition in a column called `id`.
     pub(super) fn encode(&self, name: &str) -> Encoded {
-        let (missing, mut columns): (Vec<bool>, Vec<Vec<f32>>) = match self {
+        let (missing, mut columns): (Vec<bool>, Vec<(FeatureValue, Vec<f32>)>) = match self {
             Column::Numbers(cells) => {
                 if let Some(why) = numbers_tell_nothing(cells, name) {
                     return Encoded::LeftOut(why);
@@ -39,7 +41,7 @@ impl Column {
                 let missing = cells.iter().map(Option::is_none).collect();
                 let median = median(cells);
                 let values = cells.iter().map(|cell| cell.unwrap_or(median) as f32).collect();
-                (missing, vec![values])
+                (missing, vec![(FeatureValue::Number { if_missing: median }, values)])
             }
             Column::Words(cells) => {
                 let levels = levels(cells);
@@ -51,8 +53,9 @@ impl Column {
                 (cells.iter().map(Option::is_none).collect(), one_hot(cells, &levels))
             }
         };
-        columns.push(missing.into_iter().map(|missing| f32::from(u8::from(missing))).collect());
-        columns.retain(|column| column.windows(2).any(|pair| pair[0] != pair[1]));
+        let marks = missing.into_iter().map(|missing| f32::from(u8::from(missing))).collect();
+        columns.push((FeatureValue::IsMissing, marks));
+        columns.retain(|(_, column)| column.windows(2).any(|pair| pair[0] != pair[1]));
         if columns.is_empty() {
             Encoded::LeftOut("all its values are the same")
         } else {
@@ -102,7 +105,7 @@ fn levels(cells: &[Option<String>]) -> Vec<&str> {
 }
 
 /// A column a level; where there are two, one for the second.
-fn one_hot(cells: &[Option<String>], levels: &[&str]) -> Vec<Vec<f32>> {
+fn one_hot(cells: &[Option<String>], levels: &[&str]) -> Vec<(FeatureValue, Vec<f32>)> {
     let own = levels.len().min(LEVELS);
     let place: BTreeMap<&str, usize> =
         levels.iter().enumerate().map(|(at, level)| (*level, at.min(own))).collect();
@@ -113,6 +116,11 @@ fn one_hot(cells: &[Option<String>], levels: &[&str]) -> Vec<Vec<f32>> {
             columns[place[word.as_str()]][row] = 1.0;
         }
     }
+    let is = |word: &&str| FeatureValue::Is { word: (*word).to_owned() };
+    let rest =
+        || FeatureValue::IsOther { than: levels[..own].iter().map(|word| (*word).to_owned()).collect() };
+    let what = levels[..own].iter().map(is).chain((n > own).then(rest));
+    let mut columns: Vec<_> = what.zip(columns).collect();
     if n == 2 { columns.split_off(1) } else { columns }
 }
 
@@ -121,6 +129,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn is(word: &str) -> FeatureValue {
+        FeatureValue::Is { word: word.into() }
+    }
 
     fn numbers(cells: &[f64]) -> Column {
         Column::Numbers(cells.iter().map(|cell| (!cell.is_nan()).then_some(*cell)).collect())
@@ -133,7 +145,10 @@ mod tests {
     #[test]
     fn missing_numbers_are_the_median_and_marked() {
         let encoded = numbers(&[1.0, f64::NAN, 10.0, 4.0, 3.0]).encode("a");
-        let expected = vec![vec![1.0, 3.5, 10.0, 4.0, 3.0], vec![0.0, 1.0, 0.0, 0.0, 0.0]];
+        let expected = vec![
+            (FeatureValue::Number { if_missing: 3.5 }, vec![1.0, 3.5, 10.0, 4.0, 3.0]),
+            (FeatureValue::IsMissing, vec![0.0, 1.0, 0.0, 0.0, 0.0]),
+        ];
         assert_eq!(encoded, Encoded::Numbers(expected));
     }
 
@@ -141,13 +156,14 @@ mod tests {
     fn words_are_marked_by_frequency() {
         let encoded = words(&["b", "a", "b", "c", ""]).encode("a");
         let expected = vec![
-            vec![1.0, 0.0, 1.0, 0.0, 0.0],
-            vec![0.0, 1.0, 0.0, 0.0, 0.0],
-            vec![0.0, 0.0, 0.0, 1.0, 0.0],
-            vec![0.0, 0.0, 0.0, 0.0, 1.0],
+            (is("b"), vec![1.0, 0.0, 1.0, 0.0, 0.0]),
+            (is("a"), vec![0.0, 1.0, 0.0, 0.0, 0.0]),
+            (is("c"), vec![0.0, 0.0, 0.0, 1.0, 0.0]),
+            (FeatureValue::IsMissing, vec![0.0, 0.0, 0.0, 0.0, 1.0]),
         ];
         assert_eq!(encoded, Encoded::Numbers(expected));
-        assert_eq!(words(&["no", "yes", "no"]).encode("a"), Encoded::Numbers(vec![vec![0.0, 1.0, 0.0]]));
+        let expected = vec![(is("yes"), vec![0.0, 1.0, 0.0])];
+        assert_eq!(words(&["no", "yes", "no"]).encode("a"), Encoded::Numbers(expected));
     }
 
     #[test]
@@ -158,9 +174,12 @@ mod tests {
             panic!("it is a feature");
         };
         assert_eq!(columns.len(), 33);
-        let sum = |column: &[f32]| column.iter().sum::<f32>();
+        let sum = |column: &(FeatureValue, Vec<f32>)| column.1.iter().sum::<f32>();
         assert_eq!((sum(&columns[0]), sum(&columns[31])), (50.0, 19.0));
         assert_eq!(sum(&columns[32]), (11..=18).sum::<i32>() as f32);
+        assert_eq!(columns[31].0, is("w31"));
+        let FeatureValue::IsOther { than } = &columns[32].0 else { panic!("the rest share a column") };
+        assert_eq!((than.len(), than[0].as_str(), than[31].as_str()), (32, "w00", "w31"));
     }
 
     #[test]
@@ -188,7 +207,7 @@ mod tests {
         fn what_is_made_is_finite_and_as_long(cells in proptest::collection::vec(proptest::option::of(-1e6_f64..1e6), 2..50)) {
             if let Encoded::Numbers(columns) = Column::Numbers(cells.clone()).encode("a") {
                 prop_assert!(columns.len() <= 2);
-                for column in &columns {
+                for (_, column) in &columns {
                     prop_assert_eq!(column.len(), cells.len());
                     prop_assert!(column.iter().all(|value| value.is_finite()));
                 }
@@ -201,7 +220,7 @@ mod tests {
             let levels = levels(&words);
             let columns = one_hot(&words, &levels);
             for row in 0..cells.len() {
-                let marks: f32 = columns.iter().map(|column| column[row]).sum();
+                let marks: f32 = columns.iter().map(|(_, column)| column[row]).sum();
                 prop_assert!(marks == 1.0 || levels.len() <= 2);
             }
         }

@@ -9,7 +9,7 @@ use ndarray::Array2;
 
 use super::download::{Digest, RemoteFile, fetch};
 use super::files::{format, read};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Preparation};
 
 /// The four files with the MD5 sums that torchvision publishes.
 type Files = [(&'static str, &'static str); 4];
@@ -79,7 +79,8 @@ fn join(name: &str, paths: &[PathBuf]) -> Result<Dataset, DatasetError> {
     let n_rows = y.len();
     let classes = (0..10).map(|class| class.to_string()).collect();
     let data = Dataset::new(name, Domain::Image, &[1, height, width], x, y, classes, name)?;
-    Ok(data.with_official_test(n_train..n_rows))
+    let preparation = Preparation::Images { channels: 1, height, width, divided_by: 255.0 };
+    Ok(data.with_official_test(n_train..n_rows).prepared(Some(preparation)))
 }
 
 struct Images {

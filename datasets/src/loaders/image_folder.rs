@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::class_folders::{ClassFolders, FileKind};
 use super::files::{format, io};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Preparation};
 
 pub(super) const IMAGES: FileKind = FileKind {
     what: "PNG or JPEG",
@@ -63,6 +63,7 @@ pub fn image_folder(dir: &Path, name: &str, options: &ImageFolderOptions) -> Res
     let source = format!("folder {name:?} of images");
     let shape = [channels, height, width];
     let data = Dataset::new(name, Domain::Image, &shape, x, folders.y(), folders.classes.clone(), &source)?;
+    let data = data.prepared(Some(Preparation::Images { channels, height, width, divided_by: 255.0 }));
     Ok(folders.with_parts(data))
 }
 
@@ -195,6 +196,8 @@ mod tests {
         let shape = |side, channels| load(dir.path(), side, channels).unwrap().shape().to_vec();
         assert_eq!(shape(None, None), [1, 10, 20]);
         assert_eq!(shape(Some(7), Some(3)), [3, 7, 7]);
+        let squares = Preparation::Images { channels: 3, height: 7, width: 7, divided_by: 255.0 };
+        assert_eq!(load(dir.path(), Some(7), Some(3)).unwrap().preparation(), Some(&squares));
         save(dir.path(), "b/2.png", &grey(21, 10, 9));
         assert_eq!(shape(None, None), [1, 32, 32]);
         let large = tempfile::tempdir().unwrap();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
+use crate::LogMelSettings;
+
 /// Seconds that a window has at least.
 const WINDOW_S: f64 = 0.025;
 /// Added to a power before the logarithm: 60 dB below full scale, under the noise of a usual recording.
@@ -42,6 +44,12 @@ impl LogMel {
             fft: RealFftPlanner::new().plan_fft_forward(size),
             bank: filter_bank(rate, size, mels),
         }
+    }
+
+    /// What another program needs to make the same pictures.
+    pub(super) fn settings(&self) -> LogMelSettings {
+        let (mels, frames, window) = (self.bank.len(), self.frames, self.window.len());
+        LogMelSettings { mels, frames, window, hop: self.hop, floor: FLOOR }
     }
 
     /// Logarithms of the power in each band and frame; the sound is silent before it begins and after it ends.

@@ -6,7 +6,7 @@ use heirloom_kb::Domain;
 use ndarray::Array2;
 
 use super::files::{format, gunzip, io, read_member};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Preparation};
 
 /// Where a wheel keeps them.
 const FOLDER: &str = "sklearn/datasets/data/";
@@ -76,7 +76,10 @@ fn digits(name: &str, bytes: &[u8], path: &Path) -> Result<Dataset, DatasetError
     let classes = (0..10).map(|digit| digit.to_string()).collect();
     let (domain, shape): (_, &[usize]) =
         if name == "digits" { (Domain::Image, &[1, 8, 8]) } else { (Domain::Tabular, &[64]) };
-    Dataset::new(name, domain, shape, x, y, classes, "scikit-learn")
+    let data = Dataset::new(name, domain, shape, x, y, classes, "scikit-learn")?;
+    let is_image = domain == Domain::Image;
+    let images = || Preparation::Images { channels: 1, height: 8, width: 8, divided_by: 16.0 };
+    Ok(data.prepared(is_image.then(images)))
 }
 
 fn records(bytes: &[u8], path: &Path) -> Result<Vec<csv::StringRecord>, DatasetError> {

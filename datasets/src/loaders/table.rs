@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::class_folders::listed;
 use super::column::{Column, Encoded};
 use super::files::format;
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Feature, Preparation};
 
 /// Named columns of one length.
 #[derive(Debug, PartialEq)]
@@ -46,19 +46,24 @@ impl Table {
     ) -> Result<Dataset, DatasetError> {
         let label = self.label(file, options.label.as_deref())?;
         let (y, classes) = self.classes(file, label)?;
-        let (mut features, mut notes): (Vec<Vec<f32>>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut features, mut notes): (Vec<Feature>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut values: Vec<Vec<f32>> = Vec::new();
         for (at, (column, title)) in self.columns.iter().zip(&self.names).enumerate() {
             if at == label {
                 continue;
             }
             match column.encode(title) {
                 Encoded::Numbers(columns) => {
-                    let infinite = |column: &Vec<f32>| column.iter().position(|value| !value.is_finite());
+                    let infinite =
+                        |(_, column): &(_, Vec<f32>)| column.iter().position(|value| !value.is_finite());
                     if let Some(row) = columns.iter().find_map(infinite) {
                         let reason = format!("row {}, column {title:?}: the number is too large", row + 1);
                         return Err(format(file, reason));
                     }
-                    features.extend(columns);
+                    for (value, column) in columns {
+                        features.push(Feature { column: title.clone(), value });
+                        values.push(column);
+                    }
                 }
                 Encoded::LeftOut(why) => {
                     notes.push(format!("column {title:?} is left out: {why}"));
@@ -74,9 +79,10 @@ impl Table {
             return Err(format(file, reason));
         }
         let (n, d) = (y.len(), features.len());
-        let x = Array2::from_shape_fn((n, d), |(row, column)| features[column][row]);
+        let x = Array2::from_shape_fn((n, d), |(row, column)| values[column][row]);
         let data = Dataset::new(name, Domain::Tabular, &[d], x, y, classes, &format!("table {name:?}"))?;
-        Ok(data.with_notes(notes))
+        let preparation = Preparation::Table { label: self.names[label].clone(), features };
+        Ok(data.with_notes(notes).prepared(Some(preparation)))
     }
 
     /// The position of the label.

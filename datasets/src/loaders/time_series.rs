@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::files::{format, io};
 use super::table::Class;
 use super::ts_file;
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Preparation};
 
 /// One example as its file has it.
 #[derive(Debug, PartialEq)]
@@ -66,6 +66,7 @@ pub fn time_series(file: &Path, name: &str) -> Result<Dataset, DatasetError> {
     let classes = classes.iter().map(ToString::to_string).collect();
     let source = format!("time series {name:?}");
     let data = Dataset::new(name, Domain::Timeseries, &[channels, length], x, y, classes, &source)?;
+    let data = data.prepared(Some(Preparation::Series { channels, length }));
     Ok(if test_file.is_some() { data.with_official_test(n_train..n) } else { data })
 }
 
@@ -164,6 +165,7 @@ mod tests {
             let data = load(&files).unwrap();
             assert_eq!((data.domain(), data.shape()), (Domain::Timeseries, &[1, 3][..]));
             assert_eq!(data.classes(), ["-1", "1"]);
+            assert_eq!(data.preparation(), Some(&Preparation::Series { channels: 1, length: 3 }));
             assert_eq!(data.x().row(0).to_vec(), [0.0, 2.0, 4.0]);
             assert_eq!(data.x().row(1).to_vec(), [5.0, 6.0, 6.0]);
             assert_eq!((data.y(), data.official_test()), (&[1, 0, 1][..], Some(&[2][..])));

@@ -13,6 +13,9 @@ pub struct Taken {
     pub file: String,
     /// The BLAKE3 hash of its bytes.
     pub hash: String,
+    /// What was left out at the start of the file's names, so that more of them are the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// How many tensors were taken over.
     pub taken: usize,
     /// How many the file has. PyTorch's counters of batches do not count.
@@ -45,6 +48,9 @@ impl Taken {
     pub fn words(&self) -> String {
         let mut words =
             format!("started from {}: {} of its {} tensors fitted", self.file, self.taken, self.of);
+        if let Some(prefix) = &self.prefix {
+            words.push_str(&format!(", without the prefix {prefix} of their names"));
+        }
         for (blocks, how) in [(&self.blocks, "all weights"), (&self.blocks_in_part, "some weights")] {
             if !blocks.is_empty() {
                 words.push_str(&format!("; {how} of {}", blocks.join(", ")));
@@ -63,6 +69,7 @@ mod tests {
         let mut taken = Taken {
             file: "net.pt".into(),
             hash: "0".into(),
+            prefix: None,
             taken: 7,
             of: 9,
             blocks: vec!["stem".into(), "layer1".into()],

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use heirloom_datasets::{Dataset, Standardiser};
+use heirloom_datasets::{Dataset, Preparation, Standardiser};
 use heirloom_kb::{Architecture, Name, SearchSpace};
 use serde::{Deserialize, Serialize};
 use tch::{CModule, Device, TchError, Tensor, no_grad};
 
 use super::fit::Network;
 use super::weights::{self, Tensors};
-use super::{first_line, turn};
+use super::{first_line, python_file, turn};
 use crate::net::{NetGraph, Op};
 use crate::spaces::{self, NetInput};
 use crate::train::weight_store::write_whole;
@@ -30,6 +30,9 @@ pub struct NetCard {
     pub mean: Vec<f32>,
     /// What they were divided by then.
     pub scale: Vec<f32>,
+    /// How examples were made of raw data; absent where the loader takes them as they are, and in files of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preparation: Option<Preparation>,
 }
 
 impl NetCard {
@@ -45,13 +48,17 @@ impl NetCard {
             classes: dataset.classes().to_vec(),
             mean: standardiser.mean().to_vec(),
             scale: standardiser.scale().to_vec(),
+            preparation: dataset.preparation().cloned(),
         }
     }
 
     /// The bytes of a file with these weights.
     pub(super) fn to_bytes(&self, tensors: &Tensors) -> Result<Vec<u8>, TchError> {
-        let note = serde_json::to_string(self).expect("a card holds names and numbers");
-        weights::to_bytes_with(tensors, note)
+        weights::to_bytes_with(tensors, self.note())
+    }
+
+    fn note(&self) -> String {
+        serde_json::to_string(self).expect("a card holds names and numbers")
     }
 
     pub(super) fn net(&self) -> Result<NetGraph, TrainError> {
@@ -177,7 +184,7 @@ pub(super) fn feature_width(net: &NetGraph) -> Result<usize, TrainError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetFormat {
     /// `.pt`: a module that takes examples as they are in the data set, in batches of any size, and gives scores; the
-    /// standardisation is part of it. `torch.jit.load` opens it.
+    /// standardisation is part of it. `torch.jit.load` opens it; its extra file `heirloom` is the [`NetCard`].
     TorchScript,
     /// `.safetensors`: the weights, named as in the network, and a [`NetCard`] in its metadata with what examples have to be
     /// standardised by. `safetensors.torch.load_file` opens it.
@@ -216,6 +223,7 @@ pub fn export_network(
             let torch = |error: TchError| TrainError::Torch { reason: first_line(&error) };
             let beside = to.with_extension("whole");
             kept.script().and_then(|module| module.save(&beside)).map_err(torch)?;
+            python_file::add_extra(&beside, "heirloom", &kept.card.note())?;
             std::fs::rename(&beside, to)
                 .map_err(|source| crate::train::weight_store::file_error("write", to, source))?;
         }

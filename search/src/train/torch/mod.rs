@@ -432,6 +432,8 @@ mod distillation_tests;
 #[cfg(test)]
 mod inherit_tests;
 #[cfg(test)]
+mod preparation_tests;
+#[cfg(test)]
 mod python_tests;
 #[cfg(test)]
 mod recipe_tests;

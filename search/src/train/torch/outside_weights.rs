@@ -16,6 +16,9 @@ use crate::train::{Recipe, Taken, TrainError};
 
 /// How many names an error gives of each side.
 const SOME: usize = 3;
+/// What programs put before the names of a network that is a part of what they save: an entry of a checkpoint, a wrapper for
+/// several devices, the body of a larger model.
+const PREFIXES: [&str; 6] = ["state_dict.", "module.", "model.", "backbone.", "net.", "encoder."];
 /// Channels of an image in colour.
 const COLOURS: i64 = 3;
 
@@ -42,11 +45,43 @@ impl OutsideWeights {
         Ok(OutsideWeights { file, hash: content_hash(&bytes), tensors })
     }
 
-    /// What is called like this tensor of a network with these tensors.
-    fn named<'a>(&'a self, own: &str, held: &Tensors) -> Option<(String, &'a tch::Tensor)> {
-        let theirs = other_name(own, held).filter(|name| self.tensors.contains_key(name));
-        let name = theirs.unwrap_or_else(|| own.to_owned());
-        self.tensors.get(&name).map(|tensor| (name, tensor))
+    /// What is called like this tensor of a network with these tensors, behind a prefix or without it.
+    fn named<'a>(&'a self, own: &str, held: &Tensors, prefix: &str) -> Option<(String, &'a tch::Tensor)> {
+        let names = other_name(own, held).into_iter().chain([own.to_owned()]);
+        let mut names = names.flat_map(|name| [format!("{prefix}{name}"), name]);
+        names.find_map(|name| self.tensors.get(&name).map(|tensor| (name, tensor)))
+    }
+
+    /// The prefixes that most names have, each longer than the one before by one of the usual ones; none first.
+    fn prefixes(&self) -> Vec<String> {
+        let names = self.names();
+        let is_on_most = |prefix: &String| {
+            4 * names.iter().filter(|name| name.starts_with(prefix.as_str())).count() >= 3 * names.len()
+        };
+        let longer = |prefix: &String| {
+            PREFIXES
+                .iter()
+                .map(|more| format!("{prefix}{more}"))
+                .find(is_on_most)
+                .filter(|_| !names.is_empty())
+        };
+        std::iter::successors(Some(String::new()), longer).collect()
+    }
+
+    /// The prefix without which most tensors fit a network with these tensors, the shortest of them; and what fits then.
+    fn compare(&self, held: &Tensors) -> (String, Fitting) {
+        let fitting = |prefix: String| {
+            let mut fit = Fitting::default();
+            for (own, tensor) in held {
+                fit.compare(own, &tensor.size(), self.named(own, held, &prefix));
+            }
+            (prefix, fit)
+        };
+        // Of names that fit no shape the reason can be told.
+        let count = |fit: &Fitting| (fit.fitted.len(), fit.other_shape.len());
+        let all = self.prefixes().into_iter().map(fitting);
+        let best = all.reduce(|best, other| if count(&other.1) > count(&best.1) { other } else { best });
+        best.unwrap_or_default()
     }
 
     /// What such a network would take over.
@@ -58,10 +93,7 @@ impl OutsideWeights {
         let network = Network::new(net, Device::Cpu, &Recipe::default(), 0, None);
         let network = network.map_err(|error| bad(super::first_line(&error)))?;
         let held = network.tensors();
-        let mut fit = Fitting::default();
-        for (own, tensor) in &held {
-            fit.compare(own, &tensor.size(), self.named(own, &held));
-        }
+        let (prefix, fit) = self.compare(&held);
         if fit.fitted.is_empty() {
             return Err(bad(self.nothing_fits(&held, &fit)));
         }
@@ -70,6 +102,7 @@ impl OutsideWeights {
         Ok(Taken {
             file: self.file.clone(),
             hash: self.hash.clone(),
+            prefix: (!prefix.is_empty()).then_some(prefix),
             taken: fit.fitted.len(),
             of: theirs.len(),
             blocks,
@@ -107,8 +140,9 @@ impl OutsideWeights {
     pub(super) fn fill(&self, network: &Network) -> Result<(), TchError> {
         let mut values = network.tensors();
         let held = weights::shallow(&values);
+        let (prefix, _) = self.compare(&held);
         for (own, value) in &mut values {
-            let Some((_, theirs)) = self.named(own, &held) else { continue };
+            let Some((_, theirs)) = self.named(own, &held, &prefix) else { continue };
             if theirs.size() == value.size() {
                 *value = theirs.shallow_clone();
             } else if is_recoloured(&theirs.size(), &value.size())
@@ -194,3 +228,6 @@ fn is_recoloured(theirs: &[i64], wanted: &[i64]) -> bool {
     };
     out == wanted_out && window.len() == 2 && window == wanted_window
 }
+
+#[cfg(test)]
+mod tests;

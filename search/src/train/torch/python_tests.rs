@@ -13,7 +13,7 @@ use super::*;
 use crate::spaces::NetInput;
 
 /// Runs a script of `tests/python`; `None`, with a word about it, where no Python is named.
-fn python(script: &str, args: &[&str]) -> Option<String> {
+pub(super) fn python(script: &str, args: &[&str]) -> Option<String> {
     let Some(program) = std::env::var_os("HEIRLOOM_PYTHON") else {
         println!("skipped: HEIRLOOM_PYTHON names no Python with torch");
         return None;

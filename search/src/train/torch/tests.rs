@@ -34,7 +34,7 @@ pub(super) fn small_cnn() -> (SearchSpace, Architecture) {
 }
 
 /// A perceptron with batch normalisation.
-fn small_mlp() -> (SearchSpace, Architecture) {
+pub(super) fn small_mlp() -> (SearchSpace, Architecture) {
     let space = (spaces::family("mlp/1").unwrap().space)();
     let values = r#"{"layers":1,"activation":"relu","norm":"batch","shortcut":"none","width1":32,"dropout":0.0,
         "lr":0.01,"weight_decay":0.0001}"#;

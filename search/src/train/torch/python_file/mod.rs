@@ -4,18 +4,24 @@
 //! would be missing. Both kinds are ZIP archives: a pickle `data.pkl` says what tensors there are, files `data/KEY` hold the
 //! numbers (`torch/csrc/jit/serialization`, `torch/serialization.py`).
 
-mod pickle;
+mod tensor_calls;
 
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
+use std::rc::Rc;
 
+use heirloom_datasets::pickle::{self, Value};
 use tch::{Device, Kind, TchError, Tensor};
-use zip::ZipArchive;
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::first_line;
 use super::weights::Tensors;
 use crate::train::TrainError;
-use pickle::{Value, View};
+use crate::train::weight_store::file_error;
+use tensor_calls::{Held, Pickled, TensorCalls, View};
 
 /// What every ZIP archive starts with.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -33,7 +39,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Tensors, TrainError> {
     let bad = |reason: String| TrainError::BadWeights { file: path.display().to_string(), reason };
     let mut archive = Archive::open(bytes).map_err(bad)?;
     let pickled = archive.file("data.pkl").map_err(bad)?;
-    let root = pickle::read(&pickled).map_err(|reason| bad(format!("data.pkl: {reason}")))?;
+    let root = pickle::read(&pickled, &TensorCalls).map_err(|reason| bad(format!("data.pkl: {reason}")))?;
     let mut views = Vec::new();
     collect(&root, "", &mut views);
     let tensors = views.into_iter().map(|(name, view)| {
@@ -43,10 +49,34 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Tensors, TrainError> {
     tensors.collect()
 }
 
+/// Adds an extra file to a TorchScript module, which `torch.jit.load` hands out by its name.
+///
+/// # Errors
+/// [`TrainError::File`] when it cannot be written, [`TrainError::BadWeights`] when it is no archive.
+pub(super) fn add_extra(path: &Path, name: &str, text: &str) -> Result<(), TrainError> {
+    let failed = |source: std::io::Error| file_error("write", path, source);
+    let bad = |error: ZipError| match error {
+        ZipError::Io(source) => failed(source),
+        error => TrainError::BadWeights { file: path.display().to_string(), reason: error.to_string() },
+    };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let folder = Archive::open(&bytes).map(|archive| archive.folder);
+    let folder =
+        folder.map_err(|reason| TrainError::BadWeights { file: path.display().to_string(), reason })?;
+    let file = File::options().read(true).write(true).open(path).map_err(failed)?;
+    let mut writer = ZipWriter::new_append(file).map_err(bad)?;
+    // libtorch reads what is not packed alone.
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    writer.start_file(format!("{folder}extra/{name}"), stored).map_err(bad)?;
+    writer.write_all(text.as_bytes()).map_err(failed)?;
+    writer.finish().map_err(bad)?;
+    Ok(())
+}
+
 /// All tensors below a value. A name is what leads there: the attributes of modules, the keys of dictionaries.
-fn collect(value: &Value, name: &str, views: &mut Vec<(String, std::rc::Rc<View>)>) {
+fn collect(value: &Pickled, name: &str, views: &mut Vec<(String, Rc<View>)>) {
     match value {
-        Value::Tensor(view) => views.push((name.to_owned(), std::rc::Rc::clone(view))),
+        Value::Object(Held::Tensor(view)) => views.push((name.to_owned(), Rc::clone(view))),
         Value::Dict(entries) => {
             for (key, value) in entries.iter() {
                 if let Value::Text(key) = key {
@@ -125,11 +155,6 @@ fn kind(storage: &str) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
-
     use super::super::weights;
     use super::*;
 
