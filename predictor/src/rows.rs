@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use heirloom_kb::Architecture;
+use heirloom_kb::{Architecture, Trial};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
+use crate::table::check_space;
 use crate::{Encoder, PredictError};
 
 /// The architectures of one space that were tried, isomorphic ones once, each with a row number and its encoding. They are kept as
@@ -72,6 +73,28 @@ pub(crate) struct Growth<'a> {
 }
 
 impl Growth<'_> {
+    /// Those of a task's trials that count, and their rows for the time being, as in [`Growth::take`].
+    ///
+    /// # Errors
+    /// [`PredictError::OtherSpace`] or [`PredictError::Architecture`] for a trial of another space.
+    pub(crate) fn take_trials<'t>(
+        &mut self,
+        trials: impl IntoIterator<Item = &'t Trial>,
+        counts: impl Fn(&Trial) -> bool,
+        canonical: impl Fn(&Architecture) -> Architecture,
+    ) -> Result<(Vec<&'t Trial>, Vec<usize>), PredictError> {
+        let mut counting = Vec::new();
+        for trial in trials {
+            check_space(self.earlier.encoder.space(), std::slice::from_ref(trial))?;
+            if counts(trial) {
+                counting.push(trial);
+            }
+        }
+        let architectures: Vec<&Architecture> = counting.iter().map(|trial| &trial.architecture).collect();
+        let rows = self.take(&architectures, canonical)?;
+        Ok((counting, rows))
+    }
+
     /// The rows of architectures, for the time being. `canonical` maps isomorphic ones to one; it is only asked of what was not met
     /// before.
     ///

@@ -55,7 +55,7 @@ impl TrainingTable {
     #[must_use]
     pub fn grow(&self) -> TableGrowth<'_> {
         let tasks = self.tasks.iter().map(|scores| (scores.task.clone(), scores.clone())).collect();
-        TableGrowth { rows: self.rows.grow(), space: self.encoder().space(), tasks }
+        TableGrowth { rows: self.rows.grow(), tasks }
     }
 
     /// How architectures become rows.
@@ -102,7 +102,6 @@ impl TrainingTable {
 /// trials, and costs what is new.
 pub struct TableGrowth<'a> {
     rows: Growth<'a>,
-    space: &'a SearchSpace,
     tasks: BTreeMap<Name, TaskScores>,
 }
 
@@ -118,15 +117,8 @@ impl TableGrowth<'_> {
         trials: impl IntoIterator<Item = &'t Trial>,
         canonical: impl Fn(&Architecture) -> Architecture,
     ) -> Result<(), PredictError> {
-        let mut counting = Vec::new();
-        for trial in trials {
-            check_space(self.space, std::slice::from_ref(trial))?;
-            if trial.task == task.id && counts(trial, task) {
-                counting.push(trial);
-            }
-        }
-        let architectures: Vec<&Architecture> = counting.iter().map(|trial| &trial.architecture).collect();
-        let rows = self.rows.take(&architectures, canonical)?;
+        let counts = |trial: &Trial| trial.task == task.id && counts(trial, task);
+        let (counting, rows) = self.rows.take_trials(trials, counts, canonical)?;
         if counting.is_empty() {
             self.tasks.remove(&task.id);
         } else {

@@ -6,7 +6,6 @@ use heirloom_kb::{Architecture, Json, Name, SearchSpace, Status, Trial};
 use ndarray::{Array2, ArrayView1};
 
 use crate::rows::{Architectures, ByRow, FirstMet, Growth, Renumbered, Rows};
-use crate::table::check_space;
 use crate::{Encoder, PredictError};
 
 /// The field of a trial that names the device its costs were measured on, such as `"device":"raspberry-pi-4"`.
@@ -93,7 +92,7 @@ impl CostTable {
     /// This table, to be added to.
     #[must_use]
     pub fn grow(&self) -> CostGrowth<'_> {
-        CostGrowth { rows: self.rows.grow(), space: self.encoder().space(), sources: self.sources.clone() }
+        CostGrowth { rows: self.rows.grow(), sources: self.sources.clone() }
     }
 
     /// How architectures become rows.
@@ -157,7 +156,6 @@ impl CostTable {
 /// all trials.
 pub struct CostGrowth<'a> {
     rows: Growth<'a>,
-    space: &'a SearchSpace,
     sources: Vec<CostSource>,
 }
 
@@ -173,15 +171,8 @@ impl CostGrowth<'_> {
         trials: impl IntoIterator<Item = &'t Trial>,
         canonical: impl Fn(&Architecture) -> Architecture,
     ) -> Result<(), PredictError> {
-        let mut counting = Vec::new();
-        for trial in trials {
-            check_space(self.space, std::slice::from_ref(trial))?;
-            if trial.task == *task && counts(trial) {
-                counting.push(trial);
-            }
-        }
-        let architectures: Vec<&Architecture> = counting.iter().map(|trial| &trial.architecture).collect();
-        let rows = self.rows.take(&architectures, canonical)?;
+        let counts = |trial: &Trial| trial.task == *task && counts(trial);
+        let (counting, rows) = self.rows.take_trials(trials, counts, canonical)?;
         let mut gathered: BTreeMap<Option<Name>, BTreeMap<&Name, Gathered>> = BTreeMap::new();
         for (row, trial) in rows.into_iter().zip(counting) {
             let source = gathered.entry(device(trial)).or_default();
