@@ -95,11 +95,9 @@ impl OwnTrials {
         positions.iter().map(|at| self.architectures[*at].clone()).collect()
     }
 
-    /// What a posterior is conditioned on: positions of the most telling of the trials, and their scores.
-    pub(crate) fn telling(&self) -> (Vec<usize>, Vec<Option<f64>>) {
-        let keep = self.most_telling();
-        let scores = keep.iter().map(|at| self.scores[*at]).collect();
-        (keep, scores)
+    /// The scores at these positions.
+    pub(crate) fn scores_of(&self, positions: &[usize]) -> Vec<Option<f64>> {
+        positions.iter().map(|at| self.scores[*at]).collect()
     }
 
     /// The architectures at these positions that have a score, each with its place on the normalised scale.
@@ -108,9 +106,9 @@ impl OwnTrials {
         all.map(|(at, z)| (self.architectures[*at].clone(), *z)).collect()
     }
 
-    /// Positions of the trials to condition on: all, or the best half of the allowance and an even spread of
+    /// Positions of the trials that a posterior is conditioned on: all, or the best half of the allowance and an even spread of
     /// the others by score.
-    fn most_telling(&self) -> Vec<usize> {
+    pub(crate) fn telling(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         if order.len() <= CONDITIONED {
             return order;

@@ -138,7 +138,7 @@ impl Recommender {
         notes.extend(notes_on_tasks(history, &request.exclude_tasks));
         let own = OwnTrials::of_task(history, &task.id, &request.exclude_tasks, &pool, &mut notes);
         let past = telling(history, past, &own, &mut notes);
-        let (own_trials, own_scores) = (own.len(), own.telling().1);
+        let (own_trials, own_scores) = (own.len(), own.scores_of(&own.telling()));
         let own_column = history.column(&task.id).filter(|_| own_trials > 0);
         let (space, seed) = (Arc::clone(history), request.seed);
         let mut strategy = SurrogateStrategy::new(space, task, past, Arc::clone(&pool), own, seed)?;

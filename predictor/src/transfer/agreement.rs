@@ -141,6 +141,11 @@ impl Agreement {
     /// What few factors tell of findings, if that is more than what is common to all tasks does.
     pub(super) fn factors(&self, past: &[usize]) -> Option<Factors> {
         let found = self.found.select(Axis(1), past);
+        // Where no architecture was tried by two tasks, as in spaces of reals, no finding tells of another.
+        let tried = |row: ArrayView1<'_, f64>| row.iter().filter(|found| !found.is_nan()).count();
+        if found.rows().into_iter().all(|row| tried(row) < 2) {
+            return None;
+        }
         Factors::learned(found.view(), FACTORS * Recall::least_open(found.view()))
     }
 

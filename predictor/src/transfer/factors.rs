@@ -62,7 +62,10 @@ impl Factors {
         (error < bar).then(|| Factors::fit(found, ridge))
     }
 
-    /// What each task says, `(n, T)`: what its model expects and the factors add to that, and a share of what it found beyond. `by_task` and `found` are `(n, T)`; there may be more tasks at the end, which have found nothing.
+    /// What each task says, `(n, T)`: what its model expects and the factors add to that, and a share of what it found beyond.
+    ///
+    /// # Shapes
+    /// `by_task` and `found` are `(n, T)`; there may be more tasks at the end, which have found nothing.
     pub(super) fn completed(&self, by_task: &Array2<f64>, found: &Array2<f64>) -> Array2<f64> {
         let mut said = by_task.clone();
         Zip::from(said.rows_mut()).and(found.rows()).for_each(|mut said, found| {

@@ -34,12 +34,11 @@ impl SurrogateStrategy {
             return Ok(Belief { expected, scored: Vec::new(), pending, trust: None, reversed: 0.0 });
         }
         let posterior = self.posterior()?;
-        let (telling, _) = self.own.telling();
         let mut z = posterior.scores();
-        let pending = z.split_off(telling.len());
+        let pending = z.split_off(self.telling.len());
         Ok(Belief {
             expected: posterior.expect(&self.seen),
-            scored: self.own.scored(&telling, &z),
+            scored: self.own.scored(&self.telling, &z),
             pending,
             trust: (!self.past.is_empty()).then(|| posterior.trust()),
             reversed: posterior.reversed(),

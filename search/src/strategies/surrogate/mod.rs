@@ -70,7 +70,7 @@ impl SurrogateStrategy {
         let candidates = Candidates::of(&history, pool, &own, seed);
         let model = history.transfer(task, &past);
         let views = candidates.pool().views.tasks(&past);
-        let (telling, _) = own.telling();
+        let telling = own.telling();
         Ok(SurrogateStrategy {
             seen: model.see(&views),
             own_views: history.views(&own.select(&telling))?.tasks(&past),
@@ -147,7 +147,7 @@ impl SurrogateStrategy {
 
     /// Looks at the own trials that are told by now.
     fn see_own(&mut self) -> Result<(), SearchError> {
-        let (telling, _) = self.own.telling();
+        let telling = self.own.telling();
         let more = telling.strip_prefix(&self.telling[..]).map(|more| self.own.select(more));
         self.own_views = match more {
             Some(more) => self.own_views.joined(&self.views_of(&more)?),
@@ -158,7 +158,7 @@ impl SurrogateStrategy {
     }
 
     fn posterior(&self) -> Result<Posterior, SearchError> {
-        let (_, scores) = self.own.telling();
+        let scores = self.own.scores_of(&self.telling);
         let pending = self.views_of(&self.pending_architectures())?;
         Ok(self.model.condition(&self.seen, &self.own_views, &scores, &pending)?)
     }
