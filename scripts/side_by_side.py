@@ -28,9 +28,10 @@ LOADS = {
 def seconds(args, load: str, seed: int, jobs: int) -> float:
     """How long a study takes."""
     task, space, trials, epochs = LOADS[load]
+    trials = args.trials or trials
     with tempfile.TemporaryDirectory() as folder:
         command = [args.heirloom, "--json", "study", "--base", f"sled://{folder}/base", "--task", task, "--space", space]
-        command += ["--train", "--device", "cpu", "--top", trials, "--epochs", epochs, "--strategy", "random", "--no-weights"]
+        command += ["--train", "--device", args.device, "--top", trials, "--epochs", epochs, "--strategy", "random", "--no-weights"]
         command += ["--seed", seed, "--jobs", jobs]
         started = time.monotonic()
         done = subprocess.run(
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--wheels", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, action="append", help="a number of jobs; several times. Unless given, 1 and 2")
+    parser.add_argument("--trials", type=int, help="how many; unless given, what a small machine does in a minute")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--load", choices=list(LOADS), action="append", help="only this one; several times")
     args = parser.parse_args()
     args.heirloom = args.heirloom.resolve()
@@ -60,6 +63,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for load in args.load or LOADS:
         task, space, trials, epochs = LOADS[load]
+        trials = args.trials or trials
         taken = {jobs: [] for jobs in numbers}
         for seed in range(1, args.seeds + 1):
             for jobs in numbers if seed % 2 else reversed(numbers):

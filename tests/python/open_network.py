@@ -3,7 +3,8 @@
     python open_network.py FOLDER
 
 reads net.pt, net.safetensors and io.safetensors (x as in the data set, y the scores) of a chain of two convolution blocks with
-max pools, and prints the largest differences from y: of the module, and of a network made by hand from the tensors.
+max pools, and prints the largest differences from y: of the module, of a network made by hand from the tensors, and of the
+module on CUDA, where there is one.
 """
 import json
 import sys
@@ -30,6 +31,9 @@ def main(folder):
     module = torch.jit.load(f"{folder}/net.pt")
     with torch.no_grad():
         answers = [module(io["x"]), by_hand(io["x"], tensors, json.loads(metadata["heirloom"]))]
+        if torch.cuda.is_available():
+            torch.backends.cudnn.allow_tf32 = False
+            answers.append(torch.jit.load(f"{folder}/net.pt", map_location="cuda")(io["x"].cuda()).cpu())
     print(json.dumps([(answer - io["y"]).abs().max().item() for answer in answers]))
 
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use heirloom_datasets::loaders;
 use heirloom_kb::{Domain, Status};
 
-use super::tests::{BUDGET, halves, small_cnn};
+use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
 use crate::train::TeacherSource;
 
@@ -18,8 +18,7 @@ fn wheels() -> Option<PathBuf> {
 }
 
 fn trainer(dataset: Arc<Dataset>, store: Option<WeightStore>, teacher: Option<Teacher>) -> TorchTrainer {
-    let options =
-        TorchOptions { device: DeviceChoice::Cpu, weights: store, teacher, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), weights: store, teacher, ..TorchOptions::default() };
     TorchTrainer::new(dataset, options, Box::new(|_| {})).unwrap()
 }
 
@@ -66,7 +65,7 @@ fn a_teacher_helps_a_small_student_with_few_examples() {
     let seeds = asked.unwrap_or(6);
     let scores = |teacher: Option<Teacher>| -> Vec<f64> {
         let recipe = Recipe { batch_size: 16, ..Recipe::default() };
-        let options = TorchOptions { device: DeviceChoice::Cpu, recipe, teacher, ..TorchOptions::default() };
+        let options = TorchOptions { device: test_device(), recipe, teacher, ..TorchOptions::default() };
         let mut trainer = TorchTrainer::new(Arc::clone(&dataset), options, Box::new(|_| {})).unwrap();
         let score = |seed| {
             let budget = Budget { epochs: 40, seed, data_fraction: 0.1, ..BUDGET };
@@ -117,7 +116,8 @@ fn a_teacher_is_named_by_its_trial_and_changes_what_is_learned() {
         assert_ne!(with, own);
     }
     // A teacher without a say changes nothing.
-    assert_eq!(tensors(Some(Teacher { alpha: 0.0, ..teacher })).1, own);
+    let without_a_say = tensors(Some(Teacher { alpha: 0.0, ..teacher })).1;
+    assert!(!repeats() || without_a_say == own);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_teacher_as_torchscript_teaches_as_the_network_it_was_made_of() {
     assert!((kept.score.unwrap() - script_score.score.unwrap()).abs() < 0.03);
     let refused = |teacher: Teacher| {
         let options =
-            TorchOptions { teacher: Some(teacher), device: DeviceChoice::Cpu, ..TorchOptions::default() };
+            TorchOptions { teacher: Some(teacher), device: test_device(), ..TorchOptions::default() };
         TorchTrainer::new(Arc::clone(&dataset), options, Box::new(|_| {})).err().unwrap().to_string()
     };
     assert!(
@@ -166,11 +166,8 @@ fn a_teacher_of_other_classes_or_examples_is_refused() {
         Arc::new(Dataset::new("other", Domain::Image, shape, x, y, classes, "").unwrap())
     };
     let refused = |teacher: &Teacher, dataset| {
-        let options = TorchOptions {
-            teacher: Some(teacher.clone()),
-            device: DeviceChoice::Cpu,
-            ..TorchOptions::default()
-        };
+        let options =
+            TorchOptions { teacher: Some(teacher.clone()), device: test_device(), ..TorchOptions::default() };
         TorchTrainer::new(dataset, options, Box::new(|_| {})).err().map(|error| error.to_string())
     };
     let three = || other(&[1, 8, 8], &["left", "right", "both"]);

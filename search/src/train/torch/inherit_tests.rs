@@ -5,13 +5,13 @@ use std::path::Path;
 use heirloom_datasets::loaders;
 use heirloom_kb::{Status, Trial, Value};
 
-use super::tests::{BUDGET, halves, small_cnn};
+use super::tests::{BUDGET, halves, small_cnn, test_device};
 use super::*;
 use crate::train::Inherited;
 
 fn trainer(dataset: Arc<Dataset>, folder: &Path, sources: Vec<Trial>) -> TorchTrainer {
     let weights = Some(WeightStore::new(folder));
-    let options = TorchOptions { device: DeviceChoice::Cpu, weights, sources, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), weights, sources, ..TorchOptions::default() };
     TorchTrainer::new(dataset, options, Box::new(|_| {})).unwrap()
 }
 
@@ -59,7 +59,7 @@ fn a_grown_network_computes_what_its_source_does() {
     let (_, parts) = heir.parts.as_ref().unwrap();
     let recipe = Recipe::default();
     let _turn = turn();
-    let network = Network::new(&net, Device::Cpu, &recipe, 7, None).unwrap();
+    let network = Network::new(&net, heir.device, &recipe, 7, None).unwrap();
     let (task, n_classes) = (&source.task, 2);
     let heir = Heir { network: &network, net: &net, architecture: &grown, task, n_classes, part: &parts.fit };
     let heritage = heir.inherit(std::slice::from_ref(&source), &WeightStore::new(dir.path())).unwrap();

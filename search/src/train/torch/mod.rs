@@ -9,6 +9,7 @@ mod data;
 mod device;
 mod distillation;
 mod epoch_scores;
+mod failure;
 mod fit;
 mod inherit;
 mod inherited;
@@ -26,7 +27,6 @@ mod supernet;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heirloom_datasets::{Dataset, Splits};
@@ -46,6 +46,7 @@ use checkpoint::Checkpoint;
 use data::{Part, Parts};
 pub use device::DeviceChoice;
 use distillation::{Distillation, HINT, LoadedTeacher};
+use failure::{first_line, guarded};
 use fit::{Course, Fit, Network, Watchers};
 use heirloom_predictor::DEVICE_FIELD;
 use inherit::Heir;
@@ -173,7 +174,7 @@ impl TorchTrainer {
         let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
         let scored = budget.split == Split::Validation;
         let (device, cores) = (self.device, self.options.cores);
-        let attempt = catch_unwind(AssertUnwindSafe(|| {
+        let attempt = || {
             let torch = |error| first_line(&error);
             let network = Network::new(net, device, &recipe, budget.seed, cores).map_err(torch)?;
             outside.map_or(Ok(()), |outside| outside.fill(&network)).map_err(torch)?;
@@ -210,16 +211,14 @@ impl TorchTrainer {
             let mut tensors = network.tensors();
             tensors.retain(|name, _| !name.starts_with(HINT));
             let bytes = card.to_bytes(&tensors).map_err(torch)?;
-            Ok::<_, String>((outcome, bytes, heritage.map(|heritage| heritage.record)))
-        }));
+            Ok((outcome, bytes, heritage.map(|heritage| heritage.record)))
+        };
+        let attempt = guarded(attempt, |reason| reason);
         if let Some(checkpoint) = checkpoint {
             // It has ended, well or not; one that failed would fail again.
             checkpoint.remove();
         }
-        let (outcome, bytes, inherited) = match attempt {
-            Ok(done) => done?,
-            Err(panic) => return Err(format!("panic: {}", panic_text(&*panic))),
-        };
+        let (outcome, bytes, inherited) = attempt?;
         if let Some(inherited) = inherited {
             let value = serde_json::to_value(&inherited).expect("a record holds names and numbers");
             trial.extra.insert(INHERITED_FIELD.into(), value);
@@ -399,16 +398,6 @@ fn turn() -> MutexGuard<'static, ()> {
 fn costs(cost: &NetCost) -> BTreeMap<heirloom_kb::Name, f64> {
     let costs = [("params", cost.params as f64), ("flops", cost.flops as f64)];
     costs.into_iter().map(|(name, cost)| (name.into(), cost)).collect()
-}
-
-/// libtorch reports with a C++ backtrace; the first line says what happened.
-fn first_line(error: &tch::TchError) -> String {
-    error.to_string().lines().next().unwrap_or("unknown").to_owned()
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("unknown").lines().next().unwrap_or("unknown").to_owned()
 }
 
 /// The batches of a part, as (start, length).

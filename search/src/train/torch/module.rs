@@ -62,7 +62,7 @@ impl Module {
 
     /// Examples as the network computes with them.
     fn prepared(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let x = x.f_to_kind(self.kind)?;
+        let x = in_kind(x, self.kind)?;
         if self.channels_last && x.dim() == 4 {
             return x.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2]);
         }
@@ -164,17 +164,17 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
     let x = inputs[0];
     match (op, weights) {
         (Op::Conv2d { kernel, stride, groups, .. }, Weights::Dense { weight, bias }) => {
-            let (weight, bias) = in_kind(weight, bias.as_ref(), x)?;
+            let (weight, bias) = suited(weight, bias.as_ref(), x)?;
             let (padding, stride) = (*kernel as i64 / 2, *stride as i64);
             x.f_conv2d(&weight, bias.as_ref(), [stride; 2], [padding; 2], [1_i64; 2], *groups as i64)
         }
         (Op::Conv1d { kernel, stride, groups, .. }, Weights::Dense { weight, bias }) => {
-            let (weight, bias) = in_kind(weight, bias.as_ref(), x)?;
+            let (weight, bias) = suited(weight, bias.as_ref(), x)?;
             let padding = *kernel as i64 / 2;
             x.f_conv1d(&weight, bias.as_ref(), *stride as i64, padding, 1, *groups as i64)
         }
         (Op::Linear { .. }, Weights::Dense { weight, bias }) => {
-            let (weight, bias) = in_kind(weight, bias.as_ref(), x)?;
+            let (weight, bias) = suited(weight, bias.as_ref(), x)?;
             x.f_linear(&weight, bias.as_ref())
         }
         (Op::BatchNorm, Weights::Norm { weight, bias, running_mean, running_var }) => x.f_batch_norm(
@@ -194,7 +194,8 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
         (Op::GlobalAvgPool, _) => x.f_flatten(2, -1)?.f_mean_dim([-1_i64].as_slice(), false, x.kind()),
         (Op::Flatten, _) => x.f_flatten(1, -1),
         (Op::Dropout { p }, _) => x.f_dropout(*p, train),
-        (Op::Zero, _) => x.f_zeros_like(),
+        // Zeros made anew would name their device, see `in_kind`.
+        (Op::Zero, _) => x.f_detach()?.f_clamp(0.0, 0.0),
         (Op::Add, _) => inputs[1..].iter().try_fold(x.shallow_clone(), |sum, other| sum.f_add(other)),
         (Op::Concat, _) => Tensor::f_cat(inputs, 1),
         // The trainer has refused graph layers, and weights were made for the operations that have some.
@@ -203,9 +204,15 @@ fn apply(op: &Op, weights: &Weights, inputs: &[&Tensor], train: bool) -> Result<
 }
 
 /// Weights in the numbers of what they are applied to.
-fn in_kind(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Result<(Tensor, Option<Tensor>), TchError> {
+fn suited(weight: &Tensor, bias: Option<&Tensor>, x: &Tensor) -> Result<(Tensor, Option<Tensor>), TchError> {
     let kind = x.f_kind()?;
-    Ok((weight.f_to_kind(kind)?, bias.map(|bias| bias.f_to_kind(kind)).transpose()?))
+    Ok((in_kind(weight, kind)?, bias.map(|bias| in_kind(bias, kind)).transpose()?))
+}
+
+/// In these numbers. What has them already is left alone: turning it is nothing to compute, but in an exported network it names
+/// the device of the export, and no other could run it.
+fn in_kind(tensor: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
+    if tensor.f_kind()? == kind { Ok(tensor.shallow_clone()) } else { tensor.f_to_kind(kind) }
 }
 
 fn pool(x: &Tensor, kind: PoolKind, kernel: i64, stride: i64) -> Result<Tensor, TchError> {

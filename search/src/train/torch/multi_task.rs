@@ -3,7 +3,6 @@
 mod joint_fit;
 mod shared_network;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use heirloom_datasets::{Dataset, Splits};
@@ -15,7 +14,7 @@ use super::data::Parts;
 use super::kept_network::{NetCard, net_for};
 use super::weights::Tensors;
 use super::{
-    BEST_EPOCH_FIELD, EpochReport, TorchOptions, blank, costs, device, first_line, keep_weights, panic_text,
+    BEST_EPOCH_FIELD, EpochReport, TorchOptions, blank, costs, device, first_line, guarded, keep_weights,
     turn,
 };
 use crate::net::NetGraph;
@@ -143,19 +142,20 @@ impl JointTrainer {
         let recipe = device::laid_out(recipe, self.device);
         let n_classes: Vec<usize> = self.tasks.iter().map(|joint| joint.dataset.n_classes()).collect();
         let (device, on_epoch) = (self.device, &mut self.on_epoch);
-        let attempt = catch_unwind(AssertUnwindSafe(|| {
+        let attempt = || {
             let torch = |error: TchError| first_line(&error);
             let network = SharedNetwork::new(nets, &recipe, budget.seed, device).map_err(torch)?;
             let checkpoint = checkpoint.as_ref();
             let course = JointCourse { parts, n_classes: &n_classes, recipe: &recipe, budget, checkpoint };
             let outcome = JointFit::new(&network, course).map_err(torch)?.run(on_epoch)?;
             Ok((outcome, (0..parts.len()).map(|at| network.of_task(at)).collect()))
-        }));
+        };
+        let attempt = guarded(attempt, |reason| reason);
         if let Some(checkpoint) = checkpoint {
             // It has ended, well or not; one that failed would fail again.
             checkpoint.remove();
         }
-        attempt.unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))))
+        attempt
     }
 
     /// Where a training is kept while under way, by all that it is the same by.

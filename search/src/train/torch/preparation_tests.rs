@@ -9,7 +9,7 @@ use tch::{CModule, Kind, Tensor, no_grad};
 
 use super::kept_network::KeptNetwork;
 use super::python_tests::python;
-use super::tests::{BUDGET, small_mlp};
+use super::tests::{BUDGET, small_mlp, test_device};
 use super::*;
 
 const HEAD: [&str; 5] = ["age", "town", "smokes", "unit", "ill"];
@@ -64,7 +64,7 @@ fn raw_rows_prepared_as_the_card_says_get_the_scores_that_heirloom_gives() {
     let dataset = Arc::new(csv_table(&table, "people", &TableOptions::default()).unwrap());
     let store = WeightStore::new(dir.path().join("weights"));
     let options =
-        TorchOptions { device: DeviceChoice::Cpu, weights: Some(store.clone()), ..TorchOptions::default() };
+        TorchOptions { device: test_device(), weights: Some(store.clone()), ..TorchOptions::default() };
     let (space, architecture) = small_mlp();
     let mut trainer = TorchTrainer::new(Arc::clone(&dataset), options, Box::new(|_| {})).unwrap();
     let trial = trainer.train(&space, &architecture, &Budget { epochs: 8, ..BUDGET }).unwrap();
@@ -96,7 +96,10 @@ fn raw_rows_prepared_as_the_card_says_get_the_scores_that_heirloom_gives() {
     assert!((right - trial.score.unwrap()).abs() < 1e-9, "{right} {:?}", trial.score);
     // Not only the best class: every score is the one that Heirloom computes of its own examples.
     let own: Vec<f32> = dataset.x().iter().copied().collect();
-    let kept = KeptNetwork::parse(&store.get(hash).unwrap(), dir.path(), Device::Cpu).unwrap();
+    let kept = {
+        let _turn = turn();
+        KeptNetwork::parse(&store.get(hash).unwrap(), dir.path(), Device::Cpu).unwrap()
+    };
     let own = kept.values(&Tensor::from_slice(&own).reshape([rows.len() as i64, 7])).unwrap().pop().unwrap();
     let off = (&scores - &own).abs().to_kind(Kind::Double).max().double_value(&[]);
     assert!(off < 1e-5, "{off}");
@@ -115,7 +118,7 @@ fn a_file_of_an_earlier_build_is_exported_without_a_preparation() {
     let dir = tempfile::tempdir().unwrap();
     let store = WeightStore::new(dir.path().join("weights"));
     let options =
-        TorchOptions { device: DeviceChoice::Cpu, weights: Some(store.clone()), ..TorchOptions::default() };
+        TorchOptions { device: test_device(), weights: Some(store.clone()), ..TorchOptions::default() };
     let (space, architecture) = super::tests::small_cnn();
     let mut trainer = TorchTrainer::new(super::tests::halves(), options, Box::new(|_| {})).unwrap();
     // Data that were made in memory say as little of how as a card of an earlier build.

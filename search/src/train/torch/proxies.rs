@@ -11,11 +11,13 @@ use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::data::Part;
 use super::module::Module;
-use super::{TorchTrainer, first_line, turn};
+use super::{TorchTrainer, first_line, guarded, turn};
 use crate::PROXIES_FIELD;
 use crate::net::{NetGraph, Op};
 use crate::train::{Budget, Proxy, TrainError};
 
+/// The examples that proxies are read on, however many a step of training has: NASWOT and jacov grow with their number.
+const EXAMPLES: usize = 64;
 /// What is added to the diagonal of NASWOT's kernel.
 const KERNEL_JITTER: f64 = 1e-3;
 /// The constant in jacov.
@@ -47,9 +49,10 @@ impl TorchTrainer {
     /// The proxies of a network that need weights, on the prepared parts. The caller holds the turn.
     fn untrained(&self, net: &NetGraph, seed: u64) -> Result<BTreeMap<Proxy, f64>, TrainError> {
         let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
-        let batch = batch(&parts.fit, self.options.recipe.batch_size, seed);
-        let (x, y) = batch.map_err(|error| TrainError::Torch { reason: first_line(&error) })?;
-        let mut found = measure(net, &x, &y, seed, self.device)?;
+        let failed = |reason| TrainError::Torch { reason };
+        let batch = batch(&parts.fit, seed);
+        let (x, y) = batch.map_err(|error| failed(first_line(&error)))?;
+        let mut found = guarded(|| measure(net, &x, &y, seed, self.device), failed)?;
         found.retain(|_, value| value.is_finite());
         Ok(found)
     }
@@ -70,10 +73,10 @@ impl TorchTrainer {
 }
 
 /// A batch that the seed chooses.
-fn batch(part: &Part, size: usize, seed: u64) -> Result<(Tensor, Tensor), TchError> {
+fn batch(part: &Part, seed: u64) -> Result<(Tensor, Tensor), TchError> {
     let mut rows: Vec<i64> = (0..part.len()).collect();
     rows.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
-    rows.truncate(size.max(2));
+    rows.truncate(EXAMPLES);
     let batch = part.rows(&Tensor::f_from_slice(&rows)?)?;
     Ok((batch.x, batch.y))
 }

@@ -7,10 +7,10 @@ use tch::{CModule, Kind, Tensor, no_grad};
 
 use super::fit::Network;
 use super::kept_network::{KeptNetwork, net_of};
-use super::tests::{BUDGET, halves, small_cnn};
+use super::tests::{BUDGET, halves, small_cnn, small_mlp, test_device};
 use super::weights::Tensors;
 use super::*;
-use crate::spaces::NetInput;
+use crate::spaces::{self, NetInput};
 
 /// Runs a script of `tests/python`; `None`, with a word about it, where no Python is named.
 pub(super) fn python(script: &str, args: &[&str]) -> Option<String> {
@@ -117,10 +117,34 @@ fn files_of_python_give_a_network_what_fits_and_it_is_told_which_blocks() {
 fn kept(folder: &Path) -> (WeightStore, Trial) {
     let store = WeightStore::new(folder.join("weights"));
     let options =
-        TorchOptions { device: DeviceChoice::Cpu, weights: Some(store.clone()), ..TorchOptions::default() };
+        TorchOptions { device: test_device(), weights: Some(store.clone()), ..TorchOptions::default() };
     let (space, architecture) = small_cnn();
     let mut trainer = TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap();
     (store, trainer.train(&space, &architecture, &BUDGET).unwrap())
+}
+
+/// A constant of the device of the export would keep the network from another.
+#[test]
+fn an_exported_network_names_no_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = WeightStore::new(dir.path().join("weights"));
+    let cell = "|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|avg_pool_3x3~1|none~2|";
+    let space = (spaces::family("nas-bench-201/1").unwrap().space)();
+    let cells = (space, spaces::from_cell_string(cell).unwrap());
+    for (space, architecture) in [small_cnn(), small_mlp(), cells] {
+        let options =
+            TorchOptions { device: test_device(), weights: Some(store.clone()), ..TorchOptions::default() };
+        let mut trainer = TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap();
+        let budget = Budget { epochs: 1, data_fraction: 0.1, ..BUDGET };
+        let trial = trainer.train(&space, &architecture, &budget).unwrap();
+        let file = dir.path().join("net.pt");
+        export_network(&store, store.of_trial(&trial).unwrap(), &file, NetFormat::TorchScript).unwrap();
+        let mut archive = zip::ZipArchive::new(std::fs::File::open(&file).unwrap()).unwrap();
+        let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+        let code = names.iter().find(|name| name.ends_with("/code/__torch__.py")).unwrap();
+        let code = std::io::read_to_string(archive.by_name(code).unwrap()).unwrap();
+        assert!(code.contains("linear(") && !code.contains("device"), "{}: {code}", space.id());
+    }
 }
 
 #[test]
@@ -137,7 +161,10 @@ fn an_exported_network_computes_the_same_in_rust_and_in_python() {
     let dataset = halves();
     let values: Vec<f32> = dataset.x().iter().copied().collect();
     let x = Tensor::from_slice(&values).reshape([200, 1, 8, 8]);
-    let parsed = KeptNetwork::parse(&store.get(hash).unwrap(), dir.path(), Device::Cpu).unwrap();
+    let parsed = {
+        let _turn = turn();
+        KeptNetwork::parse(&store.get(hash).unwrap(), dir.path(), Device::Cpu).unwrap()
+    };
     let y = parsed.values(&x).unwrap().pop().unwrap();
     // The network is the one that was scored: on the validation part it is as right as its trial says.
     let rows: Vec<i64> = Splits::new(&dataset, 0).validation.into_iter().map(|row| row as i64).collect();
@@ -201,8 +228,7 @@ fn a_trial_starts_from_a_file_and_says_what_it_took() {
     let dir = tempfile::tempdir().unwrap();
     let (store, first) = kept(dir.path());
     let file = store.file(store.of_trial(&first).unwrap());
-    let options =
-        TorchOptions { init_from: Some(file), device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let options = TorchOptions { init_from: Some(file), device: test_device(), ..TorchOptions::default() };
     let (space, architecture) = small_cnn();
     let mut trainer = TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap();
     let again = trainer.train(&space, &architecture, &Budget { epochs: 1, ..BUDGET }).unwrap();

@@ -5,13 +5,13 @@ use std::path::Path;
 use heirloom_kb::{Status, Trial};
 use tch::Tensor;
 
-use super::tests::{BUDGET, halves, small_cnn};
+use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
 use crate::train::{Augmentation, OptimizerKind, Precision, Schedule};
 
 fn trainer(recipe: Recipe, folder: Option<&Path>) -> TorchTrainer {
     let weights = folder.map(WeightStore::new);
-    let options = TorchOptions { device: DeviceChoice::Cpu, recipe, weights, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), recipe, weights, ..TorchOptions::default() };
     TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap()
 }
 
@@ -38,7 +38,7 @@ fn every_recipe_learns_and_none_is_another_s() {
     let losses = |recipe: &Recipe| {
         let (sender, receiver) = std::sync::mpsc::channel();
         let options =
-            TorchOptions { device: DeviceChoice::Cpu, recipe: recipe.clone(), ..TorchOptions::default() };
+            TorchOptions { device: test_device(), recipe: recipe.clone(), ..TorchOptions::default() };
         let tell = Box::new(move |report: EpochReport| sender.send(report.loss).unwrap());
         let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
         let (space, architecture) = small_cnn();
@@ -101,10 +101,10 @@ fn a_share_of_the_data_is_what_is_fitted_on() {
     let (space, architecture) = small_cnn();
     let mut trainer = trainer(Recipe::default(), None);
     let mut at =
-        |share| trainer.train(&space, &architecture, &Budget { data_fraction: share, epochs: 1, ..BUDGET });
+        |share| trainer.train(&space, &architecture, &Budget { data_fraction: share, epochs: 2, ..BUDGET });
     let (all, some) = (at(1.0).unwrap(), at(0.1).unwrap());
     assert_eq!((all.fidelity.get("data_fraction"), some.fidelity["data_fraction"]), (None, 0.1));
-    // One step cannot have learned what two have.
+    // Two steps cannot have learned what four have.
     assert!(all.score.unwrap() > some.score.unwrap(), "{:?} {:?}", all.score, some.score);
     for share in [0.0, -1.0, 1.5, f64::NAN] {
         let words = at(share).unwrap_err().to_string();
@@ -166,8 +166,11 @@ fn a_trial_that_was_broken_off_goes_on_to_the_same_end() {
         Decision::go_on("nothing to stop")
     };
     let got = second.train_watched(&space, &architecture, &budget, &mut watch).unwrap();
-    assert_eq!(without_times(&got), without_times(&want));
-    assert_eq!(heard, want.curve[..4]);
+    assert_eq!(heard[..3], want.curve[..3]);
+    if repeats() {
+        assert_eq!(without_times(&got), without_times(&want));
+        assert_eq!(heard, want.curve[..4]);
+    }
     assert_eq!(std::fs::read_dir(&to).unwrap().count(), 0, "what has ended is not kept");
 
     // A damaged file is left aside.

@@ -16,7 +16,7 @@ use super::device::{self, DeviceChoice};
 use super::fit::use_threads;
 use super::module::Module;
 use super::path_optimizer::{Gradients, PathOptimizer, add_gradients};
-use super::{EpochReport, batches, first_line, turn};
+use super::{EpochReport, batches, first_line, guarded, turn};
 use crate::net::NetGraph;
 use crate::spaces::{self, CELL_OPS, Cell, NetInput};
 use crate::train::{Budget, SharedScore, SharingMethod, SharingOptions, Strengths, TrainError};
@@ -81,10 +81,15 @@ impl Supernet {
         use_threads(&self.everything, self.options.batch_size, None);
         tch::manual_seed(self.options.seed.cast_signed());
         if self.options.method == SharingMethod::Darts {
-            let relaxation = Relaxation::train(self, on_epoch)?;
+            let relaxation = guarded(|| Relaxation::train(self, on_epoch), failed)?;
             self.relaxation = Some(relaxation);
             return Ok(());
         }
+        guarded(|| self.train_paths(on_epoch), failed)
+    }
+
+    /// Trains the weights of cells drawn anew each step.
+    fn train_paths(&self, on_epoch: &mut dyn FnMut(EpochReport)) -> Result<(), TrainError> {
         let mut optimizer = PathOptimizer::default();
         let fair = self.options.method == SharingMethod::Fair;
         let rows: Vec<i64> = (0..self.parts.fit.len()).collect();
@@ -127,7 +132,7 @@ impl Supernet {
                     accuracy: None,
                     loss: None,
                 },
-                None => self.inherit(architecture)?,
+                None => guarded(|| self.inherit(architecture), failed)?,
             });
             on_each();
         }
@@ -270,7 +275,11 @@ fn fair_paths(rng: &mut Xoshiro256PlusPlus) -> Vec<Cell> {
 }
 
 pub(super) fn torch(error: &TchError) -> TrainError {
-    TrainError::Torch { reason: first_line(error) }
+    failed(first_line(error))
+}
+
+fn failed(reason: String) -> TrainError {
+    TrainError::Torch { reason }
 }
 
 #[cfg(test)]

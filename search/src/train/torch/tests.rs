@@ -21,8 +21,22 @@ pub(super) fn halves() -> Arc<Dataset> {
     Arc::new(Dataset::new("halves", Domain::Image, &[1, 8, 8], x, y, classes, "made up").unwrap())
 }
 
+/// Where the trainer's tests train: on the CPU, unless `HEIRLOOM_TEST_DEVICE` is `cuda`.
+pub(in crate::train::torch) fn test_device() -> DeviceChoice {
+    match std::env::var("HEIRLOOM_TEST_DEVICE").as_deref() {
+        Ok("cuda") => DeviceChoice::Cuda,
+        Ok(other) if other != "cpu" => panic!("HEIRLOOM_TEST_DEVICE is {other}, not cpu or cuda"),
+        _ => DeviceChoice::Cpu,
+    }
+}
+
+/// Whether a seed says all of a trial, as it does on the CPU; on CUDA sums are added up in any order.
+pub(in crate::train::torch) fn repeats() -> bool {
+    test_device() == DeviceChoice::Cpu
+}
+
 fn trainer(dataset: Arc<Dataset>) -> TorchTrainer {
-    let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), ..TorchOptions::default() };
     TorchTrainer::new(dataset, options, Box::new(|_| {})).unwrap()
 }
 
@@ -58,7 +72,7 @@ pub(super) const BUDGET: Budget = Budget { epochs: 3, data_fraction: 1.0, seed: 
 fn a_small_network_learns_which_half_is_bright() {
     let (space, architecture) = small_cnn();
     let mut heard = Vec::new();
-    let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), ..TorchOptions::default() };
     let (sender, receiver) = std::sync::mpsc::channel();
     let tell = Box::new(move |report| sender.send(report).unwrap());
     let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
@@ -87,10 +101,13 @@ fn the_same_seed_gives_the_same_trial() {
         net.push((0.0, trial.score.unwrap()));
         net
     };
+    if !repeats() {
+        return;
+    }
     assert_eq!(run(3), run(3));
     let losses = |seed| {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+        let options = TorchOptions { device: test_device(), ..TorchOptions::default() };
         let tell = Box::new(move |report: EpochReport| sender.send(report.loss).unwrap());
         let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
         trainer.train(&space, &architecture, &Budget { epochs: 2, seed, ..BUDGET }).unwrap();
@@ -191,11 +208,14 @@ fn real_digits_are_learned() {
 /// Dropout draws in every step, from a generator that all threads share.
 #[test]
 fn a_trial_beside_another_is_the_same_trial() {
+    if !repeats() {
+        return;
+    }
     let (space, mut architecture) = small_cnn();
     architecture.set(&"dropout".into(), Value::Real(0.5));
     let losses = |seed| {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+        let options = TorchOptions { device: test_device(), ..TorchOptions::default() };
         let tell = Box::new(move |report: EpochReport| sender.send(report.loss).unwrap());
         let mut trainer = TorchTrainer::new(halves(), options, tell).unwrap();
         trainer.train(&space, &architecture, &Budget { epochs: 3, seed, ..BUDGET }).unwrap();
@@ -248,7 +268,7 @@ fn cuda_is_taken_or_refused_but_never_replaced() {
 fn a_trial_that_is_stopped_has_trained_no_longer() {
     let (space, architecture) = small_mlp();
     let (sender, receiver) = std::sync::mpsc::channel();
-    let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), ..TorchOptions::default() };
     let tell = Box::new(move |report: EpochReport| sender.send(report.epoch).unwrap());
     let mut trainer = TorchTrainer::new(rows(200), options, tell).unwrap();
     let mut watch = |epoch, _| Decision::when(epoch >= 2, "enough".into());

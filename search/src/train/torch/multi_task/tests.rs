@@ -7,7 +7,8 @@ use super::joint_fit::batch;
 use super::*;
 use crate::net::HEAD;
 use crate::train::torch::tests::{BUDGET, halves, small_cnn};
-use crate::train::torch::{DeviceChoice, weights};
+use crate::train::torch::tests::{repeats, test_device};
+use crate::train::torch::weights;
 use crate::train::{WEIGHTS_FIELD, WeightStore};
 
 fn trainer(
@@ -16,8 +17,7 @@ fn trainer(
     store: Option<WeightStore>,
     on_epoch: Box<dyn FnMut(EpochReport) + Send>,
 ) -> JointTrainer {
-    let options =
-        TorchOptions { device: DeviceChoice::Cpu, recipe, weights: store, ..TorchOptions::default() };
+    let options = TorchOptions { device: test_device(), recipe, weights: store, ..TorchOptions::default() };
     JointTrainer::new(first, &[Arc::clone(other)], options, on_epoch).unwrap()
 }
 
@@ -75,6 +75,9 @@ fn two_tasks_share_a_body_and_both_are_learned() {
         assert_eq!(*tensor == second[name], !name.starts_with(HEAD), "{name}");
     }
     assert_eq!(second["head.1.weight"].size(), [4, 32]);
+    if !repeats() {
+        return;
+    }
     // The same seed gives the same trials.
     let again = train();
     assert_eq!(again.iter().map(|trial| trial.score.unwrap()).collect::<Vec<_>>(), scores);
@@ -103,7 +106,7 @@ fn data_that_do_not_go_together_are_refused_and_a_wild_trial_fails_on_all() {
         Arc::new(Dataset::new(name, halves.domain(), shape, x, y, classes, "").unwrap())
     };
     let refused = |with: Arc<Dataset>| {
-        let options = TorchOptions { device: DeviceChoice::Cpu, ..TorchOptions::default() };
+        let options = TorchOptions { device: test_device(), ..TorchOptions::default() };
         let made = JointTrainer::new(&halves, &[with], options, Box::new(|_| {}));
         made.err().unwrap().to_string()
     };
@@ -199,7 +202,7 @@ fn a_training_that_was_broken_off_goes_on_to_the_same_end() {
         sender.send((report.epoch, std::fs::read(&kept).unwrap() == bytes)).unwrap();
     });
     let got = trainer(&tasks, recipe(), Some(store(&left)), tell).train(&space, &architecture, &budget);
-    assert_eq!(without_times(&got.unwrap()), without_times(&want));
+    assert!(!repeats() || without_times(&got.unwrap()) == without_times(&want));
     let heard: Vec<(u32, bool)> = receiver.iter().collect();
     assert_eq!(heard, [(1, true), (2, true), (3, true), (4, true), (5, false)]);
     assert_eq!(files(&to).count(), 0, "what has ended is not kept");

@@ -4,6 +4,7 @@ use heirloom_kb::Domain;
 use ndarray::Array2;
 use tch::Kind;
 
+use super::super::tests::{repeats, test_device};
 use super::*;
 use crate::RankCorrelation;
 use crate::spaces::CellSkeleton;
@@ -43,7 +44,7 @@ fn supernet(method: SharingMethod, epochs: u32, seed: u64) -> Supernet {
         seed,
         split_seed: 0,
     };
-    Supernet::new(&pairs(), &space(), options, DeviceChoice::Cpu).unwrap()
+    Supernet::new(&pairs(), &space(), options, test_device()).unwrap()
 }
 
 fn train(supernet: &mut Supernet) -> Vec<f64> {
@@ -132,7 +133,7 @@ fn the_seed_decides_and_the_order_of_candidates_does_not() {
         let by_name = |ranked: &[SharedScore]| -> BTreeMap<String, (f64, Option<f64>)> {
             ranked.iter().map(|s| (s.architecture.to_string(), (s.score, s.loss))).collect()
         };
-        assert_eq!(by_name(&once), by_name(&again), "{method:?}");
+        assert!(!repeats() || by_name(&once) == by_name(&again), "{method:?}: {once:?} {again:?}");
         assert_ne!(by_name(&once), by_name(&run(method, 2, &candidates)), "{method:?}");
     }
 }
@@ -180,7 +181,7 @@ fn fair_paths_use_every_operation_of_every_edge_once() {
 fn what_cannot_share_or_learn_is_refused() {
     let chain = (spaces::family("chain-cnn/1").unwrap().space)();
     let refused = |space: &SearchSpace, options, data: &Dataset| {
-        Supernet::new(data, space, options, DeviceChoice::Cpu).err().unwrap().to_string()
+        Supernet::new(data, space, options, test_device()).err().unwrap().to_string()
     };
     let options = SharingOptions { skeleton: TINY, epochs: 3, ..SharingOptions::default() };
     let error = refused(&chain, options, &pairs());
@@ -191,7 +192,7 @@ fn what_cannot_share_or_learn_is_refused() {
     let error = refused(&space(), options, &table);
     assert!(error.contains("makes no network for examples of shape [4]"), "{error}");
     let wild = SharingOptions { learning_rate: f64::INFINITY, ..options };
-    let mut supernet = Supernet::new(&pairs(), &space(), wild, DeviceChoice::Cpu).unwrap();
+    let mut supernet = Supernet::new(&pairs(), &space(), wild, test_device()).unwrap();
     let error = supernet.train(&mut |_| {}).unwrap_err().to_string();
     assert!(error.starts_with("the loss of the shared weights is NaN in epoch 1"), "{error}");
 }
