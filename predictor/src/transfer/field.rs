@@ -12,6 +12,9 @@ use crate::{GaussianProcess, PredictError};
 /// stands for.
 const OFFSETS: [(f64, f64); 7] =
     [(-0.7, 0.35), (-0.35, 0.275), (-0.15, 0.175), (0.0, 0.15), (0.15, 0.175), (0.35, 0.275), (0.7, 0.35)];
+/// All trials together say as much as this many of where they lie: shares within 95 % intervals after 16 to 32 trials were 59 to
+/// 85 % with all of them, 71 to 98 % with 3 or 6 (`heirloom bench`, six histories).
+const SPEAKING: f64 = 4.0;
 /// Places of a smaller probability are left out.
 const UNLIKELY: f64 = 5e-3;
 
@@ -92,16 +95,21 @@ impl<'a> Field<'a> {
 
     /// Where the scores might lie as well: around each of `places`, as differences from the place that was taken. A task's
     /// median and unit stay uncertain while its trials are few; whoever takes the likeliest for certain finds that proposals
-    /// score less than was said, by up to a whole deviation.
+    /// score less than was said, by up to a whole deviation. And they stay so with many, for the shape is that of other tasks:
+    /// under a wrong shape more trials do not tell the right place, they only seem to, so their likelihood is tempered.
+    ///
+    /// *Source*: power likelihoods for misspecified models, Grünwald and van Ommen 2017 (doi:10.1214/17-BA1085), with a fixed
+    /// number of trials in place of a learned power.
     pub(super) fn alternatives(&self, places: &[Placed], taken: &Placed) -> Vec<Alternative> {
         let mut all = Vec::new();
         // Where every trial has failed there is nothing to place.
         let places = if self.told.scores.iter().any(Option::is_some) { places } else { &[] };
+        let temper = (SPEAKING / self.told.scores.len() as f64).min(1.0);
         for place in places {
             let Scale { median, unit } = place.scale;
             for (offset, width) in OFFSETS {
                 let other = self.at(Scale { median: median + offset * unit, unit });
-                let share = width * (other.log_density - taken.log_density).exp();
+                let share = width * (temper * (other.log_density - taken.log_density)).exp();
                 all.push(Alternative { share, difference: other.z - &taken.z });
             }
         }

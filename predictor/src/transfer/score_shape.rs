@@ -23,6 +23,8 @@ const CELLAR: f64 = 0.5;
 const BEST_DEVIATIONS: f64 = 3.0;
 /// Fewer scores than this say nothing about the shape.
 const FEW: usize = 10;
+/// The square of how far off its place a score usually is.
+const USUAL_MISPLACEMENT: f64 = 0.2;
 
 /// The usual course of scores over normalised scores, in units of a task's best minus its median: 0 at the median, 1 at
 /// the best. Minus one plus it is minus the regret, which makes it the utility that trials are chosen by; read backwards it
@@ -31,29 +33,40 @@ const FEW: usize = 10;
 pub(crate) struct ScoreShape {
     /// Heights at `LOWEST`, `LOWEST + STEP`, …, strictly rising.
     heights: Vec<f64>,
+    /// At the same places: the mean square of how far off them scores of that height are in a task.
+    misplacements: Vec<f64>,
 }
 
 impl ScoreShape {
     /// The weighted mean shape of tasks; a straight line where none has enough different scores.
     pub(crate) fn of<'a>(tasks: impl Iterator<Item = (f64, &'a TaskScores)>) -> Self {
+        let courses = tasks.filter_map(|(weight, task)| Some((weight, Course::of(&task.scores)?)));
+        Self::of_courses(&courses.collect::<Vec<_>>())
+    }
+
+    fn of_courses(courses: &[(f64, Course)]) -> Self {
         let points = ((HIGHEST - LOWEST) / STEP).round() as usize + 1;
         let mut heights = vec![0.0; points];
-        let mut total = 0.0;
-        for (weight, task) in tasks {
-            let Some(course) = Course::of(task) else { continue };
-            total += weight;
-            heights
-                .iter_mut()
-                .enumerate()
-                .for_each(|(at, height)| *height += weight * course.height(z_of(at)));
+        for (weight, course) in courses {
+            for (at, height) in heights.iter_mut().enumerate() {
+                *height += weight * course.height(z_of(at));
+            }
         }
+        let total: f64 = courses.iter().map(|(weight, _)| weight).sum();
         for (at, height) in heights.iter_mut().enumerate() {
             *height = if total > 0.0 { *height / total } else { z_of(at) / BEST_DEVIATIONS };
         }
         for at in 1..points {
             heights[at] = heights[at].max(heights[at - 1] + LEAST_RISE * STEP);
         }
-        ScoreShape { heights }
+        let misplacements = misplacements(&heights, courses);
+        ScoreShape { heights, misplacements }
+    }
+
+    /// The mean square of how far off its place a score is taken to lie, for tasks have different shapes.
+    pub(crate) fn misplacement(&self, z: f64) -> f64 {
+        let last = self.misplacements.len() - 1;
+        self.misplacements[(((z - LOWEST) / STEP).clamp(0.0, last as f64)).round() as usize]
     }
 
     /// The height of a normalised score.
@@ -114,6 +127,24 @@ fn z_of(at: usize) -> f64 {
     LOWEST + STEP * at as f64
 }
 
+/// At each point of a shape the mean square, over tasks, of the distance to where a task has a score of that height. Tasks that
+/// went into the shape are nearer to it than a new one; what a shape of one or two tasks misses is not seen at all, so a
+/// usual distance counts as one task more.
+fn misplacements(heights: &[f64], courses: &[(f64, Course)]) -> Vec<f64> {
+    let total: f64 = courses.iter().map(|(weight, _)| weight).sum();
+    let squares: f64 = courses.iter().map(|(weight, _)| weight * weight).sum();
+    // As many tasks of equal weight as say as much.
+    let n = if squares > 0.0 { total * total / squares } else { 0.0 };
+    let left_out = if n > 1.0 { (n / (n - 1.0)).powi(2) } else { 1.0 };
+    let at = |(at, height): (usize, &f64)| {
+        let off = |course: &Course| (course.z_of_height(*height, z_of(at)) - z_of(at)).powi(2);
+        let seen: f64 = courses.iter().map(|(weight, course)| weight * off(course)).sum();
+        let seen = if total > 0.0 { n * left_out * seen / total } else { 0.0 };
+        (seen + USUAL_MISPLACEMENT) / (n + 1.0)
+    };
+    heights.iter().enumerate().map(at).collect()
+}
+
 /// The course of one task's scores.
 struct Course {
     /// Scores that were measured, ascending.
@@ -123,9 +154,9 @@ struct Course {
 }
 
 impl Course {
-    fn of(task: &TaskScores) -> Option<Course> {
-        let (median, unit) = median_and_unit(&task.scores)?;
-        let mut sorted: Vec<f64> = task.scores.iter().flatten().copied().collect();
+    fn of(scores: &[Option<f64>]) -> Option<Course> {
+        let (median, unit) = median_and_unit(scores)?;
+        let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
         sorted.sort_by(f64::total_cmp);
         (sorted.len() >= FEW).then_some(Course { sorted, median, unit })
     }
@@ -143,6 +174,33 @@ impl Course {
             self.quantile(z)
         };
         if height < BAD { BAD * (1.0 + (height / BAD).ln()) } else { height }
+    }
+
+    /// Where the task has a score of a height; `z` itself where both lie beyond all that it has.
+    fn z_of_height(&self, height: f64, z: f64) -> f64 {
+        let score = self.median + self.unit * height;
+        let n = self.sorted.len();
+        let top = Normal::standard().inverse_cdf((n as f64 - 0.5) / n as f64);
+        let (below, to) = (
+            self.sorted.partition_point(|other| *other < score),
+            self.sorted.partition_point(|other| *other <= score),
+        );
+        match (below, to) {
+            (_, 0) => z.min(-top),
+            (below, _) if below == n => z.max(top),
+            // Between two scores, or among equals, of which the nearest to what is asked for counts.
+            (below, to) => {
+                let place = |rank: f64| {
+                    Normal::standard()
+                        .inverse_cdf((rank / n as f64).clamp(0.5 / n as f64, 1.0 - 0.5 / n as f64))
+                };
+                if below == to {
+                    place(below as f64)
+                } else {
+                    z.clamp(place(below as f64 + 0.5), place(to as f64 - 0.5))
+                }
+            }
+        }
     }
 
     fn quantile(&self, z: f64) -> f64 {
@@ -182,6 +240,29 @@ pub(crate) struct Placed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The shape of tasks of equal weight with 100 scores each, of which the `power`-th root rises evenly.
+    fn of_powers(powers: [i32; 4]) -> ScoreShape {
+        let course = |power: i32| {
+            let scores: Vec<_> = (0..100).map(|at| Some((f64::from(at) / 99.0).powi(power))).collect();
+            (0.25, Course::of(&scores).unwrap())
+        };
+        ScoreShape::of_courses(&powers.map(course))
+    }
+
+    #[test]
+    fn tasks_of_one_shape_leave_the_usual_doubt_and_tasks_of_different_shapes_more() {
+        let shape = of_powers([1; 4]);
+        for z in [-1.5, 0.0, 1.0, 2.0] {
+            let doubt = shape.misplacement(z);
+            assert!(doubt < 1.3 * USUAL_MISPLACEMENT / 5.0, "{z}: {doubt}");
+        }
+        assert!((straight().misplacement(1.0) - USUAL_MISPLACEMENT).abs() < 1e-12);
+        let shape = of_powers([1, 1, 9, 9]);
+        // Half way up, one kind of task has 3 in 4 scores below, the other nearly all.
+        let (z, _) = shape.place(0.5);
+        assert!(shape.misplacement(z) > 5.0 * USUAL_MISPLACEMENT / 5.0, "{z}: {}", shape.misplacement(z));
+    }
 
     fn straight() -> ScoreShape {
         ScoreShape::of(std::iter::empty())
