@@ -105,6 +105,19 @@ impl GaussianProcess {
     }
 }
 
+/// The lower triangular factor `L` of a covariance `L L^T`, with as much jitter as it takes.
+///
+/// # Shapes
+/// Both are `(n, n)`.
+///
+/// # Errors
+/// As [`GaussianProcess::new`].
+pub(crate) fn lower_factor(k: ArrayView2<'_, f64>) -> Result<Array2<f64>, PredictError> {
+    let factor = factor(k)?;
+    let lower = factor.L();
+    Ok(Array2::from_shape_fn(k.raw_dim(), |(i, j)| if j <= i { lower[(i, j)] } else { 0.0 }))
+}
+
 /// The Cholesky factor of a covariance, with as much jitter as it takes.
 fn factor(k: ArrayView2<'_, f64>) -> Result<Llt<f64>, PredictError> {
     let n = k.nrows();

@@ -78,6 +78,6 @@ impl PriorDraw {
     }
 }
 
-fn normal(rng: &mut impl Rng) -> f64 {
+pub(super) fn normal(rng: &mut impl Rng) -> f64 {
     Normal::standard().inverse_cdf(rng.gen_range(1e-12..1.0))
 }

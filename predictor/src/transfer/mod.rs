@@ -4,6 +4,7 @@ mod acquisition;
 mod agreement;
 mod draw;
 mod factors;
+mod fantasies;
 mod features;
 mod field;
 mod kernel;

@@ -127,31 +127,41 @@ impl Posterior {
         Parts::between(asked, self.told())
     }
 
-    /// Expected improvement over the best score, in raw units: heights of the shape, times the task's unit. What a trial will
-    /// measure counts, the noise with it: it is measured once, and most of what a kernel calls noise is particular to an
-    /// architecture.
+    /// Expected improvement over the best score and over what is under way, in raw units: heights of the shape, times the
+    /// task's unit. What a trial will measure counts, the noise with it: it is measured once, and most of what a kernel calls
+    /// noise is particular to an architecture.
     pub(super) fn improvement(&self, asked: &Features) -> Vec<f64> {
         let mut gains = vec![0.0; asked.len()];
         let parts = self.parts(asked);
         for (share, reading) in &self.readings {
-            let (mean, variance) = reading.predict(asked, &parts);
-            let floor = self.best.map(|best| (best - reading.scale.median) / reading.scale.unit);
-            let gain = |(mean, variance): (&f64, &f64)| {
-                let std = (variance + reading.kernel.noise).sqrt();
-                reading.scale.unit * self.shape.expected_gain(*mean, std, floor)
+            let (mean, variance, moved) = reading.predict_fantasies(asked, &parts);
+            let floors = self.floors(reading);
+            let gain = |at: usize| {
+                let std = (variance[at] + reading.kernel.noise).sqrt();
+                let under = |(at_floor, floor): (usize, &Option<f64>)| {
+                    let moved = moved.get((at, at_floor)).copied().unwrap_or(0.0);
+                    self.shape.expected_gain(mean[at] + moved, std, *floor)
+                };
+                let sum: f64 = floors.iter().enumerate().map(under).sum();
+                reading.scale.unit * sum / floors.len() as f64
             };
-            let new: Vec<f64> = mean
-                .as_slice()
-                .unwrap_or_default()
-                .par_iter()
-                .zip(variance.as_slice().unwrap_or_default())
-                .map(gain)
-                .collect();
+            let new: Vec<f64> = (0..asked.len()).into_par_iter().map(gain).collect();
             gains.iter_mut().zip(new).for_each(|(sum, new)| *sum += share * new);
         }
         if let Some(escapes) = self.plateau.escapes(&parts, self.length) {
             gains.iter_mut().zip(&escapes).for_each(|(gain, escape)| *gain *= escape);
         }
         gains
+    }
+
+    /// The heights that an improvement is one over: one of the best score, or one for each fantasy of what is under way.
+    fn floors(&self, reading: &Reading) -> Vec<Option<f64>> {
+        let best = self.best.map(|best| (best - reading.scale.median) / reading.scale.unit);
+        let fantasies = reading.fantasies.best.iter().map(|pending| {
+            let pending = self.shape.height(*pending);
+            Some(best.map_or(pending, |best| best.max(pending)))
+        });
+        let floors: Vec<Option<f64>> = fantasies.collect();
+        if floors.is_empty() { vec![best] } else { floors }
     }
 }

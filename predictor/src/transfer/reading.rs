@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, ArrayViewMut1, Axis, Slice};
 use rayon::prelude::*;
 
+use super::fantasies::Fantasies;
 use super::features::Features;
 use super::field::{Alternative, Field, Told, likeliest, noisy};
 use super::kernel::{FIELDS, Kernel, Parts};
@@ -29,6 +30,8 @@ pub(super) struct Reading {
     pub(super) z: Array1<f64>,
     /// Where the scores might lie as well.
     pub(super) alternatives: Vec<Alternative>,
+    /// What is under way may measure.
+    pub(super) fantasies: Fantasies,
     process: GaussianProcess,
 }
 
@@ -58,16 +61,18 @@ impl Reading {
             process: field.of(&placed.z),
             z: placed.z,
             alternatives,
+            fantasies: Fantasies::default(),
         })
     }
 
     /// The same with architectures that are being tried, as if they had scored what is expected of them (Ginsbourger, Le
-    /// Riche, Carraro 2010, the "kriging believer").
+    /// Riche, Carraro 2010, the "kriging believer"), and what else they may score.
     pub(super) fn believe(self, pending: &Features) -> Result<Self, PredictError> {
         if pending.len() == 0 {
             return Ok(self);
         }
         let expected = self.mean(pending);
+        let fantasies = Fantasies::new(&self, pending, &expected)?;
         let features = self.features.joined(pending);
         let z: Array1<f64> = self.z.iter().chain(&expected).copied().collect();
         let k = noisy(self.kernel.between(&features, &features), self.kernel.noise);
@@ -80,7 +85,12 @@ impl Reading {
         });
         let alternatives = alternatives.collect();
         let process = GaussianProcess::new(k.view(), surprise.view())?;
-        Ok(Reading { process, features, z, alternatives, ..self })
+        Ok(Reading { process, features, z, alternatives, fantasies, ..self })
+    }
+
+    /// `K^-1` of the trials, and of what is believed, `(n, n)`.
+    pub(super) fn inverse(&self) -> &Array2<f64> {
+        self.process.inverse()
     }
 
     /// The trials, and what is believed.
@@ -140,6 +150,21 @@ impl Reading {
     /// `parts` are those between what is asked of and the trials.
     pub(super) fn predict(&self, asked: &Features, parts: &Parts) -> (Array1<f64>, Array1<f64>) {
         self.predict_across(asked, &parts.covariance(&self.kernel))
+    }
+
+    /// Mean and variance, and by how much each fantasy moves the mean, `(n, fantasies)`.
+    pub(super) fn predict_fantasies(
+        &self,
+        asked: &Features,
+        parts: &Parts,
+    ) -> (Array1<f64>, Array1<f64>, Array2<f64>) {
+        let cross = parts.covariance(&self.kernel);
+        let (mean, variance) = self.predict_across(asked, &cross);
+        let surprises = &self.fantasies.surprises;
+        // What is under way comes last.
+        let told = self.features.len() - surprises.nrows();
+        let weights = self.inverse().slice_axis(Axis(1), Slice::from(told..)).dot(surprises);
+        (mean, variance, cross.dot(&weights))
     }
 
     /// The same from the covariances with the trials, `(n, m)`.
