@@ -123,3 +123,19 @@ impl Part {
         Ok(Batch { x: x.f_to_device(self.device)?, y: y.f_to_device(self.device)?, mixed: None })
     }
 }
+
+/// The batches of a part, as (start, length).
+pub(super) fn chunks(part: &Part, batch_size: usize) -> impl Iterator<Item = (i64, i64)> {
+    batches(part.len(), batch_size.max(1) as i64)
+}
+
+/// Batches of `size` examples. One left over alone joins the batch before it: batch normalisation has no variance over one
+/// example, and would keep the NaN in its running variance.
+pub(super) fn batches(n: i64, size: i64) -> impl Iterator<Item = (i64, i64)> {
+    let alone = n > size && n % size == 1;
+    let end = n - i64::from(alone);
+    let length = move |start: i64| {
+        if alone && start + size == end { size + 1 } else { size.min(n - start) }
+    };
+    (0..end).step_by(size as usize).map(move |start| (start, length(start)))
+}

@@ -11,14 +11,14 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::augment::augment;
 use super::checkpoint::{Checkpoint, Progress};
-use super::data::{Part, Parts};
+use super::data::{Part, Parts, chunks};
 use super::epoch_scores::EpochScores;
 use super::measure;
 use super::module::Module;
 use super::objective::Objective;
 use super::optimizer::Optimizer;
 use super::weights::{self, Tensors};
-use super::{EpochReport, Outcome, chunks, first_line};
+use super::{EpochReport, Outcome, first_line};
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
 use crate::train::Recipe;

@@ -3,7 +3,7 @@
 use heirloom_kb::Architecture;
 use tch::{Kind, Reduction, TchError, Tensor, no_grad};
 
-use super::batches;
+use super::data::batches;
 use super::module::{Module, NORM_MOMENTUM};
 use super::supernet::{Supernet, torch};
 use crate::net::NetGraph;

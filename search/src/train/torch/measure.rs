@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use tch::{Kind, TchError, Tensor, no_grad};
 
-use super::data::Part;
+use super::data::{Part, batches};
+use super::first_line;
 use super::module::Module;
-use super::{batches, first_line};
 
 /// Examples at a time when nothing is learned.
 const BATCH: i64 = 512;

@@ -23,10 +23,11 @@ mod outside_weights;
 mod path_optimizer;
 mod proxies;
 mod python_file;
+mod record;
 mod supernet;
 mod weights;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heirloom_datasets::{Dataset, Splits};
@@ -39,26 +40,23 @@ use super::{
     mark_failed, mark_pruned,
 };
 use crate::fidelity::Decision;
-use crate::net::{NetCost, NetGraph};
-use crate::train::error::with_causes;
+use crate::net::NetGraph;
 use crate::train::weight_store::content_hash;
 use checkpoint::Checkpoint;
-use data::{Part, Parts};
+use data::Parts;
 pub use device::DeviceChoice;
 use distillation::{Distillation, HINT, LoadedTeacher};
 use failure::{first_line, guarded};
 use fit::{Course, Fit, Network, Watchers};
-use heirloom_predictor::DEVICE_FIELD;
 use inherit::Heir;
 use kept_network::net_for;
 pub use kept_network::{NetCard, NetFormat, export_network};
 pub use multi_task::JointTrainer;
 use objective::{CrossEntropy, Objective};
 use outside_weights::OutsideWeights;
+use record::{blank, costs, keep_weights};
 pub use supernet::Supernet;
 
-/// The release of libtorch that this is built for.
-const VERSIONS: &str = "tch 0.24.0, libtorch 2.11.0";
 /// The field of a trial that says whom it learned from.
 const TEACHER_FIELD: &str = "teacher";
 /// The field of a trial that says which epoch's weights it has, where the recipe is patient.
@@ -351,69 +349,12 @@ impl Trainer for TorchTrainer {
     }
 }
 
-/// A trial that is still to be run, of an architecture on a task whose data have this fingerprint.
-fn blank(
-    (task, space, architecture): (&Task, &SearchSpace, &Architecture),
-    fingerprint: &str,
-    budget: &Budget,
-    device: Device,
-    recipe: &Recipe,
-) -> Trial {
-    let (id, metric) = (task.id.clone(), task.metric.clone());
-    let mut trial = Trial::new(id, space.id().clone(), architecture.clone(), budget.split, metric, 0.0);
-    trial.fidelity.insert("epochs".into(), budget.epochs.into());
-    if budget.data_fraction < 1.0 {
-        trial.fidelity.insert("data_fraction".into(), budget.data_fraction);
-    }
-    trial.seed = Some(budget.seed);
-    let version = env!("CARGO_PKG_VERSION");
-    trial.source = Some(format!("heirloom {version}, {VERSIONS}, {}", device::name(device)).into());
-    trial.extra.insert("data".into(), fingerprint.into());
-    trial.extra.insert(DEVICE_FIELD.into(), device::label(device).into());
-    if *recipe != Recipe::default() {
-        let recipe = serde_json::to_value(recipe).expect("a recipe holds names and numbers");
-        trial.extra.insert("recipe".into(), recipe);
-    }
-    trial
-}
-
-/// Puts a trial's weights beside the base. Without room for them the trial counts all the same.
-fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8]) {
-    match store.put(bytes) {
-        Ok(hash) => {
-            trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
-        }
-        Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
-    }
-}
-
 /// Waits until no other trial of the process runs. libtorch draws the random numbers of all threads from one generator and
 /// has one number of threads for all, so trials side by side would not repeat; and each would keep the other's cores busy.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     // Every trial seeds anew, so one that panicked leaves nothing behind.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn costs(cost: &NetCost) -> BTreeMap<heirloom_kb::Name, f64> {
-    let costs = [("params", cost.params as f64), ("flops", cost.flops as f64)];
-    costs.into_iter().map(|(name, cost)| (name.into(), cost)).collect()
-}
-
-/// The batches of a part, as (start, length).
-fn chunks(part: &Part, batch_size: usize) -> impl Iterator<Item = (i64, i64)> {
-    batches(part.len(), batch_size.max(1) as i64)
-}
-
-/// Batches of `size` examples. One left over alone joins the batch before it: batch normalisation has no variance over one
-/// example, and would keep the NaN in its running variance.
-fn batches(n: i64, size: i64) -> impl Iterator<Item = (i64, i64)> {
-    let alone = n > size && n % size == 1;
-    let end = n - i64::from(alone);
-    let length = move |start: i64| {
-        if alone && start + size == end { size + 1 } else { size.min(n - start) }
-    };
-    (0..end).step_by(size as usize).map(move |start| (start, length(start)))
 }
 
 #[cfg(test)]

@@ -12,11 +12,12 @@ use tch::{Device, Reduction, TchError, Tensor};
 
 use super::darts::Relaxation;
 use super::data::Parts;
+use super::data::batches;
 use super::device::{self, DeviceChoice};
 use super::fit::use_threads;
 use super::module::Module;
 use super::path_optimizer::{Gradients, PathOptimizer, add_gradients};
-use super::{EpochReport, batches, first_line, guarded, turn};
+use super::{EpochReport, first_line, guarded, turn};
 use crate::net::NetGraph;
 use crate::spaces::{self, CELL_OPS, Cell, NetInput};
 use crate::train::{Budget, SharedScore, SharingMethod, SharingOptions, Strengths, TrainError};

@@ -6,6 +6,7 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::data::batches;
 use super::*;
 use crate::spaces;
 
