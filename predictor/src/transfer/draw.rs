@@ -33,7 +33,13 @@ struct PriorDraw {
     by_task: Array1<f64>,
     /// A coefficient a column of the encoding.
     by_column: Array1<f64>,
-    /// Of the waves, `(columns, waves)`.
+    /// One smooth function for each length.
+    smooth: Vec<SmoothDraw>,
+}
+
+/// A smooth function drawn as a sum of waves.
+struct SmoothDraw {
+    /// `(columns, waves)`.
     frequencies: Array2<f64>,
     phases: Array1<f64>,
     heights: Array1<f64>,
@@ -43,7 +49,7 @@ impl<'a> Draw<'a> {
     pub(super) fn new(reading: &'a Reading, rng: &mut impl Rng) -> Self {
         let told = reading.features();
         let prior = PriorDraw::new(&reading.kernel, told, rng);
-        let noise = reading.kernel.noise.sqrt();
+        let noise = reading.kernel.chance().sqrt();
         let missed =
             reading.surprise() - prior.at(told) - Array1::from_shape_fn(told.len(), |_| noise * normal(rng));
         Draw { reading, prior, bend: reading.solve(&missed) }
@@ -61,20 +67,36 @@ impl PriorDraw {
         let mut drawn = |n: usize, variance: f64| Array1::from_shape_fn(n, |_| variance.sqrt() * normal(rng));
         let by_mean = drawn(1, kernel.mean)[0];
         let (by_task, by_column) = (drawn(tasks, kernel.tasks), drawn(columns, kernel.linear));
-        let heights = drawn(WAVES, 2.0 * kernel.own / WAVES as f64);
-        let frequencies = Array2::from_shape_fn((columns, WAVES), |_| normal(rng) / kernel.length);
-        let phases = Array1::from_shape_fn(WAVES, |_| rng.gen_range(0.0..std::f64::consts::TAU));
-        PriorDraw { by_mean, by_task, by_column, frequencies, phases, heights }
+        let smooth =
+            kernel.smooth_parts().into_iter().map(|part| SmoothDraw::new(part, columns, rng)).collect();
+        PriorDraw { by_mean, by_task, by_column, smooth }
     }
 
     fn at(&self, asked: &Features) -> Array1<f64> {
         let mut sum = &asked.mean * self.by_mean;
         sum += &asked.deviations.dot(&self.by_task);
         sum += &asked.x.dot(&self.by_column);
+        for smooth in &self.smooth {
+            sum += &smooth.at(asked);
+        }
+        sum
+    }
+}
+
+impl SmoothDraw {
+    fn new((variance, length): (f64, f64), columns: usize, rng: &mut impl Rng) -> Self {
+        let height = (2.0 * variance / WAVES as f64).sqrt();
+        let heights = Array1::from_shape_fn(WAVES, |_| height * normal(rng));
+        let frequencies = Array2::from_shape_fn((columns, WAVES), |_| normal(rng) / length);
+        let phases = Array1::from_shape_fn(WAVES, |_| rng.gen_range(0.0..std::f64::consts::TAU));
+        SmoothDraw { frequencies, phases, heights }
+    }
+
+    fn at(&self, asked: &Features) -> Array1<f64> {
         let mut waves = asked.x.dot(&self.frequencies);
         waves += &self.phases.view().insert_axis(Axis(0));
         waves.mapv_inplace(f64::cos);
-        sum + waves.dot(&self.heights)
+        waves.dot(&self.heights)
     }
 }
 

@@ -57,7 +57,7 @@ impl<'a> Field<'a> {
         shape: &'a ScoreShape,
         belief: ScaleBelief,
     ) -> Result<Self, PredictError> {
-        let k = noisy(parts.covariance(&kernel), kernel.noise);
+        let k = noisy(parts.covariance(&kernel), kernel.chance());
         let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
         Ok(Field { told, shape, belief, slope, centre: &told.features.mean * slope, at_rest })
     }

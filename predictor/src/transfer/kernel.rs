@@ -17,9 +17,14 @@ pub(super) struct Kernel {
     pub(super) own: f64,
     /// Its length scale.
     pub(super) length: f64,
-    /// Variance of the noise.
+    /// Variance of the noise: of what a measurement has beyond all that, most of which is particular to an architecture.
     pub(super) noise: f64,
+    /// How far away architectures still share what is particular; 0 where no two are so near that they would.
+    pub(super) grain: f64,
 }
+
+/// The share of noise that not even the same architecture has again, where what is particular to it has a grain.
+const CHANCE: f64 = 0.25;
 
 /// A way to one of the numbers.
 pub(super) type Field = fn(&mut Kernel) -> &mut f64;
@@ -44,11 +49,30 @@ impl Kernel {
         FIELDS.iter().map(one).sum()
     }
 
-    /// Prior variances, noise not counted, `(n,)`.
+    /// The variance of what each measurement has for itself.
+    pub(super) fn chance(&self) -> f64 {
+        if self.grain > 0.0 { CHANCE * self.noise } else { self.noise }
+    }
+
+    /// The variance of what near neighbours share beyond the smooth function.
+    pub(super) fn shared(&self) -> f64 {
+        self.noise - self.chance()
+    }
+
+    /// Variance and length of what falls off with the distance of encodings.
+    pub(super) fn smooth_parts(&self) -> Vec<(f64, f64)> {
+        let mut parts = vec![(self.own, self.length)];
+        if self.grain > 0.0 {
+            parts.push((self.shared(), self.grain));
+        }
+        parts
+    }
+
+    /// Prior variances, chance not counted, `(n,)`.
     pub(super) fn variances(&self, features: &Features) -> Array1<f64> {
         let all = features.mean.iter().zip(&features.spreads).zip(&features.norms);
         let variance = |((mean, spread), norm): ((&f64, &f64), &f64)| {
-            self.mean * mean * mean + self.tasks * spread + self.linear * norm + self.own
+            self.mean * mean * mean + self.tasks * spread + self.linear * norm + self.own + self.shared()
         };
         all.map(variance).collect()
     }
@@ -93,6 +117,45 @@ impl Parts {
                 *k = kernel.own * *k + (kernel.mean * mean + kernel.tasks * tasks + kernel.linear * linear);
             },
         );
+        if kernel.grain > 0.0 {
+            let (shared, scale) = (kernel.shared(), -0.5 / (kernel.grain * kernel.grain));
+            Zip::from(&mut k).and(&self.squares).for_each(|k, square| *k += shared * (scale * square).exp());
+        }
         k
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    /// Three architectures that differ in one column alone.
+    fn at(places: [f64; 3]) -> Features {
+        let x = Array2::from_shape_fn((3, 1), |(row, _)| places[row]);
+        let norms = x.column(0).mapv(|value| value * value);
+        Features {
+            mean: Array1::zeros(3),
+            deviations: Array2::zeros((3, 0)),
+            spreads: Array1::zeros(3),
+            x,
+            norms,
+        }
+    }
+
+    #[test]
+    fn what_is_particular_is_shared_within_the_grain_and_sums_to_the_noise() {
+        let kernel =
+            Kernel { mean: 0.0, tasks: 0.0, linear: 0.0, own: 0.5, length: 0.5, noise: 0.4, grain: 0.05 };
+        let plain = Kernel { grain: 0.0, ..kernel };
+        let all = at([0.0, 0.005, 0.3]);
+        let more = kernel.between(&all, &all) - plain.between(&all, &all);
+        assert!((more[[0, 0]] + kernel.chance() - 0.4).abs() < 1e-12);
+        assert!(more[[0, 1]] > 0.99 * kernel.shared() && more[[0, 2]] < 1e-6, "{more}");
+        let total = |kernel: Kernel| kernel.variances(&all) + kernel.chance();
+        assert!((total(kernel) - total(plain)).iter().all(|gap| gap.abs() < 1e-12));
+        assert_eq!(plain.smooth_parts(), [(0.5, 0.5)]);
+        assert_eq!(array![kernel.smooth_parts()[1].0, kernel.smooth_parts()[1].1], array![0.4 - 0.1, 0.05]);
     }
 }

@@ -26,7 +26,7 @@ mod score_shape;
 mod tests;
 mod views;
 
-use heirloom_kb::Task;
+use heirloom_kb::{Param, Range, Task};
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
@@ -54,6 +54,11 @@ const PROMISING: usize = 1_000;
 /// Candidates whose mean is worked out in full before that.
 const LOOKED_AT: usize = 2_500;
 
+/// The length of what is particular to an architecture, as a share of the length of what is particular to a task.
+/// Without it the nearest neighbours of the best trial all look as if they could be better still by chance (BENCHMARKS.md, "Spaces of
+/// real numbers").
+const GRAIN: f64 = 0.15;
+
 /// Scores count as no larger than this, so that their squares stay finite.
 const LARGEST: f64 = 1e150;
 
@@ -66,7 +71,8 @@ const LARGEST: f64 = 1e150;
 /// with `m` the mean of what the past tasks say (their models and, if that foretells better among them, what they found of `x`
 /// itself), weighed by their reliability and, if that foretells better too, by the similarity of meta-features; `g_t` their
 /// deviations from it, in which few factors of what tasks found beyond their models stand in for what a task has not tried, if
-/// they foretell that; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own. The
+/// they foretell that; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own, the latter with a grain where the space has real numbers: most of what an architecture scores beyond all
+/// that it has again, and so have its nearest neighbours. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
 /// other ([`Agreement`]); own trials tune all variances further. Beside this reading stand one in which the past says
 /// nothing and, once that explains the trials better than the first, one in which it says the opposite, with `-b` for `b`;
@@ -92,6 +98,8 @@ pub struct TransferModel {
     scales: Vec<f64>,
     /// The usual length scale of what is particular to a task.
     length: f64,
+    /// That of what is particular to an architecture; 0 where the space has no real numbers.
+    grain: f64,
 }
 
 /// A pool of candidates as a transfer model sees it.
@@ -150,10 +158,14 @@ impl TransferModel {
         weights.iter_mut().for_each(|weight| *weight /= total);
         let shape = ScoreShape::of(weights.iter().copied().zip(scores.iter().copied()));
         let encoder = past.table.encoder();
+        let length = if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 };
+        let is_real = |param: &Param| matches!(param.range, Range::Real { .. });
+        let has_reals = encoder.space().params().iter().any(is_real);
         TransferModel {
+            grain: if has_reals { GRAIN * length } else { 0.0 },
             scale: ScaleBelief::of_past(&scores, &tasks, new),
             scales: scales(encoder, &past),
-            length: if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 },
+            length,
             foretelling: best.1,
             recall,
             factors: past.agreement.factors(columns),
@@ -180,7 +192,7 @@ impl TransferModel {
     pub fn prior(&self, seen: &Seen) -> Prediction {
         let kernel = self.trusting(seen);
         let mean = &seen.features.mean * self.slope();
-        Prediction { mean, std: (kernel.variances(&seen.features) + kernel.noise).mapv(f64::sqrt) }
+        Prediction { mean, std: (kernel.variances(&seen.features) + kernel.chance()).mapv(f64::sqrt) }
     }
 
     /// What past tasks and the new task's own trials say.
@@ -233,13 +245,14 @@ impl TransferModel {
             own: 0.4 * rest,
             length: self.length,
             noise: 0.06 + 0.6 * rest,
+            grain: self.grain,
         }
     }
 
     /// The kernel of a task without a past.
     fn alone(&self, seen: &Seen) -> Kernel {
         let (length, linear) = (self.length, 0.3 / seen.norm);
-        Kernel { mean: 0.0, tasks: 0.0, linear, own: 0.7, length, noise: 0.08 }
+        Kernel { mean: 0.0, tasks: 0.0, linear, own: 0.7, length, noise: 0.08, grain: self.grain }
     }
 }
 

@@ -39,7 +39,7 @@ impl TransferModel {
             return self.spread_beside(&seen.features.select(&[]), seen, open, seed);
         }
         let features = &seen.features;
-        let kernel = Kernel { own: 0.0, linear: 0.0, ..self.trusting(seen) };
+        let kernel = Kernel { own: 0.0, linear: 0.0, grain: 0.0, ..self.trusting(seen) };
         let variances = kernel.variances(features);
         let height = |at: usize| {
             self.shape.expected_gain(self.slope() * features.mean[at], variances[at].sqrt(), None)
@@ -91,7 +91,7 @@ impl TransferModel {
             chosen.into_iter().map(|at| open[at]).collect()
         };
         let (shortlist, places) = (some(SHORTLIST), some(PLACES));
-        let kernel = Kernel { own: 1.0, linear: 0.0, ..self.alone(seen) };
+        let kernel = Kernel { own: 1.0, linear: 0.0, grain: 0.0, ..self.alone(seen) };
         let places = seen.features.select(&places);
         let likeness = kernel.between(&seen.features.select(&shortlist), &places);
         let told = kernel.between(tried, &places);

@@ -92,7 +92,7 @@ impl Posterior {
                         *v += told * self.shape.misplacement(*m);
                     }
                 }
-                (m, v + reading.kernel.noise)
+                (m, v + reading.kernel.chance())
             } else {
                 reading.predict(asked, &parts)
             };
@@ -113,7 +113,8 @@ impl Posterior {
     /// Expected normalised scores of the mixture.
     pub(super) fn mean(&self, asked: &Features) -> Array1<f64> {
         let mut mean = self.broad_mean(asked);
-        let waves: Vec<Wave> = self.readings.iter().map(|(share, reading)| reading.smooth(*share)).collect();
+        let waves: Vec<Wave> =
+            self.readings.iter().flat_map(|(share, reading)| reading.smooth(*share)).collect();
         add_waves(&mut mean, asked, self.told(), &waves);
         mean
     }
@@ -137,7 +138,7 @@ impl Posterior {
             let (mean, variance, moved) = reading.predict_fantasies(asked, &parts);
             let floors = self.floors(reading);
             let gain = |at: usize| {
-                let std = (variance[at] + reading.kernel.noise).sqrt();
+                let std = (variance[at] + reading.kernel.chance()).sqrt();
                 let under = |(at_floor, floor): (usize, &Option<f64>)| {
                     let moved = moved.get((at, at_floor)).copied().unwrap_or(0.0);
                     self.shape.expected_gain(mean[at] + moved, std, *floor)

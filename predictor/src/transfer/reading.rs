@@ -75,7 +75,7 @@ impl Reading {
         let fantasies = Fantasies::new(&self, pending, &expected)?;
         let features = self.features.joined(pending);
         let z: Array1<f64> = self.z.iter().chain(&expected).copied().collect();
-        let k = noisy(self.kernel.between(&features, &features), self.kernel.noise);
+        let k = noisy(self.kernel.between(&features, &features), self.kernel.chance());
         let surprise = &z - &(&features.mean * self.slope);
         let cross = self.kernel.between(pending, &self.features);
         let alternatives = self.alternatives.iter().map(|other| {
@@ -130,21 +130,25 @@ impl Reading {
     /// The past's mean times the slope, plus the covariances with the trials, weighed by `alpha` `(n,)`.
     pub(super) fn mean_under(&self, asked: &Features, alpha: &Array1<f64>) -> Array1<f64> {
         let mut mean = self.broad_under(1.0, alpha).at(asked);
-        add_waves(&mut mean, asked, &self.features, &[self.wave(1.0, alpha)]);
+        add_waves(&mut mean, asked, &self.features, &self.waves(1.0, alpha));
         mean
     }
 
-    /// The smooth part of a share of the expected scores.
-    pub(super) fn smooth(&self, share: f64) -> Wave {
-        self.wave(share, self.process.weights())
+    /// The smooth parts of a share of the expected scores.
+    pub(super) fn smooth(&self, share: f64) -> Vec<Wave> {
+        self.waves(share, self.process.weights())
     }
 
-    fn wave(&self, share: f64, alpha: &Array1<f64>) -> Wave {
-        let kernel = &self.kernel;
-        Wave { weights: alpha * (kernel.own * share), scale: -0.5 / (kernel.length * kernel.length) }
+    fn waves(&self, share: f64, alpha: &Array1<f64>) -> Vec<Wave> {
+        let parts = self.kernel.smooth_parts();
+        let wave = |(variance, length): (f64, f64)| Wave {
+            weights: alpha * (variance * share),
+            scale: -0.5 / (length * length),
+        };
+        parts.into_iter().map(wave).collect()
     }
 
-    /// Mean and variance, the noise not counted.
+    /// Mean and variance, chance not counted.
     ///
     /// # Shapes
     /// `parts` are those between what is asked of and the trials.
@@ -259,7 +263,7 @@ fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result
     let surprise = z.select(Axis(0), &keep) - &(&features.mean * slope);
     let parts = Parts::between(&features, &features);
     let score = |kernel: Kernel| -> Result<f64, PredictError> {
-        let k = noisy(parts.covariance(&kernel), kernel.noise);
+        let k = noisy(parts.covariance(&kernel), kernel.chance());
         Ok(GaussianProcess::log_density(k.view(), surprise.view())? + kernel.log_prior(default))
     };
     let mut best = default;

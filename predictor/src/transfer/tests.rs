@@ -260,7 +260,7 @@ fn drawn_functions_scatter_as_is_believed() {
 /// By how much the deviation of what a trial will measure exceeds that of the function and the noise, on average: what is
 /// uncertain about where the trials lie.
 fn uncertain_place(posterior: &Posterior, seen: &Seen) -> f64 {
-    let noise: f64 = posterior.readings.iter().map(|(share, reading)| share * reading.kernel.noise).sum();
+    let noise: f64 = posterior.readings.iter().map(|(share, reading)| share * reading.kernel.chance()).sum();
     let (trial, function) = (posterior.expect(seen), posterior.predict(&seen.features, false));
     let more = trial
         .std
