@@ -71,8 +71,9 @@ const LARGEST: f64 = 1e150;
 /// with `m` the mean of what the past tasks say (their models and, if that foretells better among them, what they found of `x`
 /// itself), weighed by their reliability and, if that foretells better too, by the similarity of meta-features; `g_t` their
 /// deviations from it, in which few factors of what tasks found beyond their models stand in for what a task has not tried, if
-/// they foretell that; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own, the latter with a grain where the space has real numbers: most of what an architecture scores beyond all
-/// that it has again, and so have its nearest neighbours. The
+/// they foretell that; `w_t ~ N(0, a / (T - 1))`, for `a = 1` the sample covariance between tasks; `l` a linear and `r` a smooth function of the encoding, which are the new task's own, the latter
+/// with a grain where the space has real numbers: most of what an architecture scores beyond all that it would score again, and
+/// so would its nearest neighbours. The
 /// slope `b`, the variance of `w0` and how much is left to `l` and `r` are learned from how the past tasks foretell each
 /// other ([`Agreement`]); own trials tune all variances further. Beside this reading stand one in which the past says
 /// nothing and, once that explains the trials better than the first, one in which it says the opposite, with `-b` for `b`;

@@ -19,7 +19,7 @@ const PAST_TRIALS: usize = 100;
 /// Past tasks, unless it is said otherwise.
 const PAST_TASKS: usize = 4;
 /// New tasks, over which regrets are averaged.
-const TARGETS: u64 = 24;
+const TARGETS: u64 = 48;
 const TRIALS: usize = 32;
 /// What a misleading history may cost from 8 trials on, as a share of best minus median.
 const COST: f64 = 0.05;
