@@ -103,7 +103,7 @@ class Server:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
         for _ in range(100):
             try:
-                self.call("GET", "/healthz")
+                self.call("GET", "/v1/tasks")
                 return
             except urllib.error.URLError:
                 time.sleep(0.1)
@@ -113,14 +113,20 @@ class Server:
         data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
         kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
         request = urllib.request.Request(f"http://{self.at}{path}", data=data, method=method, headers={"content-type": kind})
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            text = answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{method} {path}: {error} {error.read().decode()}") from error
         return json.loads(text) if text else None
 
     def tell(self, records: list) -> None:
         self.call("POST", "/v1/import", "\n".join(map(json.dumps, records)))
 
-    def stop(self) -> None:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
         self.process.terminate()
         self.process.wait()
         self.folder.cleanup()
@@ -143,21 +149,20 @@ def replay(args, seed: int) -> tuple:
     other = random.Random(seed + 99)
     median = statistics.median(score(drawn(other)) for _ in range(20_000))
     best = best_of(score, other)
-    server = Server(args.heirloom, args.port)
-    server.tell(records)
     regrets, seen, gaps, found = [], [], [], -math.inf
-    while len(regrets) < args.trials:
-        answer = server.call("POST", "/v1/recommendations", {"task": new, "space": SPACE["id"], "k": args.at_once})
-        told = []
-        for one in answer["ranked"][: args.at_once]:
-            at = place(one["architecture"])
-            gaps += [min(math.dist(at[:-1], near[:-1]) + (at[-1] != near[-1]) for near in seen)] if seen else []
-            seen.append(at)
-            found = max(found, score(at))
-            regrets.append((best - found) / (best - median))
-            told.append(trial(new, at, score(at) + args.noise * chance.gauss(0, 1)))
-        server.tell(told)
-    server.stop()
+    with Server(args.heirloom, args.port) as server:
+        server.tell(records)
+        while len(regrets) < args.trials:
+            answer = server.call("POST", "/v1/recommendations", {"task": new, "space": SPACE["id"], "k": args.at_once})
+            told = []
+            for one in answer["ranked"][: args.at_once]:
+                at = place(one["architecture"])
+                gaps += [min(math.dist(at[:-1], near[:-1]) + (at[-1] != near[-1]) for near in seen)] if seen else []
+                seen.append(at)
+                found = max(found, score(at))
+                regrets.append((best - found) / (best - median))
+                told.append(trial(new, at, score(at) + args.noise * chance.gauss(0, 1)))
+            server.tell(told)
     return regrets, gaps
 
 

@@ -1,6 +1,6 @@
 //! What the kernel of a [`super::TransferModel`] weighs with what.
 
-use ndarray::{Array1, Array2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, Axis, Zip};
 
 use super::features::Features;
 
@@ -52,6 +52,12 @@ impl Kernel {
     /// The variance of what each measurement has for itself.
     pub(super) fn chance(&self) -> f64 {
         if self.grain > 0.0 { CHANCE * self.noise } else { self.noise }
+    }
+
+    /// The part of the noise that an architecture would score again and that is not among the variances: all of it where nothing
+    /// has a grain, for no architecture is tried twice; else none.
+    pub(super) fn lasting_noise(&self) -> f64 {
+        if self.grain > 0.0 { 0.0 } else { self.noise }
     }
 
     /// The variance of what near neighbours share beyond the smooth function.
@@ -110,6 +116,13 @@ impl Parts {
         self.squares.mapv(|square| (scale * square).exp())
     }
 
+    /// How far each architecture is from being the same as one of the others, from 0 to 1, `(n,)`.
+    pub(super) fn apart(&self, length: f64) -> Array1<f64> {
+        let scale = -0.5 / (length * length);
+        let nearest = |squares: ArrayView1<'_, f64>| squares.iter().copied().fold(f64::INFINITY, f64::min);
+        self.squares.rows().into_iter().map(|row| -(scale * nearest(row)).exp_m1()).collect()
+    }
+
     pub(super) fn covariance(&self, kernel: &Kernel) -> Array2<f64> {
         let mut k = self.likeness(kernel.length);
         Zip::from(&mut k).and(&self.mean).and(&self.tasks).and(&self.linear).for_each(
@@ -155,6 +168,8 @@ mod tests {
         assert!(more[[0, 1]] > 0.99 * kernel.shared() && more[[0, 2]] < 1e-6, "{more}");
         let total = |kernel: Kernel| kernel.variances(&all) + kernel.chance();
         assert!((total(kernel) - total(plain)).iter().all(|gap| gap.abs() < 1e-12));
+        let apart = Parts::between(&all, &at([0.0, 1.0, 1.0])).apart(0.01);
+        assert!(apart[0] == 0.0 && (0.1..0.2).contains(&apart[1]) && apart[2] > 0.999, "{apart}");
         assert_eq!(plain.smooth_parts(), [(0.5, 0.5)]);
         assert_eq!(array![kernel.smooth_parts()[1].0, kernel.smooth_parts()[1].1], array![0.4 - 0.1, 0.05]);
     }

@@ -12,6 +12,9 @@ use crate::{PredictError, Prediction};
 
 /// Readings of a smaller probability are left out: they cost time and change nothing.
 const RULED_OUT: f64 = 1e-4;
+/// In spaces with real numbers, the distance within which architectures count as the same, as a share of the usual length: whoever
+/// tells a trial may have rounded its numbers, and would be told to try it once more.
+const SAME: f64 = 0.02;
 
 /// What is expected of a new task once some trials are in: a mixture of the reading that trusts the past, one that does not
 /// and one that takes it the wrong way round, weighed by how well each foretold the trials. This is the guard against a
@@ -138,7 +141,7 @@ impl Posterior {
             let (mean, variance, moved) = reading.predict_fantasies(asked, &parts);
             let floors = self.floors(reading);
             let gain = |at: usize| {
-                let std = (variance[at] + reading.kernel.chance()).sqrt();
+                let std = (variance[at] + reading.kernel.lasting_noise()).sqrt();
                 let under = |(at_floor, floor): (usize, &Option<f64>)| {
                     let moved = moved.get((at, at_floor)).copied().unwrap_or(0.0);
                     self.shape.expected_gain(mean[at] + moved, std, *floor)
@@ -148,6 +151,10 @@ impl Posterior {
             };
             let new: Vec<f64> = (0..asked.len()).into_par_iter().map(gain).collect();
             gains.iter_mut().zip(new).for_each(|(sum, new)| *sum += share * new);
+        }
+        if self.readings.iter().any(|(_, reading)| reading.kernel.grain > 0.0) {
+            let apart = parts.apart(SAME * self.length);
+            gains.iter_mut().zip(&apart).for_each(|(gain, apart)| *gain *= apart);
         }
         if let Some(escapes) = self.plateau.escapes(&parts, self.length) {
             gains.iter_mut().zip(&escapes).for_each(|(gain, escape)| *gain *= escape);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use heirloom_kb::Architecture;
+use heirloom_kb::{Architecture, Param, Range};
 use heirloom_predictor::Encoder;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -14,6 +14,11 @@ use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
 use crate::space_history::SpaceHistory;
 use crate::{SearchError, spaces};
+
+/// Real numbers count as the same within this share of their range: whoever tells a trial may have rounded them.
+const ROUNDED: f64 = 5e-3;
+/// Of trials that are no candidates to the digit, so many last ones are compared with all of them.
+const LAST: usize = 256;
 
 /// A pool, and what of it is still to be tried.
 pub(super) struct Candidates {
@@ -34,13 +39,15 @@ impl Candidates {
         let architectures = pool.architectures.iter().enumerate();
         let positions: HashMap<Vec<u64>, usize> =
             architectures.map(|(at, architecture)| (encoder.key(architecture), at)).collect();
-        let tried =
-            own.architectures().iter().filter_map(|tried| positions.get(&encoder.key(tried)).copied());
-        let mut spent = vec![false; pool.architectures.len()];
-        tried.for_each(|at| spent[at] = true);
-        let mut open: Vec<usize> = (0..spent.len()).filter(|at| !spent[*at]).collect();
-        open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
-        Candidates { pool, encoder: encoder.clone(), positions, open, spent, outside: None }
+        let spent = vec![false; pool.architectures.len()];
+        let mut candidates =
+            Candidates { pool, encoder: encoder.clone(), positions, open: Vec::new(), spent, outside: None };
+        for at in candidates.found(own.architectures()) {
+            candidates.spent[at] = true;
+        }
+        candidates.open = (0..candidates.spent.len()).filter(|at| !candidates.spent[*at]).collect();
+        candidates.open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+        candidates
     }
 
     /// What may be proposed of a history's space: a caller's candidates alone; where the pool is the space's own and a sample,
@@ -102,6 +109,27 @@ impl Candidates {
         self.positions.get(&self.encoder.key(canonical)).copied()
     }
 
+    /// The candidates that some architectures are, but for rounding.
+    pub(super) fn found(&self, canonical: &[Architecture]) -> Vec<usize> {
+        let (exact, others): (Vec<_>, Vec<_>) =
+            canonical.iter().map(|one| (one, self.position(one))).partition(|(_, at)| at.is_some());
+        let rounded = others.iter().rev().take(LAST).filter_map(|(one, _)| self.rounded(one));
+        exact.iter().filter_map(|(_, at)| *at).chain(rounded).collect()
+    }
+
+    /// The candidate that an architecture with real numbers is but for rounding.
+    fn rounded(&self, canonical: &Architecture) -> Option<usize> {
+        let is_real = |param: &Param| matches!(param.range, Range::Real { .. });
+        if !self.encoder.space().params().iter().any(is_real) {
+            return None;
+        }
+        let x = self.encoder.encode(std::slice::from_ref(canonical)).ok()?;
+        let own = x.row(0);
+        let is_same =
+            |at: &usize| self.pool.views.x.row(*at).iter().zip(own).all(|(a, b)| (a - b).abs() <= ROUNDED);
+        (0..self.pool.architectures.len()).find(is_same)
+    }
+
     /// Takes a position out.
     pub(super) fn spend(&mut self, position: usize) {
         if !std::mem::replace(&mut self.spent[position], true) {
@@ -140,10 +168,15 @@ impl Candidates {
         canonical.clone()
     }
 
-    /// Takes an architecture out, if it is among the candidates, and gives its canonical form.
+    /// Takes an architecture out, if it is among the candidates or is one but for rounding, and gives its canonical form.
     pub(super) fn spend_architecture(&mut self, architecture: &Architecture) -> Architecture {
         let canonical = spaces::canonical(self.encoder.space().id(), architecture);
         self.take(&canonical);
+        if self.position(&canonical).is_none()
+            && let Some(position) = self.rounded(&canonical)
+        {
+            self.spend(position);
+        }
         canonical
     }
 

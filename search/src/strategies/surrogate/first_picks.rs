@@ -35,7 +35,7 @@ impl SurrogateStrategy {
     pub(super) fn first_pick(&mut self) -> Pick {
         let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
         let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
-        let tried = self.own.architectures().iter().filter_map(|own| self.candidates.position(own));
+        let tried = self.candidates.found(self.own.architectures());
         let chosen: Vec<usize> =
             self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
         let prior = model.prior(seen);

@@ -234,7 +234,11 @@ impl Strategy for SurrogateStrategy {
 
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_architecture(architecture);
-        self.pending.retain(|(pending, _)| *pending != canonical);
+        let found = self.candidates.found(std::slice::from_ref(&canonical)).first().copied();
+        let is_told = |(pending, at): &(Architecture, Option<usize>)| {
+            *pending == canonical || at.is_some() && *at == found
+        };
+        self.pending.retain(|pending| !is_told(pending));
         self.own.push(canonical, score);
         self.see_own()?;
         let past = self.columns.counting(&self.history, &self.own);
@@ -274,7 +278,9 @@ impl Strategy for SurrogateStrategy {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{drawn, new_task, separable_history, worth};
+    use heirloom_kb::{Trial, Value};
+
+    use super::super::testing::{self, drawn, new_task, separable_history, trial, worth};
     use super::*;
 
     /// More trials than a posterior is conditioned on: which of them tell most changes as they come.
@@ -297,6 +303,42 @@ mod tests {
         for known in [0, 255, 299] {
             let gaps = &after(known).mean - &at_once.mean;
             assert!(gaps.iter().all(|gap| gap.abs() < 1e-9), "{known} were known");
+        }
+    }
+
+    /// A client that rounds what was proposed has tried it all the same, and is not told to try it again.
+    #[test]
+    fn what_is_told_with_rounded_numbers_has_been_tried() {
+        let past: Vec<Trial> = ["t", "u"]
+            .iter()
+            .flat_map(|task| ["a", "b", "c", "d", "e"].iter().map(move |op| (task, op)))
+            .flat_map(|(task, op)| {
+                (0..10).map(move |n| trial(task, op, n, f64::from(u8::from(*op == "a")) + n as f64 / 20.0))
+            })
+            .collect();
+        let history = Arc::new(testing::history(&past));
+        let start = |own: OwnTrials| {
+            let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+            let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+            SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap()
+        };
+        let rounded = |one: &Architecture| -> Architecture {
+            let round = |value: &Value| match value {
+                Value::Real(value) => Value::Real(format!("{value:.2e}").parse().unwrap()),
+                other => other.clone(),
+            };
+            Architecture(one.0.iter().map(|(name, value)| (name.clone(), round(value))).collect())
+        };
+        let mut strategy = start(OwnTrials::default());
+        let proposed = strategy.ask(1).unwrap().remove(0).architecture;
+        let told = rounded(&proposed);
+        assert_ne!(told, proposed);
+        strategy.tell(&told, Some(0.5)).unwrap();
+        assert!(strategy.pending.is_empty());
+        let mut own = OwnTrials::default();
+        own.push(told, Some(0.5));
+        for mut strategy in [strategy, start(own)] {
+            assert!(strategy.ask(3).unwrap().iter().all(|proposal| proposal.architecture != proposed));
         }
     }
 }

@@ -36,8 +36,8 @@ use tch::Device;
 
 pub use super::EpochReport;
 use super::{
-    Budget, INHERITED_FIELD, INIT_FIELD, Recipe, Teacher, TrainError, Trainer, WEIGHTS_FIELD, WeightStore,
-    mark_failed, mark_pruned,
+    Budget, INHERITED_FIELD, INIT_FIELD, Recipe, Teacher, TrainError, Trainer, WeightStore, mark_failed,
+    mark_pruned,
 };
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
