@@ -132,8 +132,15 @@ class Server:
         self.folder.cleanup()
 
 
-def trial(of: str, at: list, score: float) -> dict:
-    return {"type": "trial", "task": of, "space": SPACE["id"], "architecture": architecture(at), "split": "validation", "metric": "accuracy", "score": score}
+def trial(of: str, own: dict, score: float) -> dict:
+    return {"type": "trial", "task": of, "space": SPACE["id"], "architecture": own, "split": "validation", "metric": "accuracy", "score": score}
+
+
+def told(own: dict, digits) -> dict:
+    """As a client tells it that keeps so many digits of real numbers."""
+    if not digits:
+        return own
+    return {name: float(f"{value:.{digits - 1}e}") if isinstance(value, float) else value for name, value in own.items()}
 
 
 def replay(args, seed: int) -> tuple:
@@ -144,7 +151,7 @@ def replay(args, seed: int) -> tuple:
     records = [SPACE] + [{"type": "task", "id": f"task{at}", "domain": "tabular", "metric": "accuracy", "goal": "maximize"} for at in range(args.past + 1)]
     for at, score in enumerate(scores[:-1]):
         places = [drawn(chance) for _ in range(args.trials_a_task)]
-        records += [trial(f"task{at}", one, score(one) + args.noise * chance.gauss(0, 1)) for one in places]
+        records += [trial(f"task{at}", architecture(one), score(one) + args.noise * chance.gauss(0, 1)) for one in places]
     new, score = f"task{args.past}", scores[-1]
     other = random.Random(seed + 99)
     median = statistics.median(score(drawn(other)) for _ in range(20_000))
@@ -154,15 +161,15 @@ def replay(args, seed: int) -> tuple:
         server.tell(records)
         while len(regrets) < args.trials:
             answer = server.call("POST", "/v1/recommendations", {"task": new, "space": SPACE["id"], "k": args.at_once})
-            told = []
+            trials = []
             for one in answer["ranked"][: args.at_once]:
                 at = place(one["architecture"])
                 gaps += [min(math.dist(at[:-1], near[:-1]) + (at[-1] != near[-1]) for near in seen)] if seen else []
                 seen.append(at)
                 found = max(found, score(at))
                 regrets.append((best - found) / (best - median))
-                told.append(trial(new, at, score(at) + args.noise * chance.gauss(0, 1)))
-            server.tell(told)
+                trials.append(trial(new, told(one["architecture"], args.digits), score(at) + args.noise * chance.gauss(0, 1)))
+            server.tell(trials)
     return regrets, gaps
 
 
@@ -176,6 +183,7 @@ def main() -> None:
     parser.add_argument("--trials-a-task", type=int, default=60)
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--at-once", type=int, default=1, help="proposals an answer")
+    parser.add_argument("--digits", type=int, help="tell real numbers rounded to so many digits")
     parser.add_argument("--noise", type=float, default=0.003)
     parser.add_argument("--port", type=int, default=7599)
     args = parser.parse_args()

@@ -8,6 +8,7 @@ use heirloom_kb::{Status, Trial, Value};
 use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
 use crate::train::Inherited;
+use crate::train::WEIGHTS_FIELD;
 
 fn trainer(dataset: Arc<Dataset>, folder: &Path, sources: Vec<Trial>) -> TorchTrainer {
     let weights = Some(WeightStore::new(folder));

@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
-use crate::train::{Augmentation, OptimizerKind, Precision, Schedule};
+use crate::train::{Augmentation, OptimizerKind, Precision, Schedule, WEIGHTS_FIELD};
 
 fn trainer(recipe: Recipe, folder: Option<&Path>) -> TorchTrainer {
     let weights = folder.map(WeightStore::new);
