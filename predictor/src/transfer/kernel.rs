@@ -54,12 +54,6 @@ impl Kernel {
         if self.grain > 0.0 { CHANCE * self.noise } else { self.noise }
     }
 
-    /// The part of the noise that an architecture would score again and that is not among the variances: all of it where nothing
-    /// has a grain, for no architecture is tried twice; else none.
-    pub(super) fn lasting_noise(&self) -> f64 {
-        if self.grain > 0.0 { 0.0 } else { self.noise }
-    }
-
     /// The variance of what near neighbours share beyond the smooth function.
     pub(super) fn shared(&self) -> f64 {
         self.noise - self.chance()

@@ -141,7 +141,7 @@ impl Posterior {
             let (mean, variance, moved) = reading.predict_fantasies(asked, &parts);
             let floors = self.floors(reading);
             let gain = |at: usize| {
-                let std = (variance[at] + reading.kernel.lasting_noise()).sqrt();
+                let std = (variance[at] + reading.kernel.chance()).sqrt();
                 let under = |(at_floor, floor): (usize, &Option<f64>)| {
                     let moved = moved.get((at, at_floor)).copied().unwrap_or(0.0);
                     self.shape.expected_gain(mean[at] + moved, std, *floor)
