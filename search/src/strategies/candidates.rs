@@ -17,7 +17,7 @@ use crate::{SearchError, spaces};
 
 /// Real numbers count as the same within this share of their range: whoever tells a trial may have rounded them.
 const ROUNDED: f64 = 5e-3;
-/// Of trials that are no candidates to the digit, so many last ones are compared with all of them.
+/// So many of the last trials are compared with all candidates.
 const LAST: usize = 256;
 
 /// A pool, and what of it is still to be tried.
@@ -109,25 +109,25 @@ impl Candidates {
         self.positions.get(&self.encoder.key(canonical)).copied()
     }
 
-    /// The candidates that some architectures are, but for rounding.
+    /// The candidates that some architectures are, but for rounding. One that is a candidate itself may be the rounded twin of
+    /// another: a sampled pool has all that was ever tried in it.
     pub(super) fn found(&self, canonical: &[Architecture]) -> Vec<usize> {
-        let (exact, others): (Vec<_>, Vec<_>) =
-            canonical.iter().map(|one| (one, self.position(one))).partition(|(_, at)| at.is_some());
-        let rounded = others.iter().rev().take(LAST).filter_map(|(one, _)| self.rounded(one));
-        exact.iter().filter_map(|(_, at)| *at).chain(rounded).collect()
+        let exact = canonical.iter().filter_map(|one| self.position(one));
+        let rounded = canonical.iter().rev().take(LAST).flat_map(|one| self.twins(one));
+        exact.chain(rounded).collect()
     }
 
-    /// The candidate that an architecture with real numbers is but for rounding.
-    fn rounded(&self, canonical: &Architecture) -> Option<usize> {
+    /// The candidates that an architecture with real numbers is but for rounding.
+    fn twins(&self, canonical: &Architecture) -> Vec<usize> {
         let is_real = |param: &Param| matches!(param.range, Range::Real { .. });
         if !self.encoder.space().params().iter().any(is_real) {
-            return None;
+            return Vec::new();
         }
-        let x = self.encoder.encode(std::slice::from_ref(canonical)).ok()?;
+        let Ok(x) = self.encoder.encode(std::slice::from_ref(canonical)) else { return Vec::new() };
         let own = x.row(0);
         let is_same =
             |at: &usize| self.pool.views.x.row(*at).iter().zip(own).all(|(a, b)| (a - b).abs() <= ROUNDED);
-        (0..self.pool.architectures.len()).find(is_same)
+        (0..self.pool.architectures.len()).filter(is_same).collect()
     }
 
     /// Takes a position out.
@@ -172,10 +172,8 @@ impl Candidates {
     pub(super) fn spend_architecture(&mut self, architecture: &Architecture) -> Architecture {
         let canonical = spaces::canonical(self.encoder.space().id(), architecture);
         self.take(&canonical);
-        if self.position(&canonical).is_none()
-            && let Some(position) = self.rounded(&canonical)
-        {
-            self.spend(position);
+        for twin in self.twins(&canonical) {
+            self.spend(twin);
         }
         canonical
     }

@@ -234,9 +234,9 @@ impl Strategy for SurrogateStrategy {
 
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_architecture(architecture);
-        let found = self.candidates.found(std::slice::from_ref(&canonical)).first().copied();
+        let found = self.candidates.found(std::slice::from_ref(&canonical));
         let is_told = |(pending, at): &(Architecture, Option<usize>)| {
-            *pending == canonical || at.is_some() && *at == found
+            *pending == canonical || at.is_some_and(|at| found.contains(&at))
         };
         self.pending.retain(|pending| !is_told(pending));
         self.own.push(canonical, score);
