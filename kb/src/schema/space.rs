@@ -75,6 +75,12 @@ impl SearchSpace {
         self.params.iter().try_fold(1_u64, |n, param| n.checked_mul(param.range.cardinality()?))
     }
 
+    /// Whether a parameter is a real number, so that architectures can lie as near to each other as one likes.
+    #[must_use]
+    pub fn has_reals(&self) -> bool {
+        self.params.iter().any(|param| matches!(param.range, super::Range::Real { .. }))
+    }
+
     /// Whether a parameter is active under the values of `architecture`. Parents must have been decided:
     /// a parent without a value is inactive.
     #[must_use]

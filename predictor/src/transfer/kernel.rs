@@ -125,8 +125,7 @@ impl Parts {
             },
         );
         if kernel.grain > 0.0 {
-            let (shared, scale) = (kernel.shared(), -0.5 / (kernel.grain * kernel.grain));
-            Zip::from(&mut k).and(&self.squares).for_each(|k, square| *k += shared * (scale * square).exp());
+            k.scaled_add(kernel.shared(), &self.likeness(kernel.grain));
         }
         k
     }

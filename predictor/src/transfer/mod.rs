@@ -26,7 +26,7 @@ mod score_shape;
 mod tests;
 mod views;
 
-use heirloom_kb::{Param, Range, Task};
+use heirloom_kb::Task;
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
@@ -160,10 +160,8 @@ impl TransferModel {
         let shape = ScoreShape::of(weights.iter().copied().zip(scores.iter().copied()));
         let encoder = past.table.encoder();
         let length = if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 };
-        let is_real = |param: &Param| matches!(param.range, Range::Real { .. });
-        let has_reals = encoder.space().params().iter().any(is_real);
         TransferModel {
-            grain: if has_reals { GRAIN * length } else { 0.0 },
+            grain: if encoder.space().has_reals() { GRAIN * length } else { 0.0 },
             scale: ScaleBelief::of_past(&scores, &tasks, new),
             scales: scales(encoder, &past),
             length,

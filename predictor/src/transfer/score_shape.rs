@@ -151,6 +151,8 @@ struct Course {
     sorted: Vec<f64>,
     median: f64,
     unit: f64,
+    /// The normalised score of the best.
+    top: f64,
 }
 
 impl Course {
@@ -158,12 +160,13 @@ impl Course {
         let (median, unit) = median_and_unit(scores)?;
         let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
         sorted.sort_by(f64::total_cmp);
-        (sorted.len() >= FEW).then_some(Course { sorted, median, unit })
+        let n = sorted.len() as f64;
+        let top = Normal::standard().inverse_cdf((n - 0.5) / n);
+        (sorted.len() >= FEW).then_some(Course { sorted, median, unit, top })
     }
 
     fn height(&self, z: f64) -> f64 {
-        let n = self.sorted.len() as f64;
-        let top = Normal::standard().inverse_cdf((n - 0.5) / n);
+        let top = self.top;
         let height = if z > top {
             let before = self.quantile(top - 0.5);
             1.0 + BEYOND * (z - top) * (1.0 - before) / 0.5
@@ -179,28 +182,24 @@ impl Course {
     /// Where the task has a score of a height; `z` itself where both lie beyond all that it has.
     fn z_of_height(&self, height: f64, z: f64) -> f64 {
         let score = self.median + self.unit * height;
-        let n = self.sorted.len();
-        let top = Normal::standard().inverse_cdf((n as f64 - 0.5) / n as f64);
-        let (below, to) = (
-            self.sorted.partition_point(|other| *other < score),
-            self.sorted.partition_point(|other| *other <= score),
-        );
-        match (below, to) {
-            (_, 0) => z.min(-top),
-            (below, _) if below == n => z.max(top),
-            // Between two scores, or among equals, of which the nearest to what is asked for counts.
-            (below, to) => {
-                let place = |rank: f64| {
-                    Normal::standard()
-                        .inverse_cdf((rank / n as f64).clamp(0.5 / n as f64, 1.0 - 0.5 / n as f64))
-                };
-                if below == to {
-                    place(below as f64)
-                } else {
-                    z.clamp(place(below as f64 + 0.5), place(to as f64 - 0.5))
-                }
-            }
+        let below = self.sorted.partition_point(|other| *other < score);
+        let to = self.sorted.partition_point(|other| *other <= score);
+        if to == 0 {
+            z.min(-self.top)
+        } else if below == self.sorted.len() {
+            z.max(self.top)
+        } else if below == to {
+            self.place(below as f64)
+        } else {
+            // Among equals the nearest to what is asked for counts.
+            z.clamp(self.place(below as f64 + 0.5), self.place(to as f64 - 0.5))
         }
+    }
+
+    /// The normalised score of who has so many scores below.
+    fn place(&self, rank: f64) -> f64 {
+        let n = self.sorted.len() as f64;
+        Normal::standard().inverse_cdf((rank / n).clamp(0.5 / n, 1.0 - 0.5 / n))
     }
 
     fn quantile(&self, z: f64) -> f64 {

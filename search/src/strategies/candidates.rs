@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use heirloom_kb::{Architecture, Param, Range};
+use heirloom_kb::Architecture;
 use heirloom_predictor::Encoder;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -119,15 +119,23 @@ impl Candidates {
 
     /// The candidates that an architecture with real numbers is but for rounding.
     fn twins(&self, canonical: &Architecture) -> Vec<usize> {
-        let is_real = |param: &Param| matches!(param.range, Range::Real { .. });
-        if !self.encoder.space().params().iter().any(is_real) {
+        self.twins_among(canonical, 0..self.pool.architectures.len())
+    }
+
+    /// Those of some positions that it is.
+    pub(super) fn twins_among(
+        &self,
+        canonical: &Architecture,
+        positions: impl Iterator<Item = usize>,
+    ) -> Vec<usize> {
+        if !self.encoder.space().has_reals() {
             return Vec::new();
         }
         let Ok(x) = self.encoder.encode(std::slice::from_ref(canonical)) else { return Vec::new() };
         let own = x.row(0);
         let is_same =
             |at: &usize| self.pool.views.x.row(*at).iter().zip(own).all(|(a, b)| (a - b).abs() <= ROUNDED);
-        (0..self.pool.architectures.len()).filter(is_same).collect()
+        positions.filter(is_same).collect()
     }
 
     /// Takes a position out.

@@ -234,7 +234,8 @@ impl Strategy for SurrogateStrategy {
 
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
         let canonical = self.candidates.spend_architecture(architecture);
-        let found = self.candidates.found(std::slice::from_ref(&canonical));
+        let under_way = self.pending.iter().filter_map(|(_, at)| *at);
+        let found = self.candidates.twins_among(&canonical, under_way);
         let is_told = |(pending, at): &(Architecture, Option<usize>)| {
             *pending == canonical || at.is_some_and(|at| found.contains(&at))
         };
