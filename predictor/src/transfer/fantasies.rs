@@ -64,40 +64,16 @@ impl Fantasies {
 
 #[cfg(test)]
 mod tests {
-    use heirloom_kb::{Architecture, Domain, Goal, SearchSpace, Split, Task, Trial};
-
-    use super::super::{PastTasks, Posterior, Seen, TransferModel, Views};
+    use super::super::tests::history_of;
+    use super::super::{Posterior, Seen};
     use super::*;
-    use crate::{Agreement, TaskModels, TrainingTable};
 
     /// Two tasks over the numbers 0 to 40, of which the middle is best, and what is believed of a third after trials at 4, 12
     /// and 36 and with these under way.
     fn under_way(pending: &[usize]) -> (Seen, Posterior) {
-        let text = r#"{"id":"s/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":40}}]}"#;
-        let space: SearchSpace = serde_json::from_str(text).unwrap();
-        let task = |id: &str| Task::new(id, Domain::Tabular, "accuracy", Goal::Maximize);
-        let tasks = vec![task("one"), task("two")];
-        let trials = tasks.iter().zip([19.0, 22.0]).flat_map(|(task, top)| {
-            (0..=40_i64).map(move |a| {
-                let architecture: Architecture = [("a", a)].into_iter().collect();
-                let score = -(a as f64 - top).powi(2);
-                Trial::new(task.id.clone(), "s/1", architecture, Split::Validation, "accuracy", score)
-            })
-        });
-        let trials: Vec<Trial> = trials.collect();
-        let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
-        let models = TaskModels::fit(&table, &[]).unwrap();
-        let agreement = Agreement::new(&table, &models).unwrap();
-        let views = Views::of_table(&table, &models).unwrap();
-        let past = PastTasks {
-            table: &table,
-            models: &models,
-            agreement: &agreement,
-            tasks: &tasks,
-            columns: &[0, 1],
-        };
-        let model = TransferModel::new(past, &task("new"));
-        let seen = model.see(&views);
+        let history = history_of(41, &[19.0, 22.0].map(|top| move |a: i64| -(a as f64 - top).powi(2)));
+        let (model, views) = (history.model(), &history.views);
+        let seen = model.see(views);
         let scores = [4.0_f64, 12.0, 36.0].map(|a| Some(-(a - 20.0).powi(2)));
         let own = views.select(&[4, 12, 36]);
         let posterior = model.condition(&seen, &own, &scores, &views.select(pending)).unwrap();

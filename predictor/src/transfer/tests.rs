@@ -4,31 +4,40 @@ use ndarray::array;
 use super::*;
 use crate::{TaskModels, TrainingTable};
 
-/// A base of tasks, and the views of all ten architectures.
-struct History {
+/// A base of tasks, and the views of all architectures.
+pub(super) struct History {
     table: TrainingTable,
     models: TaskModels,
     agreement: Agreement,
     tasks: Vec<Task>,
-    views: Views,
+    pub(super) views: Views,
 }
 
-/// Tasks whose score rises (`true`) or falls with `a`.
+/// Tasks whose score rises (`true`) or falls with `a`, of which there are ten.
 fn history(rising: &[bool]) -> History {
-    let space: SearchSpace =
-        serde_json::from_str(r#"{"id":"s/1","params":[{"name":"a","range":{"kind":"int","lo":0,"hi":9}}]}"#)
-            .unwrap();
+    let score = |up: &bool| {
+        let up = *up;
+        move |a: i64| if up { a } else { 9 - a } as f64
+    };
+    history_of(10, &rising.iter().map(score).collect::<Vec<_>>())
+}
+
+/// Tasks with these scores of all architectures, which are the numbers `a` below `n`.
+pub(super) fn history_of<F: Fn(i64) -> f64>(n: i64, scores: &[F]) -> History {
+    let hi = n - 1;
+    let text =
+        format!(r#"{{"id":"s/1","params":[{{"name":"a","range":{{"kind":"int","lo":0,"hi":{hi}}}}}]}}"#);
+    let space: SearchSpace = serde_json::from_str(&text).unwrap();
     let name = |index: usize| format!("task{index}");
-    let tasks: Vec<Task> = (0..rising.len())
+    let tasks: Vec<Task> = (0..scores.len())
         .map(|index| Task::new(name(index), Domain::Tabular, "accuracy", Goal::Maximize))
         .collect();
     let mut trials = Vec::new();
-    for (index, up) in rising.iter().enumerate() {
-        for a in 0..10_i64 {
+    for (index, score) in scores.iter().enumerate() {
+        for a in 0..n {
             let architecture: Architecture = [("a", a)].into_iter().collect();
-            let score = if *up { a } else { 9 - a } as f64;
             let task = name(index);
-            trials.push(Trial::new(task, "s/1", architecture, Split::Validation, "accuracy", score));
+            trials.push(Trial::new(task, "s/1", architecture, Split::Validation, "accuracy", score(a)));
         }
     }
     let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
@@ -39,7 +48,7 @@ fn history(rising: &[bool]) -> History {
 }
 
 impl History {
-    fn model(&self) -> TransferModel {
+    pub(super) fn model(&self) -> TransferModel {
         self.model_of(&(0..self.tasks.len()).collect::<Vec<_>>())
     }
 
