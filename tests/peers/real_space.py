@@ -2,14 +2,18 @@
 """How good recommendations are in a space of real numbers, where whatever is proposed can be measured.
 
     python3 real_space.py --heirloom ../../target/release/heirloom --kind ripples --seeds 14 --first-seed 20
+    .venvs/optuna/bin/python real_space.py --method optuna-gp --kind ripples --seeds 14 --first-seed 20
 
-Made-up tasks over four real numbers, two integers and a choice: bowls, or bowls with ripples, whose centres, widths and heights differ
-from task to task. Some past tasks have random trials; the new one asks the REST server, measures what is proposed and
-imports the scores. Reported is the regret `(best - best found) / (best - median)`, of scores without noise, the mean over seeds,
-and how near proposals lie to earlier ones (the space as a unit cube, another choice counted as one).
+Of the made-up tasks of `made_up.py` some are past and have random trials. The new one asks the REST server, measures what is proposed and
+imports the scores; or a peer is asked, by the Python of its environment. Reported is the regret `(best - best found) / (best - median)`,
+of scores without noise, the mean over seeds with half of its 95 % interval, and how near proposals lie to earlier ones (the space as
+a unit cube, another choice counted as one).
 """
 
+from __future__ import annotations
+
 import argparse
+import importlib
 import json
 import math
 import os
@@ -20,79 +24,39 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 
-NUMBERS = 6
-CHOICES = "abc"
+from made_up import SPACE, architecture, best_of, drawn, place, task, usual
+
 SHOWN = [1, 2, 4, 8, 12, 16, 24, 32]
-SPACE = {
-    "type": "space",
-    "id": "made-up/1",
-    "params": [
-        {"name": "lr", "range": {"kind": "real", "lo": 1e-5, "hi": 1e-1, "log": True}},
-        {"name": "weight_decay", "range": {"kind": "real", "lo": 1e-6, "hi": 1e-2, "log": True}},
-        {"name": "dropout", "range": {"kind": "real", "lo": 0.0, "hi": 0.6}},
-        {"name": "momentum", "range": {"kind": "real", "lo": 0.0, "hi": 1.0}},
-        {"name": "width", "range": {"kind": "int", "lo": 16, "hi": 512, "log": True}},
-        {"name": "layers", "range": {"kind": "int", "lo": 1, "hi": 8}},
-        {"name": "activation", "range": {"kind": "choice", "options": list(CHOICES)}},
-    ],
-}
+# What peers that want a list of candidates are given; they may propose anything else too.
+CANDIDATES = 5_000
 
 
-def architecture(place: list) -> dict:
-    """Of a place in the unit cube, the choice last."""
-    lr, decay, dropout, momentum, width, layers, activation = place
-    numbers = {"lr": 10 ** (-5 + 4 * lr), "weight_decay": 10 ** (-6 + 4 * decay), "dropout": 0.6 * dropout, "momentum": momentum}
-    return {**numbers, "width": round(2 ** (4 + 5 * width)), "layers": round(1 + 7 * layers), "activation": activation}
+@dataclass(frozen=True)
+class World:
+    """The tasks of a seed, the last one new: what is known of the others, and how good a score is."""
 
+    lines: list  # the space and the tasks
+    trials: list  # of the past tasks
+    new: str
+    score: object  # of a place on the new task
+    best: float
+    median: float
 
-def place(own: dict) -> list:
-    numbers = [(math.log10(own["lr"]) + 5) / 4, (math.log10(own["weight_decay"]) + 6) / 4, own["dropout"] / 0.6, own["momentum"]]
-    return [*numbers, (math.log2(own["width"]) - 4) / 5, (own["layers"] - 1) / 7, own["activation"]]
-
-
-def drawn(chance: random.Random) -> list:
-    """A place that an architecture has: integers are rounded."""
-    return place(architecture([chance.random() for _ in range(NUMBERS)] + [chance.choice(CHOICES)]))
-
-
-def usual(chance: random.Random) -> dict:
-    """What tasks are made around."""
-    centre = [chance.uniform(0.25, 0.75) for _ in range(NUMBERS)]
-    return {"centre": centre, "steep": [chance.choice([0.3, 1, 3]) for _ in centre], "cost": {c: chance.uniform(0, 0.3) for c in CHOICES}}
-
-
-def task(chance: random.Random, around: dict, kind: str):
-    """A function of a place: the score."""
-    centre = [min(0.95, max(0.05, at + chance.gauss(0, 0.12))) for at in around["centre"]]
-    steep = [own * math.exp(chance.gauss(0, 0.4)) for own in around["steep"]]
-    cost = {choice: own + chance.gauss(0, 0.05) for choice, own in around["cost"].items()}
-    top, depth = chance.uniform(0.5, 0.9), chance.uniform(0.2, 0.5)
-    phases = [chance.uniform(0, 6) for _ in centre]
-
-    def score(at: list) -> float:
-        depth_here = sum(own * (x - c) ** 2 for own, x, c in zip(steep, at, centre))
-        if kind == "ripples":
-            depth_here += 0.02 * sum(1 + math.sin(14 * x + phase) for x, phase in zip(at, phases))
-        return top - depth * (1 - math.exp(-depth_here)) - depth * cost[at[-1]]
-
-    return score
-
-
-def best_of(score, chance: random.Random) -> float:
-    """The best score, by many climbs."""
-    best = -math.inf
-    for _ in range(30):
-        here, step = drawn(chance), 0.2
-        for _ in range(1500):
-            near = [min(1, max(0, x + chance.gauss(0, step))) for x in here[:NUMBERS]]
-            near = place(architecture([*near, chance.choice(CHOICES) if chance.random() < 0.1 else here[-1]]))
-            if score(near) > score(here):
-                here = near
-            else:
-                step = max(0.01, step * 0.998)
-        best = max(best, score(here))
-    return best
+    @staticmethod
+    def made(args, seed: int) -> World:
+        chance = random.Random(seed)
+        around = usual(chance)
+        scores = [task(chance, around, args.kind) for _ in range(args.past + 1)]
+        lines = [SPACE] + [{"type": "task", "id": f"task{at}", "domain": "tabular", "metric": "accuracy", "goal": "maximize"} for at in range(args.past + 1)]
+        trials = []
+        for at, score in enumerate(scores[:-1]):
+            places = [drawn(chance) for _ in range(args.trials_a_task)]
+            trials += [trial(f"task{at}", architecture(one), score(one) + args.noise * chance.gauss(0, 1)) for one in places]
+        other = random.Random(seed + 99)
+        median = statistics.median(scores[-1](drawn(other)) for _ in range(20_000))
+        return World(lines, trials, f"task{args.past}", scores[-1], best_of(scores[-1], other), median)
 
 
 class Server:
@@ -143,39 +107,85 @@ def told(own: dict, digits) -> dict:
     return {name: float(f"{value:.{digits - 1}e}") if isinstance(value, float) else value for name, value in own.items()}
 
 
-def replay(args, seed: int) -> tuple:
+class OfHeirloom:
+    """Asks the server and tells it."""
+
+    def __init__(self, server: Server, world: World, args) -> None:
+        self.server, self.world, self.args = server, world, args
+        server.tell(world.lines + world.trials)
+
+    def propose(self) -> list:
+        body = {"task": self.world.new, "space": SPACE["id"], "k": self.args.at_once}
+        return [one["architecture"] for one in self.server.call("POST", "/v1/recommendations", body)["ranked"][: self.args.at_once]]
+
+    def tell(self, measured: list) -> None:
+        self.server.tell([trial(self.world.new, told(own, self.args.digits), score) for own, score in measured])
+
+
+class OfPeer:
+    """Asks another library, through the same code as `run.py`; one proposal at a time."""
+
+    def __init__(self, world: World, args, seed: int) -> None:
+        import numpy as np
+
+        from families import FAMILIES, family_of
+        from history import Known, Task
+        from replay import Setup
+        from space import Pool, Space
+
+        space, chance = Space(SPACE), random.Random(seed + 7)
+        past = []
+        for line in world.lines[1:-1]:
+            own = [one for one in world.trials if one["task"] == line["id"]]
+            scores = np.array([one["score"] for one in own])
+            past.append(Known(line["id"], [one["architecture"] for one in own], scores, own))
+        self.pool = Pool(space, [architecture(drawn(chance)) for _ in range(CANDIDATES)], seed)
+        setup = Setup(space, Task(world.lines[-1]), past, self.pool, seed, args.trials, world.lines[1:-1])
+        self.peer = importlib.import_module(FAMILIES[family_of(args.method)].module).METHODS[args.method](setup)
+
+    def propose(self) -> list:
+        proposed = self.peer.propose()
+        return [self.pool.architectures[proposed] if isinstance(proposed, int) else proposed]
+
+    def tell(self, measured: list) -> None:
+        for own, score in measured:
+            self.peer.observe(self.pool.also(own), score, True)
+
+
+def search(method, world: World, args, chance: random.Random) -> tuple:
     """The regret after each trial, and how far each proposal is from the nearest before."""
-    chance = random.Random(seed)
-    around = usual(chance)
-    scores = [task(chance, around, args.kind) for _ in range(args.past + 1)]
-    records = [SPACE] + [{"type": "task", "id": f"task{at}", "domain": "tabular", "metric": "accuracy", "goal": "maximize"} for at in range(args.past + 1)]
-    for at, score in enumerate(scores[:-1]):
-        places = [drawn(chance) for _ in range(args.trials_a_task)]
-        records += [trial(f"task{at}", architecture(one), score(one) + args.noise * chance.gauss(0, 1)) for one in places]
-    new, score = f"task{args.past}", scores[-1]
-    other = random.Random(seed + 99)
-    median = statistics.median(score(drawn(other)) for _ in range(20_000))
-    best = best_of(score, other)
     regrets, seen, gaps, found = [], [], [], -math.inf
-    with Server(args.heirloom, args.port) as server:
-        server.tell(records)
-        while len(regrets) < args.trials:
-            answer = server.call("POST", "/v1/recommendations", {"task": new, "space": SPACE["id"], "k": args.at_once})
-            trials = []
-            for one in answer["ranked"][: args.at_once]:
-                at = place(one["architecture"])
-                gaps += [min(math.dist(at[:-1], near[:-1]) + (at[-1] != near[-1]) for near in seen)] if seen else []
-                seen.append(at)
-                found = max(found, score(at))
-                regrets.append((best - found) / (best - median))
-                trials.append(trial(new, told(one["architecture"], args.digits), score(at) + args.noise * chance.gauss(0, 1)))
-            server.tell(trials)
+    while len(regrets) < args.trials:
+        measured = []
+        for own in method.propose():
+            at = place(own)
+            gaps += [min(math.dist(at[:-1], near[:-1]) + (at[-1] != near[-1]) for near in seen)] if seen else []
+            seen.append(at)
+            found = max(found, world.score(at))
+            regrets.append((world.best - found) / (world.best - world.median))
+            measured.append((own, world.score(at) + args.noise * chance.gauss(0, 1)))
+        method.tell(measured)
     return regrets, gaps
+
+
+def replay(args, seed: int) -> tuple:
+    world, chance = World.made(args, seed), random.Random(seed + 1)
+    if args.method != "heirloom":
+        return search(OfPeer(world, args, seed), world, args, chance)
+    with Server(args.heirloom, args.port) as server:
+        return search(OfHeirloom(server, world, args), world, args, chance)
+
+
+def shown(values: list) -> str:
+    """The mean and half of its 95 % interval."""
+    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.3f}±{half:.3f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--heirloom", required=True)
+    parser.add_argument("--method", default="heirloom", help="or one of those of run.py")
+    parser.add_argument("--heirloom", help="the program")
     parser.add_argument("--kind", choices=["bowls", "ripples"], default="bowls")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -187,14 +197,16 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.003)
     parser.add_argument("--port", type=int, default=7599)
     args = parser.parse_args()
+    if args.method == "heirloom" and not args.heirloom:
+        parser.error("--heirloom PROGRAM is missing")
     replays = [replay(args, seed) for seed in range(args.first_seed, args.first_seed + args.seeds)]
-    shown = [k for k in SHOWN if k <= args.trials]
+    counts = [k for k in SHOWN if k <= args.trials]
     gaps = [gap for _, gaps in replays for gap in gaps]
-    print("| kind | at once | " + " | ".join(f"k={k}" for k in shown) + " | nearer than .05 |")
-    print("|---" * (len(shown) + 3) + "|")
-    means = [f"{statistics.mean(regrets[k - 1] for regrets, _ in replays):.3f}" for k in shown]
+    print("| method | kind | at once | " + " | ".join(f"k={k}" for k in counts) + " | nearer than .05 |")
+    print("|---" * (len(counts) + 4) + "|")
+    means = [shown([regrets[k - 1] for regrets, _ in replays]) for k in counts]
     near = sum(gap < 0.05 for gap in gaps) / len(gaps)
-    print(f"| {args.kind} | {args.at_once} | " + " | ".join(means) + f" | {100 * near:.0f} % |")
+    print(f"| {args.method} | {args.kind} | {args.at_once} | " + " | ".join(means) + f" | {100 * near:.0f} % |")
 
 
 if __name__ == "__main__":

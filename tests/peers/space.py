@@ -130,5 +130,16 @@ class Pool:
         nearest = np.flatnonzero(distance <= distance.min() + 1e-6)
         return int(self._rng.choice(nearest)), False
 
+    def also(self, architecture: Architecture) -> int:
+        """Where an architecture is in the pool, which grows by it: for spaces of which anything can be measured."""
+        key = self.space.key(architecture)
+        if key not in self._at:
+            self._at[key] = len(self.architectures)
+            self.architectures.append(architecture)
+            self.tried = np.append(self.tried, False)
+            self._rows = np.vstack([self._rows, self.space.encode([architecture])])
+        self.tried[self._at[key]] = True
+        return self._at[key]
+
     def at_random(self) -> int:
         return int(self._rng.choice(np.flatnonzero(~self.tried)))
