@@ -77,6 +77,9 @@ fn export_and_import_move_a_base() {
     let lines = |program: &Program| String::from_utf8(program.run(&["export"]).stdout).unwrap();
     assert_eq!(lines(&program), lines(&other));
     assert_eq!(lines(&program).lines().count(), 111);
+    // A plain folder means the same base as its URL.
+    let folder = program.path("base");
+    assert_eq!(other.run(&["--base", arg(&folder), "export"]).stdout, program.run(&["export"]).stdout);
 }
 
 #[test]

@@ -140,7 +140,9 @@ class OfPeer:
             scores = np.array([one["score"] for one in own])
             past.append(Known(line["id"], [one["architecture"] for one in own], scores, own))
         self.pool = Pool(space, [architecture(drawn(chance)) for _ in range(CANDIDATES)], seed)
-        setup = Setup(space, Task(world.lines[-1]), past, self.pool, seed, args.trials, world.lines[1:-1])
+        # How high scores can be is all that a peer may look at.
+        new = Task(world.lines[-1], scores=[world.best])
+        setup = Setup(space, new, past, self.pool, seed, args.trials, world.lines[1:-1])
         self.peer = importlib.import_module(FAMILIES[family_of(args.method)].module).METHODS[args.method](setup)
 
     def propose(self) -> list:

@@ -9,8 +9,8 @@ use heirloom_search::train::WeightStore;
 /// Which base is meant.
 #[derive(Debug, clap::Args)]
 pub(super) struct BaseArgs {
-    /// The base: sled:///path/to/folder, or memory: for one that is gone at the end. Unless given, a folder among the
-    /// user's data.
+    /// The base: a folder (path/to/folder or sled:///path/to/folder), or memory: for one that is gone at the end. Unless
+    /// given, a folder among the user's data.
     #[arg(long, global = true, env = "HEIRLOOM_BASE", value_name = "URL")]
     base: Option<String>,
 }
@@ -38,6 +38,8 @@ impl BaseArgs {
     /// The base's URL.
     pub(super) fn url(&self) -> anyhow::Result<String> {
         match &self.base {
+            // What names no scheme is a folder.
+            Some(path) if !path.is_empty() && !path.contains(':') => Ok(format!("sled://{path}")),
             Some(url) => Ok(url.clone()),
             None => {
                 let dirs = directories::ProjectDirs::from("", "", "heirloom");
