@@ -6,15 +6,15 @@ use rayon::prelude::*;
 use super::fantasies::Fantasies;
 use super::features::Features;
 use super::field::{Alternative, Field, Told, likeliest, noisy};
-use super::kernel::{FIELDS, Kernel, Parts};
+use super::kernel::{self, FIELDS, Kernel, Parts};
 use super::scale_belief::ScaleBelief;
 use super::score_shape::{Scale, ScoreShape};
 use crate::{GaussianProcess, PredictError};
 
 /// Trials on which hyperparameters are tuned; more do not change the choice but cost their cube.
 const TUNING_TRIALS: usize = 96;
-/// Rounds of tuning, unless one changes nothing. Two would do for tables; trials that close in on the best of a smooth
-/// function are told apart only once the noise is a hundredth of what is usual.
+/// Rounds of tuning, unless one changes nothing. Tables are as well served by one and a half; trials that close in on the best of a
+/// smooth function are told apart only once the noise is a hundredth of what is usual (BENCHMARKS.md, "Peers in spaces of real numbers").
 const ROUNDS: usize = 6;
 /// What a number is multiplied or divided by at a time.
 const FACTOR: f64 = 2.5;
@@ -271,23 +271,36 @@ fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result
         let k = noisy(parts.covariance(&kernel), kernel.chance());
         Ok(GaussianProcess::log_density(k.view(), surprise.view())? + kernel.log_prior(default))
     };
-    let mut best = default;
-    let mut best_score = score(best)?;
+    let mut best = (default, score(default)?);
     for _ in 0..ROUNDS {
-        let before = best;
-        for field in &FIELDS {
-            let centre = best;
-            for factor in [1.0 / FACTOR, FACTOR] {
-                let mut candidate = centre;
-                *field(&mut candidate) *= factor;
-                let candidate_score = score(candidate)?;
-                if candidate_score > best_score {
-                    (best, best_score) = (candidate, candidate_score);
-                }
-            }
+        let before = best.0;
+        for field in FIELDS {
+            best = better(best, field, &score)?;
         }
-        if best == before {
+        if best.0 == before {
             break;
+        }
+    }
+    Ok(best.0)
+}
+
+/// The best of a kernel with its score and of those with one number smaller or larger.
+fn better(
+    found: (Kernel, f64),
+    field: kernel::Field,
+    score: impl Fn(Kernel) -> Result<f64, PredictError>,
+) -> Result<(Kernel, f64), PredictError> {
+    let mut best = found;
+    for factor in [1.0 / FACTOR, FACTOR] {
+        let mut candidate = found.0;
+        *field(&mut candidate) *= factor;
+        // What is 0 stays 0, and needs no look.
+        if candidate == found.0 {
+            break;
+        }
+        let score = score(candidate)?;
+        if score > best.1 {
+            best = (candidate, score);
         }
     }
     Ok(best)
