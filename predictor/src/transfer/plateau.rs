@@ -18,6 +18,8 @@ const REACH: f64 = 0.5;
 pub(super) struct Plateau {
     /// The trials that scored what the best did, more than one; else none.
     tied: Vec<usize>,
+    /// Their share among all trials that are told; what is under way does not count.
+    share: f64,
 }
 
 impl Plateau {
@@ -25,7 +27,8 @@ impl Plateau {
     pub(super) fn of(scores: &[Option<f64>], best: Option<f64>) -> Self {
         let ties = |at: &usize| scores[*at].is_some() && scores[*at] == best;
         let tied: Vec<usize> = (0..scores.len()).filter(ties).collect();
-        Plateau { tied: if tied.len() > 1 { tied } else { Vec::new() } }
+        let share = tied.len() as f64 / scores.len().max(1) as f64;
+        Plateau { tied: if tied.len() > 1 { tied } else { Vec::new() }, share }
     }
 
     /// The probability that each architecture does not tie with the best, `(n,)`: one minus the share of ties among the trials
@@ -37,11 +40,10 @@ impl Plateau {
             return None;
         }
         let near = parts.likeness(REACH * length);
-        let share = self.tied.len() as f64 / near.ncols() as f64;
         let escape = |row: ArrayView1<'_, f64>| {
             let nearest = self.tied.iter().map(|at| row[*at]).fold(0.0, f64::max);
             let ties = self.tied.iter().map(|at| row[*at]).sum::<f64>() - nearest;
-            1.0 - share * share * ties / (row.sum() - nearest + DOUBT)
+            1.0 - self.share.powi(2) * ties / (row.sum() - nearest + DOUBT)
         };
         Some(near.rows().into_iter().map(escape).collect())
     }
@@ -82,6 +84,16 @@ mod tests {
         assert!(three_in_four[1] < 0.75 && three_in_four[2] > 0.999, "{three_in_four}");
         let all = escapes(&[Some(0.7); 4]).unwrap();
         assert!(all[0] < 0.4, "{all}");
+    }
+
+    #[test]
+    fn what_is_under_way_does_not_hide_a_plateau() {
+        let plateau = Plateau::of(&[Some(0.7); 2], Some(0.7));
+        let asked = places(array![0.05]);
+        let told = plateau.escapes(&Parts::between(&asked, &places(array![0.0, 0.1])), 1.0).unwrap();
+        let x = array![0.0, 0.1, 8.0, 9.0];
+        let batch = plateau.escapes(&Parts::between(&asked, &places(x)), 1.0).unwrap();
+        assert!((told[0] - batch[0]).abs() < 1e-9 && told[0] < 0.6, "{told} {batch}");
     }
 
     #[test]
