@@ -24,9 +24,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from made_up import SPACE, architecture, best_of, drawn, place, task, usual
+from results import half_width
 
 SHOWN = [1, 2, 4, 8, 12, 16, 24, 32]
 # What peers that want a list of candidates are given; they may propose anything else too.
@@ -40,7 +42,7 @@ class World:
     lines: list  # the space and the tasks
     trials: list  # of the past tasks
     new: str
-    score: object  # of a place on the new task
+    score: Callable[[list], float]  # of a place on the new task
     best: float
     median: float
 
@@ -180,8 +182,7 @@ def replay(args, seed: int) -> tuple:
 
 def shown(values: list) -> str:
     """The mean and half of its 95 % interval."""
-    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.3f}±{half:.3f}"
+    return f"{statistics.mean(values):.3f}±{half_width(values):.3f}"
 
 
 def main() -> None:
@@ -201,6 +202,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.method == "heirloom" and not args.heirloom:
         parser.error("--heirloom PROGRAM is missing")
+    if args.method != "heirloom" and (args.at_once != 1 or args.digits):
+        parser.error("--at-once and --digits are for heirloom: a peer is asked for one proposal at a time and told it as it is")
     replays = [replay(args, seed) for seed in range(args.first_seed, args.first_seed + args.seeds)]
     counts = [k for k in SHOWN if k <= args.trials]
     gaps = [gap for _, gaps in replays for gap in gaps]

@@ -84,6 +84,14 @@ class Replays(unittest.TestCase):
         pool.tried[1] = True
         self.assertEqual(pool.place(members[1]), (0, False))
 
+    def test_a_pool_grows_by_what_is_measured_beyond_it(self) -> None:
+        pool = Pool(Space(SPACE), [{"op": "a", "width": 16, "lr": 1e-4}, {"op": "b", "width": 64}], 0)
+        new = {"op": "a", "width": 32, "lr": 1e-3}
+        self.assertEqual([pool.also(new), pool.also(new), pool.also(pool.architectures[1])], [2, 2, 1])
+        self.assertEqual(pool.architectures[2:], [new])
+        self.assertEqual(list(pool.tried), [False, True, True])
+        self.assertEqual(pool.place(new), (0, False))
+
     def test_inactive_parameters_are_left_out_of_proposals(self) -> None:
         space = Space(SPACE)
         self.assertEqual(space.from_peer({"op": "b", "width": 2, "lr": 1e-3}), {"op": "b", "width": 64})
