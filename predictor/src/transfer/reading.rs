@@ -275,7 +275,7 @@ fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result
     for _ in 0..ROUNDS {
         let before = best.0;
         for field in FIELDS {
-            best = better(best, field, &score)?;
+            best = better(best, field, score)?;
         }
         if best.0 == before {
             break;
