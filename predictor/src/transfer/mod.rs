@@ -15,6 +15,7 @@ mod past_tasks_tests;
 mod plateau;
 mod portfolio;
 mod posterior;
+mod precedents;
 mod reading;
 mod readings;
 mod recall;
@@ -41,6 +42,7 @@ use kernel::Kernel;
 pub use past_tasks::PastTasks;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
+use precedents::Precedents;
 use recall::Recall;
 use scale_belief::ScaleBelief;
 use score_shape::ScoreShape;
@@ -224,7 +226,9 @@ impl TransferModel {
         let told = Told { features: &features, scores };
         let of_scores = || ScaleBelief::of_scores(scores, &features, self.slope(), &self.shape);
         let read = self.readings(seen, &told, self.scale.unwrap_or_else(of_scores))?;
-        Posterior::new(read, &pending, scores, self.shape.clone(), self.length)
+        let precedents = Precedents::of(&self.weights, &features, scores, &pending, &self.shape);
+        let posterior = Posterior::new(read, &pending, scores, self.shape.clone(), self.length)?;
+        Ok(posterior.beside(precedents))
     }
 
     fn slope(&self) -> f64 {

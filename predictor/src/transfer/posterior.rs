@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::features::Features;
 use super::kernel::Parts;
 use super::plateau::Plateau;
+use super::precedents::Precedents;
 use super::reading::{Broad, Reading, Wave, add_waves};
 use super::score_shape::ScoreShape;
 use crate::{PredictError, Prediction};
@@ -30,6 +31,8 @@ pub struct Posterior {
     pub(super) shape: ScoreShape,
     /// Where trials have scored what the best did.
     plateau: Plateau,
+    /// The past tasks, each as what the new one might be.
+    precedents: Option<Precedents>,
     /// The usual length of what is particular to a task.
     length: f64,
 }
@@ -55,7 +58,20 @@ impl Posterior {
         let total: f64 = readings.iter().map(|(belief, _)| belief).sum();
         readings.iter_mut().for_each(|(belief, _)| *belief /= total);
         let best = scores.iter().flatten().copied().reduce(f64::max);
-        Ok(Posterior { beliefs, readings, best, shape, plateau: Plateau::of(scores, best), length })
+        Ok(Posterior {
+            beliefs,
+            readings,
+            best,
+            shape,
+            plateau: Plateau::of(scores, best),
+            precedents: None,
+            length,
+        })
+    }
+
+    /// The same with past tasks as what the new one might be.
+    pub(super) fn beside(self, precedents: Option<Precedents>) -> Self {
+        Posterior { precedents, ..self }
     }
 
     /// The probability that the past tasks say something about this one, and the right way round.
@@ -151,6 +167,11 @@ impl Posterior {
             };
             let new: Vec<f64> = (0..asked.len()).into_par_iter().map(gain).collect();
             gains.iter_mut().zip(new).for_each(|(sum, new)| *sum += share * new);
+        }
+        // Without a score yet these are heights and no improvements, which may be negative.
+        if let Some(precedents) = self.precedents.as_ref().filter(|_| self.best.is_some()) {
+            let unit = self.readings[0].1.scale.unit;
+            precedents.temper(&mut gains, asked, &self.shape, unit, self.trust());
         }
         if self.readings.iter().any(|(_, reading)| reading.kernel.grain > 0.0) {
             let apart = parts.apart(SAME * self.length);
