@@ -81,6 +81,8 @@ const LARGEST: f64 = 1e150;
 /// nothing and, once that explains the trials better than the first, one in which it says the opposite, with `-b` for `b`;
 /// they are weighed by how well they foretold the trials ([`Posterior::trust`], [`Posterior::reversed`]).
 ///
+/// Expected improvements are tempered by what each past task, as if it were the new one, has left to improve (`Precedents`).
+///
 /// Raw scores are placed on the normalised scale by the usual shape of scores over ranks in past tasks; the new task's
 /// median and unit are those of highest posterior density.
 ///

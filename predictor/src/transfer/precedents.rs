@@ -14,7 +14,7 @@ const TIED: f64 = 0.25;
 /// Trials that are compared with each other; more would not change which past tasks count, but cost their square.
 const COMPARED: usize = 96;
 /// So many past tasks that the new one might as well be like have as much of a say as the posterior has.
-const SEVERAL: f64 = 5.0;
+const SEVERAL: f64 = 8.0;
 /// What no past task promises may be better all the same: this share of what the posterior expects.
 const UNHEARD_OF: f64 = 0.1;
 /// Heights below the median count as nothing but for this share of the normalised score: how bad an architecture is says nothing of whether it
@@ -70,7 +70,7 @@ impl Precedents {
         for row in said.rows().into_iter().chain(under_way.rows()) {
             reached.zip_mut_with(&row, |reached, z| *reached = reached.max(worth(shape, *z)));
         }
-        Some(Precedents { scales, probabilities, reached, share: likely / (likely + SEVERAL) })
+        Some(Precedents { scales, probabilities, reached, share: say(likely) })
     }
 
     /// The improvement over what was tried that is expected of each architecture if the new task is one of the past, `(n,)`, in heights.
@@ -100,6 +100,11 @@ impl Precedents {
             }
         }
     }
+}
+
+/// How much of a say so many past tasks have; few are a poor picture of what tasks there may be.
+fn say(likely: f64) -> f64 {
+    likely.powi(2) / (likely.powi(2) + SEVERAL.powi(2))
 }
 
 /// [`Features`] hold deviations times the roots of the tasks' weights.
