@@ -1,6 +1,6 @@
 //! Architectures in the form that the kernel of a [`super::TransferModel`] wants.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use super::factors::Factors;
 use super::{Recall, Views};
@@ -35,6 +35,13 @@ impl Features {
         }
     }
 
+    /// What each past task says, `(n, T)`: the mean and the task's deviation. `weights` are those that the deviations were scaled by,
+    /// `(T,)`; a task of none says what the mean does.
+    pub(super) fn said(&self, weights: ArrayView1<'_, f64>) -> Array2<f64> {
+        let back = roots(weights).mapv(|root| if root > 0.0 { root.recip() } else { 0.0 });
+        &self.deviations * &back + self.mean.view().insert_axis(Axis(1))
+    }
+
     /// The rows of both, in order.
     pub(super) fn joined(&self, other: &Features) -> Features {
         let entries = |a: &Array1<f64>, b: &Array1<f64>| a.iter().chain(b).copied().collect();
@@ -50,6 +57,14 @@ impl Features {
 
 fn stacked(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
     ndarray::concatenate(Axis(0), &[a.view(), b.view()]).expect("both were made by one lens")
+}
+
+/// What makes the products of deviations the covariance between tasks, `(T,)`. Weights of one over T are the plain sample covariance
+/// between T tasks.
+fn roots(weights: ArrayView1<'_, f64>) -> Array1<f64> {
+    let tasks = weights.len() as f64;
+    let spread = tasks / (tasks - 1.0).max(1.0);
+    weights.mapv(|weight| (weight * spread).sqrt())
 }
 
 fn squared_norms(x: &Array2<f64>) -> Array1<f64> {
@@ -75,7 +90,7 @@ impl Lens {
         scales: &[f64],
         x: ArrayView2<'_, f64>,
     ) -> Self {
-        let column = |(at, values): (usize, ndarray::ArrayView1<'_, f64>)| {
+        let column = |(at, values): (usize, ArrayView1<'_, f64>)| {
             let first = values.first().copied().unwrap_or(0.0);
             let centre = values.mean().unwrap_or(0.0);
             values.iter().any(|value| *value != first).then_some((at, centre, scales[at]))
@@ -98,9 +113,7 @@ impl Lens {
                 said - mean.insert_axis(Axis(1))
             }
         };
-        // Weights of one over T are the plain sample covariance between T tasks.
-        let spread = tasks as f64 / (tasks as f64 - 1.0).max(1.0);
-        deviations *= &self.weights.mapv(|weight| (weight * spread).sqrt());
+        deviations *= &roots(self.weights.view());
         let mut x = Array2::zeros((n, self.columns.len()));
         for ((at, centre, scale), mut to) in self.columns.iter().zip(x.columns_mut()) {
             to.iter_mut().zip(views.x.column(*at)).for_each(|(to, from)| *to = (from - centre) * scale);

@@ -229,8 +229,7 @@ impl TransferModel {
         let of_scores = || ScaleBelief::of_scores(scores, &features, self.slope(), &self.shape);
         let read = self.readings(seen, &told, self.scale.unwrap_or_else(of_scores))?;
         let precedents = Precedents::of(&self.weights, &features, scores, &pending, &self.shape);
-        let posterior = Posterior::new(read, &pending, scores, self.shape.clone(), self.length)?;
-        Ok(posterior.beside(precedents))
+        Posterior::new(read, precedents, &pending, scores, self.shape.clone(), self.length)
     }
 
     fn slope(&self) -> f64 {

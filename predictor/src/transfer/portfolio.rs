@@ -59,11 +59,10 @@ impl TransferModel {
             let by_task = Array1::from_shape_fn(tasks, |_| kernel.tasks.sqrt() * normal(&mut rng));
             columns.push(&features.mean * slope + features.deviations.dot(&by_task));
         }
-        for (at, weight) in self.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-            let spread = tasks as f64 / (tasks as f64 - 1.0).max(1.0);
-            let own = &features.mean + &(&features.deviations.column(at) / (weight * spread).sqrt());
+        let said = features.said(ArrayView1::from(&self.weights));
+        for (own, weight) in said.columns().into_iter().zip(&self.weights) {
             let copies = (PAST as f64 * weight * tasks as f64).round() as usize;
-            columns.extend(std::iter::repeat_n(own, copies));
+            columns.extend(std::iter::repeat_n(own.to_owned(), copies));
         }
         let mut heights = Array2::zeros((shortlist.len(), columns.len()));
         for (mut to, column) in heights.columns_mut().into_iter().zip(&columns) {

@@ -41,6 +41,7 @@ impl Posterior {
     /// Weighs readings of prior probabilities by their evidence.
     pub(super) fn new(
         read: Vec<(f64, Reading)>,
+        precedents: Option<Precedents>,
         pending: &Features,
         scores: &[Option<f64>],
         shape: ScoreShape,
@@ -64,14 +65,9 @@ impl Posterior {
             best,
             shape,
             plateau: Plateau::of(scores, best),
-            precedents: None,
+            precedents,
             length,
         })
-    }
-
-    /// The same with past tasks as what the new one might be.
-    pub(super) fn beside(self, precedents: Option<Precedents>) -> Self {
-        Posterior { precedents, ..self }
     }
 
     /// The probability that the past tasks say something about this one, and the right way round.
@@ -170,6 +166,7 @@ impl Posterior {
         }
         // Without a score yet these are heights and no improvements, which may be negative.
         if let Some(precedents) = self.precedents.as_ref().filter(|_| self.best.is_some()) {
+            // Of the trusting reading; where that is ruled out, the trust is next to nothing.
             let unit = self.readings[0].1.scale.unit;
             precedents.temper(&mut gains, asked, &self.shape, unit, self.trust());
         }

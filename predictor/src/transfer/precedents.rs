@@ -1,6 +1,6 @@
 //! `Precedents`: each past task as what the new one might be.
 
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::features::Features;
 use super::score_shape::ScoreShape;
@@ -35,8 +35,8 @@ const BELOW: f64 = 1.0 / 6.0;
 /// et al., "Auto-sklearn 2.0" (arXiv:2007.04074), section 4.
 #[derive(Clone, Debug)]
 pub(super) struct Precedents {
-    /// What turns a task's deviation into how far it is from the mean, `(T,)`.
-    scales: Array1<f64>,
+    /// The weight of each task before any trial, `(T,)`.
+    weights: Array1<f64>,
     /// The probability of each task, `(T,)`.
     probabilities: Array1<f64>,
     /// The worth of the best that was tried or is under way, by each task, `(T,)`.
@@ -57,20 +57,20 @@ impl Precedents {
         if weights.len() < 2 {
             return None;
         }
-        let scales = scales(weights);
-        let said = said(tried, &scales);
+        let weights = Array1::from(weights.to_vec());
+        let said = tried.said(weights.view());
         let logs = agreements(&said, scores);
         let most = logs.fold(f64::NEG_INFINITY, |most, log| most.max(*log));
         let mut probabilities: Array1<f64> =
-            logs.iter().zip(weights).map(|(log, weight)| weight * (log - most).exp()).collect();
+            logs.iter().zip(&weights).map(|(log, weight)| weight * (log - most).exp()).collect();
         probabilities /= probabilities.sum();
         let likely = 1.0 / probabilities.dot(&probabilities);
-        let under_way = self::said(pending, &scales);
+        let under_way = pending.said(weights.view());
         let mut reached = Array1::from_elem(weights.len(), f64::NEG_INFINITY);
         for row in said.rows().into_iter().chain(under_way.rows()) {
             reached.zip_mut_with(&row, |reached, z| *reached = reached.max(worth(shape, *z)));
         }
-        Some(Precedents { scales, probabilities, reached, share: say(likely) })
+        Some(Precedents { weights, probabilities, reached, share: say(likely) })
     }
 
     /// The improvement over what was tried that is expected of each architecture if the new task is one of the past, `(n,)`, in heights.
@@ -79,10 +79,10 @@ impl Precedents {
             let tasks = row.iter().zip(&self.reached).zip(&self.probabilities);
             tasks.map(|((z, reached), p)| p * (worth(shape, *z) - reached).max(0.0)).sum()
         };
-        said(asked, &self.scales).rows().into_iter().map(gain).collect()
+        asked.said(self.weights.view()).rows().into_iter().map(gain).collect()
     }
 
-    /// Blends a posterior's expected improvements with those of the past tasks: their geometric mean, for either rules out what the other
+    /// Blends a posterior's expected improvements with those of the past tasks: their weighted geometric mean, for either rules out what the other
     /// takes for a chance. `unit` is that of the improvements, `trust` how far past tasks say something at all.
     pub(super) fn temper(
         &self,
@@ -105,18 +105,6 @@ impl Precedents {
 /// How much of a say so many past tasks have; few are a poor picture of what tasks there may be.
 fn say(likely: f64) -> f64 {
     likely.powi(2) / (likely.powi(2) + SEVERAL.powi(2))
-}
-
-/// [`Features`] hold deviations times the roots of the tasks' weights.
-fn scales(weights: &[f64]) -> Array1<f64> {
-    let tasks = weights.len() as f64;
-    let scale = |weight: &f64| (weight * tasks / (tasks - 1.0)).sqrt();
-    weights.iter().map(|weight| if *weight > 0.0 { 1.0 / scale(weight) } else { 0.0 }).collect()
-}
-
-/// What each past task says of architectures, `(n, T)`.
-fn said(features: &Features, scales: &Array1<f64>) -> Array2<f64> {
-    &features.deviations * scales + features.mean.view().insert_axis(Axis(1))
 }
 
 /// How far each past task orders the trials as they came out, `(T,)`: logarithms of likelihoods up to a constant.
@@ -145,24 +133,27 @@ fn worth(shape: &ScoreShape, z: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, array};
+    use ndarray::array;
 
+    use super::super::features::Lens;
+    use super::super::{Recall, Views};
     use super::*;
 
-    /// Places of which tasks of equal weight say this, `(n, T)`.
+    /// Places of which the models of tasks of equal weight say this, `(n, T)`.
     fn heard(says: &Array2<f64>) -> Features {
         let (n, tasks) = says.dim();
-        let mean = says.mean_axis(Axis(1)).unwrap();
-        let spread = (1.0 / (tasks as f64 - 1.0)).sqrt();
-        let deviations = (says - &mean.view().insert_axis(Axis(1))) * spread;
-        let spreads = deviations.rows().into_iter().map(|row| row.dot(&row)).collect();
-        Features { mean, deviations, spreads, x: Array2::zeros((n, 0)), norms: Array1::zeros(n) }
+        let x = Array2::zeros((n, 0)).into_shared();
+        let views = Views { x, by_task: says.clone(), found: Array2::from_elem((n, tasks), f64::NAN) };
+        Lens::new(&weights(tasks), (Recall::NONE, None), &[], views.x.view()).see(&views)
+    }
+
+    fn weights(tasks: usize) -> Vec<f64> {
+        vec![1.0 / tasks as f64; tasks]
     }
 
     fn precedents(says: &Array2<f64>, scores: &[Option<f64>], pending: &Array2<f64>) -> Precedents {
-        let weights = vec![1.0 / says.ncols() as f64; says.ncols()];
         let shape = ScoreShape::of(std::iter::empty());
-        Precedents::of(&weights, &heard(says), scores, &heard(pending), &shape).unwrap()
+        Precedents::of(&weights(says.ncols()), &heard(says), scores, &heard(pending), &shape).unwrap()
     }
 
     fn gains(precedents: &Precedents, says: &Array2<f64>) -> Array1<f64> {
@@ -172,7 +163,7 @@ mod tests {
     #[test]
     fn what_tasks_say_is_found_again() {
         let says = array![[0.3, -1.0, 2.0], [0.0, 0.5, -0.5]];
-        let back = said(&heard(&says), &scales(&[1.0 / 3.0; 3]));
+        let back = heard(&says).said(ArrayView1::from(&weights(3)));
         assert!((&back - &says).iter().all(|gap| gap.abs() < 1e-12), "{back}");
     }
 
