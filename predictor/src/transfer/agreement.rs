@@ -203,3 +203,10 @@ pub(super) fn moments(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> (f64, f
     };
     a.iter().zip(b).fold((0.0, 0.0, 0.0), fold)
 }
+
+/// Pearson's correlation; 0 where one side is constant.
+pub(super) fn correlation(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    let (square_a, square_b, cross) = moments(a, b);
+    let norm = (square_a * square_b).sqrt();
+    if norm > 0.0 { cross / norm } else { 0.0 }
+}

@@ -16,25 +16,27 @@ mod plateau;
 mod portfolio;
 mod posterior;
 mod precedents;
+mod promising;
 mod reading;
 mod readings;
 mod recall;
 #[cfg(test)]
 mod recall_tests;
 mod scale_belief;
+mod scales;
 mod score_shape;
+mod task_shares;
 #[cfg(test)]
 mod tests;
 mod views;
 
 use heirloom_kb::Task;
-use ndarray::{ArrayView1, ArrayView2};
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
-use crate::{Encoder, Part, PredictError, Prediction, TaskScores};
+use crate::{PredictError, Prediction, TaskScores};
 pub use acquisition::{Acquisition, USUAL_BETA};
 pub use agreement::Agreement;
-use agreement::{Foretelling, moments};
+use agreement::Foretelling;
 use factors::Factors;
 use features::{Features, Lens};
 use field::Told;
@@ -45,17 +47,14 @@ pub use posterior::Posterior;
 use precedents::Precedents;
 use recall::Recall;
 use scale_belief::ScaleBelief;
+use scales::scales;
 use score_shape::ScoreShape;
+pub use task_shares::task_shares;
 pub use views::Views;
 
 /// Similarity of meta-features counts if it raises the correlation between what past tasks foretell and what they find by
 /// more than this.
 const WORTHWHILE: f64 = 0.02;
-/// Candidates among which an improvement is worked out in full: the most promising by a bound.
-const PROMISING: usize = 1_000;
-/// Candidates whose mean is worked out in full before that.
-const LOOKED_AT: usize = 2_500;
-
 /// The length of what is particular to an architecture, as a share of the length of what is particular to a task.
 /// Without it the nearest neighbours of the best trial all look as if they could be better still by chance (BENCHMARKS.md, "Spaces of
 /// real numbers").
@@ -258,116 +257,4 @@ impl TransferModel {
         let (length, linear) = (self.length, 0.3 / seen.norm);
         Kernel { mean: 0.0, tasks: 0.0, linear, own: 0.7, length, noise: 0.08, grain: self.grain }
     }
-}
-
-impl Posterior {
-    /// Mean and standard deviation of the normalised score that a trial would measure.
-    ///
-    /// # Shapes
-    /// `(n,)` for a pool of `n`.
-    #[must_use]
-    pub fn expect(&self, seen: &Seen) -> Prediction {
-        self.predict(&seen.features, true)
-    }
-
-    /// Expected improvement in raw score over the best so far, of each.
-    ///
-    /// # Shapes
-    /// `(n,)` for `n` architectures.
-    #[must_use]
-    pub fn gains(&self, seen: &Seen) -> Vec<f64> {
-        self.improvement(&seen.features)
-    }
-
-    /// The candidates among `open` that promise the largest expected improvement in raw score, best first: position in the
-    /// pool and improvement. Worked out for the most promising by upper bound only.
-    #[must_use]
-    pub fn improvements(&self, seen: &Seen, open: &[usize]) -> Vec<(usize, f64)> {
-        let promising = self.promising(seen, open);
-        let gains = self.improvement(&seen.features.select(&promising));
-        let mut ranked: Vec<(usize, f64)> = promising.into_iter().zip(gains).collect();
-        // A stable sort: equals stay in the order they were given in.
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked
-    }
-
-    /// Up to [`PROMISING`] of the open candidates, those of the largest mean plus prior deviation, in the order of `open`. Of
-    /// many, those are looked at whose mean is large without the smooth parts, which only few candidates are near to.
-    fn promising(&self, seen: &Seen, open: &[usize]) -> Vec<usize> {
-        if open.len() <= PROMISING {
-            return open.to_vec();
-        }
-        let mut spread = ndarray::Array1::<f64>::zeros(seen.features.len());
-        for (share, reading) in &self.readings {
-            spread.scaled_add(*share, &reading.kernel.variances(&seen.features));
-        }
-        let broad = self.broad_mean(&seen.features);
-        let bound: Vec<f64> = open.iter().map(|at| broad[*at] + spread[*at].sqrt()).collect();
-        let wide: Vec<usize> = largest(&bound, LOOKED_AT).into_iter().map(|at| open[at]).collect();
-        let mean = self.mean(&seen.features.select(&wide));
-        let bound: Vec<f64> = wide.iter().zip(&mean).map(|(at, mean)| mean + spread[*at].sqrt()).collect();
-        largest(&bound, PROMISING).into_iter().map(|at| wide[at]).collect()
-    }
-}
-
-/// Positions of the `n` largest values, ascending.
-fn largest(values: &[f64], n: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    if values.len() > n {
-        order.select_nth_unstable_by(n, |a, b| values[*b].total_cmp(&values[*a]).then(a.cmp(b)));
-        order.truncate(n);
-        order.sort_unstable();
-    }
-    order
-}
-
-/// Scales of the encoding's columns: parameters count by how much they matter to the past tasks' processes, all together as
-/// much as one; descriptors, where there are some, as they are, and the parameters half.
-fn scales(encoder: &Encoder, past: &PastTasks<'_>) -> Vec<f64> {
-    let own = encoder.own_width();
-    let parts = Part::of(&encoder.features()[..own]);
-    let processes: Vec<_> =
-        past.columns.iter().filter_map(|at| past.models.models()[*at].process()).collect();
-    let mut relevance = vec![0.0; parts.len()];
-    for process in &processes {
-        let weights: Vec<f64> = process.kernel().lengths.iter().map(|length| length.powi(-2)).collect();
-        let total: f64 = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
-        relevance.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight / total);
-    }
-    // The weight of two tasks that find all parameters equal.
-    let n = processes.len() as f64;
-    let halved = if encoder.width() > own { 0.5 } else { 1.0 };
-    let share = |sum: f64| halved * ((sum + 2.0) / (n + 2.0)).clamp(0.2, 4.0) / parts.len().max(1) as f64;
-    let mut scales = vec![1.0; encoder.width()];
-    for (part, relevance) in parts.iter().zip(relevance) {
-        let columns = match part {
-            Part::Number(column) => *column..column + 1,
-            Part::Choice(columns) => columns.clone(),
-        };
-        scales[columns].fill(share(relevance).sqrt());
-    }
-    scales
-}
-
-/// The share that each past task has in what is expected of a new one: how closely the posterior mean over some
-/// architectures follows each task's opinion, as non-negative correlations that sum to one.
-///
-/// # Shapes
-/// `mean` is `(n,)`, `by_task` `(n, T)`, the answer `(T,)`.
-#[must_use]
-pub fn task_shares(mean: ArrayView1<'_, f64>, by_task: ArrayView2<'_, f64>) -> Vec<f64> {
-    let positive: Vec<f64> =
-        by_task.columns().into_iter().map(|column| correlation(mean, column).max(0.0)).collect();
-    let total: f64 = positive.iter().sum();
-    positive
-        .iter()
-        .map(|share| if total > 0.0 { share / total } else { 1.0 / positive.len() as f64 })
-        .collect()
-}
-
-/// Pearson's correlation; 0 where one side is constant.
-fn correlation(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
-    let (square_a, square_b, cross) = moments(a, b);
-    let norm = (square_a * square_b).sqrt();
-    if norm > 0.0 { cross / norm } else { 0.0 }
 }

@@ -2,7 +2,8 @@
 
 use ndarray::Array1;
 
-use super::{TransferModel, Views, correlation};
+use super::agreement::correlation;
+use super::{TransferModel, Views};
 
 /// A correlation of one would leave nothing open.
 const MOST: f64 = 0.95;

@@ -5,6 +5,7 @@ use ndarray::{Array1, Axis};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::agreement::correlation;
 use super::*;
 use crate::{TaskModels, TrainingTable};
 

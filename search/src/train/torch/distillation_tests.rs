@@ -7,7 +7,7 @@ use heirloom_kb::{Domain, Status};
 
 use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
-use crate::train::TeacherSource;
+use crate::train::{Recipe, Teacher, TeacherSource, WeightStore};
 
 fn wheels() -> Option<PathBuf> {
     let dir = std::env::var_os("HEIRLOOM_WHEELS").map(PathBuf::from);

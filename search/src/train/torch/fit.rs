@@ -9,6 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use tch::nn::VarStore;
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::attempt::Outcome;
 use super::augment::augment;
 use super::checkpoint::{Checkpoint, Progress};
 use super::data::{Part, Parts, chunks};
@@ -18,7 +19,7 @@ use super::module::Module;
 use super::objective::Objective;
 use super::optimizer::Optimizer;
 use super::weights::{self, Tensors};
-use super::{EpochReport, Outcome, first_line};
+use super::{EpochReport, first_line};
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
 use crate::train::Recipe;

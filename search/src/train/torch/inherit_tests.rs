@@ -5,10 +5,12 @@ use std::path::Path;
 use heirloom_datasets::loaders;
 use heirloom_kb::{Status, Trial, Value};
 
+use super::fit::Network;
+use super::inherit::Heir;
 use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
-use crate::train::Inherited;
 use crate::train::WEIGHTS_FIELD;
+use crate::train::{INHERITED_FIELD, Inherited, Recipe, WeightStore};
 
 fn trainer(dataset: Arc<Dataset>, folder: &Path, sources: Vec<Trial>) -> TorchTrainer {
     let weights = Some(WeightStore::new(folder));

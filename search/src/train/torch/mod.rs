@@ -1,6 +1,7 @@
 //! Training with libtorch. No type of tch shows outside: an architecture goes in, a trial comes out.
 
 mod adapt;
+mod attempt;
 mod augment;
 mod checkpoint;
 mod cuda;
@@ -19,6 +20,7 @@ mod module;
 mod multi_task;
 mod objective;
 mod optimizer;
+mod options;
 mod outside_weights;
 mod path_optimizer;
 mod proxies;
@@ -27,7 +29,6 @@ mod record;
 mod supernet;
 mod weights;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heirloom_datasets::{Dataset, Splits};
@@ -35,24 +36,17 @@ use heirloom_kb::{Architecture, SearchSpace, Split, Task, Trial};
 use tch::Device;
 
 pub use super::EpochReport;
-use super::{
-    Budget, INHERITED_FIELD, INIT_FIELD, Recipe, Teacher, TrainError, Trainer, WeightStore, mark_failed,
-    mark_pruned,
-};
+use super::{Budget, INIT_FIELD, TrainError, Trainer, mark_failed, mark_pruned};
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
-use crate::train::weight_store::content_hash;
-use checkpoint::Checkpoint;
 use data::Parts;
 pub use device::DeviceChoice;
-use distillation::{Distillation, HINT, LoadedTeacher};
+use distillation::LoadedTeacher;
 use failure::{first_line, guarded};
-use fit::{Course, Fit, Network, Watchers};
-use inherit::Heir;
 use kept_network::net_for;
 pub use kept_network::{NetCard, NetFormat, export_network};
 pub use multi_task::JointTrainer;
-use objective::{CrossEntropy, Objective};
+pub use options::TorchOptions;
 use outside_weights::OutsideWeights;
 use record::{blank, costs, keep_weights};
 pub use supernet::Supernet;
@@ -61,29 +55,6 @@ pub use supernet::Supernet;
 const TEACHER_FIELD: &str = "teacher";
 /// The field of a trial that says which epoch's weights it has, where the recipe is patient.
 const BEST_EPOCH_FIELD: &str = "best_epoch";
-
-/// How to train, whatever the architecture.
-#[derive(Clone, Debug, Default)]
-pub struct TorchOptions {
-    /// Where to train.
-    pub device: DeviceChoice,
-    /// How to train.
-    pub recipe: Recipe,
-    /// Where trained weights, and trials under way, are kept; absent, they are not.
-    pub weights: Option<WeightStore>,
-    /// Trials whose weights a new one may start from, see [`crate::train::sources`]; none: from nothing.
-    pub sources: Vec<Trial>,
-    /// The seed of the split into training, validation and test part; part of the task, not of a trial.
-    pub split_seed: u64,
-    /// A file whose tensors networks start from where name and shape fit, of the space `resnet/1` also by the names of
-    /// torchvision and timm: safetensors, TorchScript or a state dictionary of PyTorch. A trial says in its field `init_from`
-    /// what was taken.
-    pub init_from: Option<std::path::PathBuf>,
-    /// A network that all others learn from; a trial names it in its field `teacher`.
-    pub teacher: Option<Teacher>,
-    /// How many cores a large network may use; absent, all of them. A small one takes one.
-    pub cores: Option<usize>,
-}
 
 /// Trains networks with libtorch by a [`Recipe`]; an architecture's own `lr` and `weight_decay` count. The score is the
 /// accuracy after the last epoch, not the best one on the way, unless the recipe has patience.
@@ -155,96 +126,6 @@ impl TorchTrainer {
         Ok(())
     }
 
-    /// Trains and scores; whatever breaks becomes a reason.
-    fn run(
-        &mut self,
-        net: &NetGraph,
-        trial: &mut Trial,
-        budget: &Budget,
-        watch: &mut dyn FnMut(u32, f64) -> Decision,
-    ) -> Result<Outcome, String> {
-        let (_, parts) = self.parts.as_ref().expect("the parts were prepared");
-        let recipe = self.options.recipe.of(&trial.architecture);
-        let checkpoint = self.checkpoint(trial, &recipe);
-        let recipe = device::laid_out(recipe, self.device);
-        let (outside, teacher) = (self.outside.as_ref(), self.teacher.as_ref());
-        let card = NetCard::new((&trial.space, &trial.architecture), &self.dataset, &parts.standardiser);
-        let watchers = Watchers { on_epoch: &mut self.on_epoch, watch };
-        let scored = budget.split == Split::Validation;
-        let (device, cores) = (self.device, self.options.cores);
-        let attempt = || {
-            let torch = |error| first_line(&error);
-            let network = Network::new(net, device, &recipe, budget.seed, cores).map_err(torch)?;
-            outside.map_or(Ok(()), |outside| outside.fill(&network)).map_err(torch)?;
-            let heir = Heir {
-                network: &network,
-                net,
-                architecture: &trial.architecture,
-                task: &trial.task,
-                n_classes: self.dataset.n_classes(),
-                part: &parts.fit,
-            };
-            let store = self.options.weights.as_ref().filter(|_| !self.options.sources.is_empty());
-            let heritage = store.map(|store| heir.inherit(&self.options.sources, store)).transpose()?;
-            let frozen = heritage.as_ref().map_or_else(BTreeSet::new, |heritage| heritage.frozen.clone());
-            let course = Course {
-                recipe: &recipe,
-                epochs: budget.epochs,
-                seed: budget.seed,
-                frozen: &frozen,
-                checkpoint: checkpoint.as_ref(),
-            };
-            let classes = CrossEntropy { label_smoothing: recipe.label_smoothing };
-            let objective: Box<dyn Objective> = match teacher {
-                Some(teacher) => {
-                    let student = (&network, net);
-                    Box::new(
-                        Distillation::new(teacher, classes, student, &parts.standardiser).map_err(torch)?,
-                    )
-                }
-                None => Box::new(classes),
-            };
-            let fit = Fit::new(&network, &*objective, course).map_err(torch)?;
-            let outcome = fit.run(parts, scored, watchers)?;
-            let mut tensors = network.tensors();
-            tensors.retain(|name, _| !name.starts_with(HINT));
-            let bytes = card.to_bytes(&tensors).map_err(torch)?;
-            Ok((outcome, bytes, heritage.map(|heritage| heritage.record)))
-        };
-        let attempt = guarded(attempt, |reason| reason);
-        if let Some(checkpoint) = checkpoint {
-            // It has ended, well or not; one that failed would fail again.
-            checkpoint.remove();
-        }
-        let (outcome, bytes, inherited) = attempt?;
-        if let Some(inherited) = inherited {
-            let value = serde_json::to_value(&inherited).expect("a record holds names and numbers");
-            trial.extra.insert(INHERITED_FIELD.into(), value);
-        }
-        if let Some(store) = &self.options.weights {
-            keep_weights(store, trial, &bytes);
-        }
-        Ok(outcome)
-    }
-
-    /// Where a trial is kept while under way.
-    fn checkpoint(&self, trial: &Trial, recipe: &Recipe) -> Option<Checkpoint> {
-        let store = self.options.weights.as_ref()?;
-        Some(Checkpoint::new(&store.under_way(), &self.key(trial, recipe)))
-    }
-
-    /// What a trial is the same by, before it has a result.
-    fn key(&self, trial: &Trial, recipe: &Recipe) -> String {
-        let Trial { task, space, architecture, split, fidelity, seed, extra, .. } = trial;
-        let sources: Vec<String> =
-            self.options.sources.iter().map(|source| source.id().to_string()).collect();
-        let start = (extra.get(TEACHER_FIELD), extra.get(INIT_FIELD), sources);
-        let data = (&self.fingerprint, self.device());
-        let what = (task, space, architecture, split, fidelity, seed, recipe, data, start);
-        let bytes = serde_json::to_vec(&what).expect("names and numbers can be written");
-        content_hash(&bytes)
-    }
-
     /// Writes into a trial what its network takes from a file.
     fn note_outside(&self, net: &NetGraph, trial: &mut Trial) -> Result<(), TrainError> {
         if let Some(outside) = &self.outside {
@@ -263,19 +144,6 @@ impl TorchTrainer {
         }
         trial
     }
-}
-
-/// What a trial that did not break gives.
-struct Outcome {
-    accuracy: f64,
-    /// Validation accuracy after each epoch.
-    curve: Vec<(f64, f64)>,
-    latency_s: f64,
-    train_s: f64,
-    /// The epoch whose weights these are, when that is not the last one by rule.
-    best_epoch: Option<u32>,
-    /// The epoch after which it was stopped, and why.
-    stopped: Option<(u32, String)>,
 }
 
 impl Trainer for TorchTrainer {

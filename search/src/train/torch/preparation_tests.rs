@@ -11,6 +11,7 @@ use super::kept_network::KeptNetwork;
 use super::python_tests::python;
 use super::tests::{BUDGET, small_mlp, test_device};
 use super::*;
+use crate::train::WeightStore;
 
 const HEAD: [&str; 5] = ["age", "town", "smokes", "unit", "ill"];
 

@@ -11,6 +11,7 @@ use super::tests::{BUDGET, halves, small_cnn, small_mlp, test_device};
 use super::weights::Tensors;
 use super::*;
 use crate::spaces::{self, NetInput};
+use crate::train::{Recipe, WeightStore};
 
 /// Runs a script of `tests/python`; `None`, with a word about it, where no Python is named.
 pub(super) fn python(script: &str, args: &[&str]) -> Option<String> {

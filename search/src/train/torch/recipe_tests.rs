@@ -5,9 +5,10 @@ use std::path::Path;
 use heirloom_kb::{Status, Trial};
 use tch::Tensor;
 
+use super::fit::Network;
 use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
-use crate::train::{Augmentation, OptimizerKind, Precision, Schedule, WEIGHTS_FIELD};
+use crate::train::{Augmentation, OptimizerKind, Precision, Recipe, Schedule, WEIGHTS_FIELD, WeightStore};
 
 fn trainer(recipe: Recipe, folder: Option<&Path>) -> TorchTrainer {
     let weights = folder.map(WeightStore::new);

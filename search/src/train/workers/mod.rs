@@ -5,6 +5,7 @@
 //! talk in JSON, a line an [`Order`] or a [`WorkerReport`].
 
 mod pool;
+mod process;
 mod protocol;
 mod worker;
 

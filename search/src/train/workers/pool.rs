@@ -1,12 +1,12 @@
 //! `WorkerPool`: processes that train side by side.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use heirloom_kb::{Json, Trial};
 
+use super::process::{Event, Said, Worker};
 use super::{Assignment, Order, WorkerReport};
 use crate::fidelity::Decision;
 use crate::train::{EpochReport, TrainError};
@@ -28,26 +28,6 @@ pub struct WorkerPool {
     sender: Sender<Event>,
     events: Receiver<Event>,
     on_epoch: Box<dyn FnMut(usize, EpochReport) + Send>,
-}
-
-/// A process at work.
-struct Worker {
-    number: u64,
-    child: Child,
-    orders: ChildStdin,
-    is_ready: bool,
-}
-
-/// What a worker said, or that it says nothing more.
-struct Event {
-    worker: u64,
-    said: Said,
-}
-
-enum Said {
-    Report(WorkerReport),
-    Nonsense(String),
-    Gone,
 }
 
 /// A trial that was taken on.
@@ -259,17 +239,10 @@ impl WorkerPool {
         }
     }
 
-    /// Starts a process; what it says comes with its number.
+    /// Starts a process.
     fn launch(&mut self) -> Result<Worker, TrainError> {
-        let mut child = self.command.spawn().map_err(|error| no_worker(&error))?;
-        let (orders, reports) = child.stdin.take().zip(child.stdout.take()).expect("both are piped");
         self.launched += 1;
-        let number = self.launched;
-        let sender = self.sender.clone();
-        std::thread::spawn(move || listen(number, reports, &sender));
-        let mut worker = Worker { number, child, orders, is_ready: false };
-        worker.tell(&Order::Start(self.setup.clone()));
-        Ok(worker)
+        Worker::launch(&mut self.command, self.launched, &self.setup, self.sender.clone())
     }
 
     /// Puts a new process in the place of one that is gone, and says how that one ended.
@@ -309,43 +282,6 @@ impl Job {
     fn is_with(&self, worker: usize) -> bool {
         self.worker == Some(worker) && self.trial.is_none()
     }
-}
-
-impl Worker {
-    fn tell(&mut self, order: &Order) {
-        let mut line = serde_json::to_vec(order).expect("an order holds names, numbers and text");
-        line.push(b'\n');
-        if let Err(error) = self.orders.write_all(&line).and_then(|()| self.orders.flush()) {
-            // That it is gone is also heard from the thread that listens to it, and dealt with there.
-            tracing::debug!(worker = self.number, %error, "a worker takes no orders");
-        }
-    }
-
-    /// Ends the process, if it has not ended by itself, and says how it ended.
-    fn end(&mut self) -> String {
-        // What has ended cannot be killed, and its status stays.
-        let _ = self.child.kill();
-        self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
-    }
-}
-
-/// Hands on what a worker says, and that it says nothing more.
-fn listen(worker: u64, reports: ChildStdout, sender: &Sender<Event>) {
-    for line in BufReader::new(reports).lines().map_while(Result::ok) {
-        let said = match serde_json::from_str(&line) {
-            Ok(report) => Said::Report(report),
-            Err(error) => Said::Nonsense(format!("it said {line:?}: {error}")),
-        };
-        if sender.send(Event { worker, said }).is_err() {
-            return;
-        }
-    }
-    // A pool that is gone need not be told.
-    let _ = sender.send(Event { worker, said: Said::Gone });
-}
-
-fn no_worker(error: &std::io::Error) -> TrainError {
-    TrainError::NoWorker { reason: error.to_string() }
 }
 
 #[cfg(test)]

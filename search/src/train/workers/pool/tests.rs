@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use heirloom_kb::{Architecture, SearchSpace, Split, Status, Task};

@@ -1,0 +1,63 @@
+use heirloom_kb::{Trial, Value};
+
+use super::super::testing::{self, drawn, new_task, separable_history, trial, worth};
+use super::*;
+
+/// More trials than a posterior is conditioned on: which of them tell most changes as they come.
+#[test]
+fn what_has_been_told_is_believed_as_what_was_known_before() {
+    let history = Arc::new(separable_history(&[[1.0, 0.5, 2.0, 0.7, 1.5], [1.0, 0.2, 1.0, 0.7, 1.0]]));
+    let tried = drawn(300, 7);
+    let score =
+        |one: &Architecture| Some(worth(one, &[0.5, 1.0, 2.0, -0.7, 1.5])).filter(|score| *score > 2.0);
+    let after = |known: usize| {
+        let mut own = OwnTrials::default();
+        tried[..known].iter().for_each(|one| own.push(one.clone(), score(one)));
+        let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+        let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+        let mut strategy = SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap();
+        tried[known..].iter().for_each(|one| strategy.tell(one, score(one)).unwrap());
+        strategy.belief().unwrap().expected
+    };
+    let at_once = after(300);
+    for known in [0, 255, 299] {
+        let gaps = &after(known).mean - &at_once.mean;
+        assert!(gaps.iter().all(|gap| gap.abs() < 1e-9), "{known} were known");
+    }
+}
+
+/// A client that rounds what was proposed has tried it all the same, and is not told to try it again.
+#[test]
+fn what_is_told_with_rounded_numbers_has_been_tried() {
+    let past: Vec<Trial> = ["t", "u"]
+        .iter()
+        .flat_map(|task| ["a", "b", "c", "d", "e"].iter().map(move |op| (task, op)))
+        .flat_map(|(task, op)| {
+            (0..10).map(move |n| trial(task, op, n, f64::from(u8::from(*op == "a")) + n as f64 / 20.0))
+        })
+        .collect();
+    let history = Arc::new(testing::history(&past));
+    let start = |own: OwnTrials| {
+        let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+        let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+        SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap()
+    };
+    let rounded = |one: &Architecture| -> Architecture {
+        let round = |value: &Value| match value {
+            Value::Real(value) => Value::Real(format!("{value:.2e}").parse().unwrap()),
+            other => other.clone(),
+        };
+        Architecture(one.0.iter().map(|(name, value)| (name.clone(), round(value))).collect())
+    };
+    let mut strategy = start(OwnTrials::default());
+    let proposed = strategy.ask(1).unwrap().remove(0).architecture;
+    let told = rounded(&proposed);
+    assert_ne!(told, proposed);
+    strategy.tell(&told, Some(0.5)).unwrap();
+    assert!(strategy.pending.is_empty());
+    let mut own = OwnTrials::default();
+    own.push(told, Some(0.5));
+    for mut strategy in [strategy, start(own)] {
+        assert!(strategy.ask(3).unwrap().iter().all(|proposal| proposal.architecture != proposed));
+    }
+}

@@ -1,0 +1,31 @@
+//! `TorchOptions`.
+
+use std::path::PathBuf;
+
+use heirloom_kb::Trial;
+
+use super::DeviceChoice;
+use crate::train::{Recipe, Teacher, WeightStore};
+
+/// How to train, whatever the architecture.
+#[derive(Clone, Debug, Default)]
+pub struct TorchOptions {
+    /// Where to train.
+    pub device: DeviceChoice,
+    /// How to train.
+    pub recipe: Recipe,
+    /// Where trained weights, and trials under way, are kept; absent, they are not.
+    pub weights: Option<WeightStore>,
+    /// Trials whose weights a new one may start from, see [`crate::train::sources`]; none: from nothing.
+    pub sources: Vec<Trial>,
+    /// The seed of the split into training, validation and test part; part of the task, not of a trial.
+    pub split_seed: u64,
+    /// A file whose tensors networks start from where name and shape fit, of the space `resnet/1` also by the names of
+    /// torchvision and timm: safetensors, TorchScript or a state dictionary of PyTorch. A trial says in its field `init_from`
+    /// what was taken.
+    pub init_from: Option<PathBuf>,
+    /// A network that all others learn from; a trial names it in its field `teacher`.
+    pub teacher: Option<Teacher>,
+    /// How many cores a large network may use; absent, all of them. A small one takes one.
+    pub cores: Option<usize>,
+}
