@@ -1,6 +1,6 @@
 //! The first picks, chosen together before the first trial.
 
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -16,7 +16,7 @@ const SHORTLIST: usize = 1_200;
 const DRAWN: usize = 96;
 const PAST: usize = 6;
 /// Places that first picks without a past are spread over.
-const PLACES: usize = 256;
+const PLACES: usize = 512;
 
 /// Scenarios over a shortlist: what each candidate would score on each task that the new one might be.
 #[derive(Clone, Debug)]
@@ -30,13 +30,14 @@ pub struct Portfolio {
 }
 
 impl TransferModel {
-    /// The scenarios that first picks among `open` candidates are chosen over: each past task, and draws of how the new one may
-    /// mix them. What is particular to a task is left out: the best of many candidates in few draws of it would be chosen by
-    /// luck.
+    /// The scenarios that first picks among `open` candidates are chosen over, beside what has been `tried`: each past task, and
+    /// draws of how the new one may mix them. What is particular to a task is left out: the best of many candidates in few draws
+    /// of it would be chosen by luck.
     #[must_use]
-    pub fn portfolio(&self, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
+    pub fn portfolio(&self, seen: &Seen, tried: &Views, open: &[usize], seed: u64) -> Portfolio {
+        let tried = seen.lens.see(tried);
         if self.weights.is_empty() {
-            return self.spread_beside(&seen.features.select(&[]), seen, open, seed);
+            return self.spread_beside(&tried, seen, open, seed);
         }
         let features = &seen.features;
         let kernel = Kernel { own: 0.0, linear: 0.0, grain: 0.0, ..self.trusting(seen) };
@@ -49,7 +50,7 @@ impl TransferModel {
         order.sort_by(|a, b| heights[*b].total_cmp(&heights[*a]).then(a.cmp(b)));
         order.truncate(SHORTLIST);
         let shortlist: Vec<usize> = order.into_iter().map(|at| open[at]).collect();
-        let features = features.select(&shortlist);
+        let features = features.select(&shortlist).joined(&tried);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let tasks = self.weights.len();
         let mut columns: Vec<Array1<f64>> = Vec::new();
@@ -64,12 +65,12 @@ impl TransferModel {
             let copies = (PAST as f64 * weight * tasks as f64).round() as usize;
             columns.extend(std::iter::repeat_n(own.to_owned(), copies));
         }
-        let mut heights = Array2::zeros((shortlist.len(), columns.len()));
+        let mut heights = Array2::zeros((features.len(), columns.len()));
         for (mut to, column) in heights.columns_mut().into_iter().zip(&columns) {
             to.iter_mut().zip(column).for_each(|(to, z)| *to = self.shape.height(*z));
         }
-        let reached = vec![f64::NEG_INFINITY; columns.len()];
-        Portfolio { shortlist, heights, reached }
+        let (open, tried) = heights.view().split_at(Axis(0), shortlist.len());
+        Portfolio { shortlist, reached: most_of_columns(tried), heights: open.to_owned() }
     }
 
     /// Picks in which the past has no say, beside what has been `tried`: where the pool is told least of. For a task whose first
@@ -84,19 +85,25 @@ impl TransferModel {
     /// told least of. The largest expected height would be that of the largest variance, a corner of the space.
     fn spread_beside(&self, tried: &Features, seen: &Seen, open: &[usize], seed: u64) -> Portfolio {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let mut some = |most: usize| -> Vec<usize> {
-            let mut chosen = sample(&mut rng, open.len(), open.len().min(most)).into_vec();
+        // Of the whole pool, so that they are the same whatever has been tried.
+        let pool = seen.features.len();
+        let mut some = |most: usize| {
+            let mut chosen = sample(&mut rng, pool, pool.min(most)).into_vec();
             chosen.sort_unstable();
-            chosen.into_iter().map(|at| open[at]).collect()
+            chosen
         };
-        let (shortlist, places) = (some(SHORTLIST), some(PLACES));
+        let (mut shortlist, places) = (some(SHORTLIST), some(PLACES));
+        let mut is_open = vec![false; pool];
+        open.iter().for_each(|at| is_open[*at] = true);
+        shortlist.retain(|at| is_open[*at]);
+        if shortlist.is_empty() {
+            shortlist.extend(open.iter().take(SHORTLIST));
+        }
         let kernel = Kernel { own: 1.0, linear: 0.0, grain: 0.0, ..self.alone(seen) };
         let places = seen.features.select(&places);
         let likeness = kernel.between(&seen.features.select(&shortlist), &places);
         let told = kernel.between(tried, &places);
-        let most =
-            |likeness: ArrayView1<'_, f64>| likeness.fold(f64::NEG_INFINITY, |most, one| most.max(*one));
-        let reached = told.columns().into_iter().map(most).collect();
+        let reached = most_of_columns(told.view());
         let total = likeness.sum_axis(Axis(1));
         let mut order: Vec<usize> = (0..shortlist.len()).collect();
         order.sort_by(|a, b| total[*b].total_cmp(&total[*a]).then(a.cmp(b)));
@@ -147,6 +154,12 @@ impl Portfolio {
         }
         picks
     }
+}
+
+/// The largest value of each column; of none, less than any.
+fn most_of_columns(values: ArrayView2<'_, f64>) -> Vec<f64> {
+    let most = |column: ArrayView1<'_, f64>| column.fold(f64::NEG_INFINITY, |most, one| most.max(*one));
+    values.columns().into_iter().map(most).collect()
 }
 
 fn normal(rng: &mut impl Rng) -> f64 {

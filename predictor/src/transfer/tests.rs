@@ -79,7 +79,7 @@ fn without_trials_the_past_decides() {
     assert!(best(&prior) >= 8, "{prior:?}");
     assert!(prior.mean[0] < -0.7 && prior.std[0] > 0.0, "{prior:?}");
     let open: Vec<usize> = (0..10).collect();
-    assert!(model.portfolio(&seen, &open, 0).picks(&[], 1)[0] >= 8);
+    assert!(model.portfolio(&seen, &history.views.select(&[]), &open, 0).picks(&[], 1)[0] >= 8);
 }
 
 #[test]
@@ -114,11 +114,14 @@ fn the_first_picks_cover_what_the_task_may_be_like() {
     let model = history.model();
     let seen = model.see(&history.views);
     let open: Vec<usize> = (0..10).collect();
-    let portfolio = model.portfolio(&seen, &open, 0);
+    let portfolio = model.portfolio(&seen, &history.views.select(&[]), &open, 0);
     let picks = portfolio.picks(&[], 2);
     assert!(picks.iter().any(|pick| *pick >= 7) && picks.iter().any(|pick| *pick <= 2), "{picks:?}");
     assert_eq!(portfolio.picks(&picks[..1], 1), picks[1..], "one after another gives the same");
     assert_eq!(portfolio.picks(&[], 99).len(), 10);
+    let left: Vec<usize> = open.into_iter().filter(|at| *at != picks[0]).collect();
+    let beside = model.portfolio(&seen, &history.views.select(&picks[..1]), &left, 0);
+    assert_eq!(beside.picks(&[], 1), picks[1..], "so does asking anew once the first has been tried");
 }
 
 #[test]
@@ -320,7 +323,7 @@ fn an_opinion_alone_stands_for_the_past() {
     assert!(prior.mean.windows(2).into_iter().all(|pair| pair[0] > pair[1]), "{prior:?}");
     let open: Vec<usize> = (0..10).collect();
     // The next best, and not the worst in case it is all the wrong way round.
-    assert_eq!(model.portfolio(&seen, &open, 0).picks(&[], 3), [0, 1, 2]);
+    assert_eq!(model.portfolio(&seen, &views.select(&[]), &open, 0).picks(&[], 3), [0, 1, 2]);
     // Trials that say the opposite are believed.
     let rows = [0, 1, 4, 5, 8, 9];
     let scores: Vec<Option<f64>> = rows.iter().map(|row| Some(*row as f64)).collect();

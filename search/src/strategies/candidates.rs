@@ -45,8 +45,10 @@ impl Candidates {
         for at in candidates.found(own.architectures()) {
             candidates.spent[at] = true;
         }
-        candidates.open = (0..candidates.spent.len()).filter(|at| !candidates.spent[*at]).collect();
+        // All are shuffled, so that the rest stands in one order whether trials were told of before or since.
+        candidates.open = (0..candidates.spent.len()).collect();
         candidates.open.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+        candidates.open.retain(|at| !candidates.spent[*at]);
         candidates
     }
 

@@ -1,6 +1,6 @@
 //! First picks: what to try while trials are too few to say where to look.
 
-use heirloom_predictor::{Acquisition, Posterior};
+use heirloom_predictor::{Acquisition, Posterior, Views};
 
 use super::{Pick, SurrogateStrategy};
 use crate::SearchError;
@@ -32,19 +32,20 @@ impl SurrogateStrategy {
     }
 
     /// The next of the portfolio; past its end, what is expected to score best.
-    pub(super) fn first_pick(&mut self) -> Pick {
+    pub(super) fn first_pick(&mut self) -> Result<Pick, SearchError> {
+        let beside = if self.portfolio.is_none() { Some(self.covering()?) } else { None };
         let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
-        let portfolio = self.portfolio.get_or_insert_with(|| model.portfolio(seen, open, self.seed));
-        let tried = self.candidates.found(self.own.architectures());
-        let chosen: Vec<usize> =
-            self.pending.iter().filter_map(|(_, position)| *position).chain(tried).collect();
-        let prior = model.prior(seen);
-        if let Some(position) = self.first.iter().copied().find(|first| !chosen.contains(first)) {
-            let expected = prior.select(&[position]);
-            return self.pick(position, &expected, "its like does well in other spaces".to_owned());
+        if let Some(beside) = beside {
+            self.portfolio = Some(model.portfolio(seen, &beside, open, self.seed));
         }
-        let pick = portfolio.picks(&chosen, 1).first().copied();
-        let why = match (pick, chosen.len()) {
+        let prior = model.prior(seen);
+        if let Some(position) = self.first.iter().copied().find(|first| open.contains(first)) {
+            let expected = prior.select(&[position]);
+            return Ok(self.pick(position, &expected, "its like does well in other spaces".to_owned()));
+        }
+        let chosen: Vec<usize> = self.pending.iter().filter_map(|(_, position)| *position).collect();
+        let pick = self.portfolio.as_ref().and_then(|portfolio| portfolio.picks(&chosen, 1).first().copied());
+        let why = match (pick, self.own.len() + self.pending.len()) {
             (Some(_), 0) if self.knows_nothing() => {
                 "the most central candidate; there is no past to go by".to_owned()
             }
@@ -57,7 +58,15 @@ impl SurrogateStrategy {
         };
         let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
         let position = pick.or_else(best).expect("the caller saw that candidates are open");
-        self.pick(position, &prior.select(&[position]), why)
+        Ok(self.pick(position, &prior.select(&[position]), why))
+    }
+
+    /// What a portfolio is to be chosen beside: what is under way, and what was tried. By a past, what failed covers nothing.
+    fn covering(&self) -> Result<Views, SearchError> {
+        let scores = self.own.scores_of(&self.telling);
+        let covers = |at: &usize| self.knows_nothing() || scores[*at].is_some();
+        let tried: Vec<usize> = (0..scores.len()).filter(covers).collect();
+        Ok(self.own_views.select(&tried).joined(&self.views_of(&self.pending_architectures())?))
     }
 
     /// What there is to go by before trials.

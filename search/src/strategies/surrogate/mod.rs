@@ -48,7 +48,7 @@ pub struct SurrogateStrategy {
     opinion: Option<Opinion>,
     /// Positions to try first, see [`Strategy::start_with`].
     first: Vec<usize>,
-    /// Made when first picks are asked for.
+    /// Made when first picks are asked for, beside what was tried and under way by then.
     portfolio: Option<Portfolio>,
     /// What counts beside the score.
     goals: Option<Goals>,
@@ -110,7 +110,7 @@ impl SurrogateStrategy {
     fn next_pick(&mut self) -> Result<Pick, SearchError> {
         let pick = match &self.goals {
             Some(goals) => self.aimed(goals)?,
-            None if self.is_starting() => self.first_pick(),
+            None if self.is_starting() => self.first_pick()?,
             None => self.improve()?,
         };
         self.candidates.take(&pick.canonical);
@@ -242,6 +242,7 @@ impl Strategy for SurrogateStrategy {
         self.pending.retain(|pending| !is_told(pending));
         self.own.push(canonical, score);
         self.see_own()?;
+        self.portfolio = None;
         let past = self.columns.counting(&self.history, &self.own);
         if past == self.past { Ok(()) } else { self.turn_to(past) }
     }

@@ -61,3 +61,30 @@ fn what_is_told_with_rounded_numbers_has_been_tried() {
         assert!(strategy.ask(3).unwrap().iter().all(|proposal| proposal.architecture != proposed));
     }
 }
+
+/// Past tasks of two kinds that want the opposite, so that picks that are not chosen beside what was tried are all of one kind.
+#[test]
+fn one_recommendation_at_a_time_is_what_a_study_proposes() {
+    let weights = [1.0, 0.5, 2.0, 0.7, 1.5];
+    let other = weights.map(|weight| -weight);
+    let history = Arc::new(separable_history(&[weights, other, weights, other, weights]));
+    let start = |own: OwnTrials| {
+        let columns = PastColumns { telling: vec![0, 1, 2, 3, 4], doubted: vec![] };
+        let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+        SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap()
+    };
+    for fails in [false, true] {
+        let (mut study, mut own) = (start(OwnTrials::default()), OwnTrials::default());
+        for n in 0..6 {
+            let proposed = study.ask(1).unwrap().remove(0);
+            let alone = start(own.clone()).ask(1).unwrap().remove(0);
+            assert_eq!((&proposed.architecture, &proposed.why), (&alone.architecture, &alone.why), "{n}");
+            let score = Some(worth(&proposed.architecture, &other)).filter(|_| n > 0 || !fails);
+            study.tell(&proposed.architecture, score).unwrap();
+            own.push(proposed.architecture, score);
+        }
+        let likes = |one: &Architecture| worth(one, &weights) > 2.0 * weights.iter().sum::<f64>();
+        let [first, second] = [0, 1].map(|at| likes(&own.architectures()[at]));
+        assert!(fails || first != second, "one of each kind");
+    }
+}
