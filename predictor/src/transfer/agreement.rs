@@ -68,6 +68,9 @@ const FACTORS: f64 = 0.97;
 
 /// What is taken as usual before tasks have shown theirs, with the weight of so many tasks.
 const USUAL_SLOPE: f64 = 0.9;
+/// Where past tasks contradict each other, each is foretold the wrong way round by the others: its own part is missing from their mean.
+/// A new task is not missing, so the past is not turned upside down before its first trial.
+const LEAST_SLOPE: f64 = 0.3;
 const USUAL_SLOPE_VARIANCE: f64 = 0.15;
 const USUAL_REST: f64 = 0.6;
 const USUAL_CORRELATION: f64 = 0.5;
@@ -115,7 +118,7 @@ impl Agreement {
         let pooled = |usual: f64, value: &dyn Fn(&(f64, f64, f64)) -> f64| {
             (each.iter().map(value).sum::<f64>() + USUAL_WEIGHT * usual) / (n + USUAL_WEIGHT)
         };
-        let slope = pooled(USUAL_SLOPE, &|one| one.0);
+        let slope = pooled(USUAL_SLOPE, &|one| one.0).max(LEAST_SLOPE);
         Foretelling {
             slope,
             slope_variance: pooled(USUAL_SLOPE_VARIANCE, &|one| (one.0 - slope).powi(2)),
@@ -179,8 +182,8 @@ impl Agreement {
             return None;
         }
         // A little noise on the mean's side keeps slopes of nearly constant means from running off.
-        let slope = zm / (mm + 0.02);
-        Some((slope.clamp(-2.0, 2.0), (zz - slope * zm).max(0.02), zm / (zz * mm).sqrt()))
+        let slope = (zm / (mm + 0.02)).clamp(-2.0, 2.0);
+        Some((slope, (zz - slope * zm).max(0.02), zm / (zz * mm).sqrt()))
     }
 }
 

@@ -82,6 +82,19 @@ fn without_trials_the_past_decides() {
     assert!(model.portfolio(&seen, &history.views.select(&[]), &open, 0).picks(&[], 1)[0] >= 8);
 }
 
+/// Each of the two that fall is foretold the wrong way round by the others, and those that rise hardly at all.
+#[test]
+fn a_past_that_contradicts_itself_is_not_turned_upside_down() {
+    let history = history(&[true, true, true, false, false]);
+    let model = history.model();
+    let seen = model.see(&history.views);
+    let prior = model.prior(&seen);
+    assert!(prior.mean[9] > prior.mean[0], "{prior:?}");
+    let open: Vec<usize> = (0..10).collect();
+    let picks = model.portfolio(&seen, &history.views.select(&[]), &open, 0).picks(&[], 2);
+    assert!(picks[0] >= 7 && picks[1] <= 2, "{picks:?}");
+}
+
 #[test]
 fn without_history_nothing_is_expected_and_trials_decide() {
     let history = history(&[true]);
