@@ -61,6 +61,15 @@ impl Place {
     }
 }
 
+impl Column {
+    /// How many rows each bin has.
+    fn counts(&self) -> [usize; MAX_BINS] {
+        let mut counts = [0; MAX_BINS];
+        self.bins.iter().for_each(|bin| counts[usize::from(*bin)] += 1);
+        counts
+    }
+}
+
 impl Bins {
     pub(crate) fn new(x: ArrayView2<'_, f64>) -> Self {
         let mut bins = Bins { edges: Vec::new(), places: Vec::new(), columns: Vec::new() };
@@ -77,6 +86,26 @@ impl Bins {
             bins.places.push(place);
         }
         bins
+    }
+
+    /// The features that some cut of leaves at least so many rows on either side: no leaf can tell the others.
+    pub(crate) fn splittable(&self, least: usize) -> Vec<u32> {
+        let counts: Vec<[usize; MAX_BINS]> = self.columns.iter().map(Column::counts).collect();
+        let splits = |place: &Place| {
+            let (counts, n) = (&counts[place.column()], self.columns[place.column()].bins.len());
+            let is_cut = |side: usize| side >= least && n - side >= least;
+            match *place {
+                Place::Shared(_, code) => is_cut(counts[usize::from(code)]),
+                Place::Own(_) => {
+                    let mut left = 0;
+                    counts.iter().any(|count| {
+                        left += count;
+                        is_cut(left)
+                    })
+                }
+            }
+        };
+        (0..self.places.len() as u32).filter(|feature| splits(&self.places[*feature as usize])).collect()
     }
 
     /// Puts a feature of two bins into the first shared column whose rows it leaves alone.
@@ -141,6 +170,20 @@ mod tests {
             let count = bins.columns[0].bins.iter().filter(|b| **b == bin).count();
             assert!((99..=101).contains(&count), "bin {bin} has {count}");
         }
+    }
+
+    #[test]
+    fn what_too_few_rows_have_is_left_out() {
+        let x = array![
+            [1.0, 0.0, 0.1, 1.0, 7.0],
+            [0.0, 1.0, 0.2, 1.0, 7.0],
+            [0.0, 1.0, 0.3, 1.0, 7.0],
+            [0.0, 0.0, 0.4, 0.0, 7.0]
+        ];
+        let bins = Bins::new(x.view());
+        assert_eq!(bins.splittable(1), [0, 1, 2, 3], "a constant never splits");
+        assert_eq!(bins.splittable(2), [1, 2]);
+        assert!(bins.splittable(3).is_empty());
     }
 
     #[test]

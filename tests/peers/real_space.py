@@ -16,19 +16,14 @@ import argparse
 import importlib
 import json
 import math
-import os
 import random
 import statistics
-import subprocess
-import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from made_up import SPACE, architecture, best_of, drawn, place, task, usual
 from results import half_width
+from server import Server
 
 SHOWN = [1, 2, 4, 8, 12, 16, 24, 32]
 # What peers that want a list of candidates are given; they may propose anything else too.
@@ -59,43 +54,6 @@ class World:
         other = random.Random(seed + 99)
         median = statistics.median(scores[-1](drawn(other)) for _ in range(20_000))
         return World(lines, trials, f"task{args.past}", scores[-1], best_of(scores[-1], other), median)
-
-
-class Server:
-    def __init__(self, binary: str, port: int):
-        self.folder = tempfile.TemporaryDirectory()
-        self.at = f"127.0.0.1:{port}"
-        command = [binary, "--base", f"sled://{self.folder.name}/base", "serve", "--listen", self.at]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-        for _ in range(100):
-            try:
-                self.call("GET", "/v1/tasks")
-                return
-            except urllib.error.URLError:
-                time.sleep(0.1)
-        raise SystemExit("the server does not answer")
-
-    def call(self, method: str, path: str, body=None):
-        data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
-        kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
-        request = urllib.request.Request(f"http://{self.at}{path}", data=data, method=method, headers={"content-type": kind})
-        try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            raise SystemExit(f"{method} {path}: {error} {error.read().decode()}") from error
-        return json.loads(text) if text else None
-
-    def tell(self, records: list) -> None:
-        self.call("POST", "/v1/import", "\n".join(map(json.dumps, records)))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.folder.cleanup()
 
 
 def trial(of: str, own: dict, score: float) -> dict:

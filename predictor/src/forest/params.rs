@@ -151,9 +151,11 @@ impl Fit<Array2<f64>, Array1<f64>, PredictError> for ForestValidParams {
         let (x, y) = (&dataset.records, &dataset.targets);
         check_examples("a forest", x.view(), y.view())?;
         let bins = Bins::new(x.view());
+        // Of a choice of hundreds of options most are too rare to be told by a leaf; they would be most of what is tried.
+        let features = bins.splittable(self.min_leaf);
         let y: Vec<f64> = y.to_vec();
-        let grown: Vec<(Tree, Vec<bool>)> =
-            (0..self.trees).into_par_iter().map(|index| self.grow(&bins, &y, index as u64)).collect();
+        let grow = |index| self.grow((&bins, &features), &y, index);
+        let grown: Vec<(Tree, Vec<bool>)> = (0..self.trees as u64).into_par_iter().map(grow).collect();
         let out_of_bag_variance = self.out_of_bag(x, &y, &grown);
         let trees = grown.into_iter().map(|(tree, _)| tree).collect();
         Ok(RegressionForest { width: x.ncols(), trees, out_of_bag_variance })
@@ -162,7 +164,7 @@ impl Fit<Array2<f64>, Array1<f64>, PredictError> for ForestValidParams {
 
 impl ForestValidParams {
     /// One tree on a sample, and which rows it saw.
-    fn grow(&self, bins: &Bins, y: &[f64], index: u64) -> (Tree, Vec<bool>) {
+    fn grow(&self, bins: (&Bins, &[u32]), y: &[f64], index: u64) -> (Tree, Vec<bool>) {
         let mut rng =
             Xoshiro256PlusPlus::seed_from_u64(self.seed ^ (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut times = vec![0; y.len()];

@@ -57,7 +57,7 @@ pub(super) struct Grower<'a> {
     times: &'a [u32],
     /// Features to try at a split.
     tries: usize,
-    /// All features, reshuffled as they are drawn.
+    /// The features that can split, reshuffled as they are drawn.
     features: Vec<u32>,
     /// Of the node at hand, for each column.
     histograms: Vec<Histogram>,
@@ -94,16 +94,21 @@ struct Open {
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(params: &'a ForestValidParams, bins: &'a Bins, y: &'a [f64], times: &'a [u32]) -> Self {
-        let d = bins.places.len();
+    /// `features` are those to split by.
+    pub(super) fn new(
+        params: &'a ForestValidParams,
+        (bins, features): (&'a Bins, &[u32]),
+        y: &'a [f64],
+        times: &'a [u32],
+    ) -> Self {
         let empty = || Histogram { cells: [Total::default(); MAX_BINS], occupied: 0 };
         Grower {
             params,
             bins,
             y,
             times,
-            tries: ((d as f64 * params.features).ceil() as usize).max(1),
-            features: (0..d as u32).collect(),
+            tries: ((features.len() as f64 * params.features).ceil() as usize).max(1),
+            features: features.to_vec(),
             histograms: std::iter::repeat_with(empty).take(bins.columns.len()).collect(),
             tree: Tree { nodes: Vec::new(), leaves: Vec::new() },
         }
