@@ -19,6 +19,8 @@ const SEVERAL: usize = 6;
 /// Unless this sure of so few past tasks, the third pick is spread too. The first two lie where the past thinks best, and scores from
 /// there alone cannot tell a past that misleads from a task that is hard.
 const SURE: f64 = 0.9;
+/// What is expected to be no better than this, on the normalised scale, does not lie where the past thinks best.
+const POOR: f64 = 0.2;
 
 impl SurrogateStrategy {
     /// Whether trials are too few to say where to look: fewer than [`TELLING`] after a past, up to [`SPREAD`] without one.
@@ -78,12 +80,21 @@ impl SurrogateStrategy {
         }
     }
 
+    /// Whether something was tried that the past, taken together, thinks little of. A past that contradicts itself has its second
+    /// pick there, which tells which way round it holds.
+    fn has_tried_both_ways(&self) -> Result<bool, SearchError> {
+        let tried = self.own_views.joined(&self.views_of(&self.pending_architectures())?);
+        let expected = self.model.prior(&self.seen.also(&tried)).mean;
+        Ok(expected.iter().any(|mean| *mean < POOR))
+    }
+
     /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
     /// the wrong way round; or where that cannot be told yet of few past tasks.
     pub(super) fn spread_pick(&self, posterior: &Posterior) -> Result<Option<usize>, SearchError> {
         let tried = self.own.len() + self.pending.len();
         let by_gain = self.acquisition == Acquisition::ExpectedImprovement;
         let untold = tried == TELLING && self.past.len() < SEVERAL && self.opinion.is_none();
+        let untold = untold && !self.has_tried_both_ways()?;
         let bar = if untold { SURE } else { 0.5 };
         if tried >= SPREAD || !by_gain || posterior.trust().max(posterior.reversed()) >= bar {
             return Ok(None);

@@ -74,7 +74,7 @@ fn one_recommendation_at_a_time_is_what_a_study_proposes() {
         SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap()
     };
     for fails in [false, true] {
-        let (mut study, mut own) = (start(OwnTrials::default()), OwnTrials::default());
+        let (mut study, mut own, mut whys) = (start(OwnTrials::default()), OwnTrials::default(), vec![]);
         for n in 0..6 {
             let proposed = study.ask(1).unwrap().remove(0);
             let alone = start(own.clone()).ask(1).unwrap().remove(0);
@@ -82,9 +82,11 @@ fn one_recommendation_at_a_time_is_what_a_study_proposes() {
             let score = Some(worth(&proposed.architecture, &other)).filter(|_| n > 0 || !fails);
             study.tell(&proposed.architecture, score).unwrap();
             own.push(proposed.architecture, score);
+            whys.push(proposed.why);
         }
         let likes = |one: &Architecture| worth(one, &weights) > 2.0 * weights.iter().sum::<f64>();
         let [first, second] = [0, 1].map(|at| likes(&own.architectures()[at]));
         assert!(fails || first != second, "one of each kind");
+        assert!(fails || !whys[2].starts_with("least is told"), "which kind it is has been seen: {whys:?}");
     }
 }
