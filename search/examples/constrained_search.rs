@@ -29,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let limit = rest.get(1).map_or(Ok(500), |limit| limit.parse::<usize>())?;
     let cost = Name::from(cost.as_str());
     let whole = MemoryStore::default();
-    jsonl::import_path(Path::new(file), &whole, true, &mut |_| {})?;
+    let options = jsonl::ImportOptions { strict: true, ..Default::default() };
+    jsonl::import_path(Path::new(file), &whole, options, &mut |_| {})?;
     let trials = whole.trials(&TrialQuery::space(space.as_str(), Split::Validation))?.trials;
     let tasks = whole.tasks()?;
     let space = find_space(&whole, space)?;

@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let limit = rest.first().map(|limit| limit.parse::<usize>()).transpose()?;
     let store = MemoryStore::default();
-    jsonl::import_path(Path::new(file), &store, true, &mut |_| {})?;
+    let options = jsonl::ImportOptions { strict: true, ..Default::default() };
+    jsonl::import_path(Path::new(file), &store, options, &mut |_| {})?;
     let trials = store.trials(&TrialQuery::space(space.as_str(), Split::Validation))?.trials;
     let space = find_space(&store, space)?;
     let names: std::collections::BTreeSet<Name> =

@@ -71,6 +71,24 @@ async fn what_is_imported_is_listed_page_by_page() {
     assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 1 + 108);
 }
 
+/// What is recommended, trained elsewhere and imported: whoever does so need not say what the space is.
+#[tokio::test]
+async fn the_result_of_a_recommendation_in_a_built_in_space_can_be_imported() {
+    let (app, _) = server().await;
+    let task =
+        json!({"type": "task", "id": "mine", "domain": "tabular", "metric": "accuracy", "goal": "maximize"});
+    call(&app, "POST", "/v1/import", task.to_string()).await;
+    let ask = json!({"task": "mine", "space": "mlp/1", "k": 1});
+    let first = post(&app, "/v1/recommendations", ask.clone()).await.1["ranked"][0]["architecture"].clone();
+    let trial = json!({"type": "trial", "task": "mine", "space": "mlp/1", "architecture": first,
+        "split": "validation", "metric": "accuracy", "score": 0.8});
+    let (_, report) = call(&app, "POST", "/v1/import", trial.to_string()).await;
+    assert_eq!((&report["added"]["trials"], &report["added"]["spaces"]), (&json!(1), &json!(1)), "{report}");
+    let (status, answer) = post(&app, "/v1/recommendations", ask).await;
+    assert_eq!((status, &answer["own_trials"]), (StatusCode::OK, &json!(1)), "{answer}");
+    assert_ne!(answer["ranked"][0]["architecture"], first);
+}
+
 #[tokio::test]
 async fn a_recommendation_cites_trials_that_can_be_looked_up() {
     let (app, store) = server().await;

@@ -94,11 +94,12 @@ fn import(store: &dyn KnowledgeStore, file: &Path, args: &ImportArgs) -> anyhow:
         bar.set_position(progress.bytes);
         bar.set_message(format!("{} trials", progress.acknowledged));
     };
+    let options =
+        ImportOptions { strict: args.strict, built_in: Some(spaces::built_in), ..ImportOptions::default() };
     let report = if file == Path::new("-") {
-        let options = ImportOptions { strict: args.strict, ..ImportOptions::default() };
         jsonl::import(io::stdin().lock(), store, options, &mut show)
     } else {
-        jsonl::import_path(file, store, args.strict, &mut show)
+        jsonl::import_path(file, store, options, &mut show)
     };
     bar.finish_and_clear();
     Ok(report?)

@@ -11,7 +11,7 @@ const STARTER: &[u8] = include_bytes!("../../starter/history.jsonl.zst");
 
 pub(super) fn run(base: &BaseArgs, out: &Output) -> Result<(), Failure> {
     let store = base.open()?;
-    let options = ImportOptions { strict: true, compression: Compression::Zstd };
+    let options = ImportOptions { strict: true, compression: Compression::Zstd, ..ImportOptions::default() };
     let report = jsonl::import(STARTER, &*store, options, &mut |_| {})?;
     out.answer(&report, describe)?;
     Ok(())

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use heirloom_kb::jsonl::{self, Compression, ExportFilter, ImportOptions, ImportReport, JsonlError};
 use heirloom_kb::{Cursor, Name, SearchSpace, Split, Task, Trial, TrialId, TrialQuery};
+use heirloom_search::spaces;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -30,7 +31,7 @@ pub(super) struct ImportQuery {
     strict: bool,
 }
 
-/// Import JSON Lines: spaces, tasks and trials. The body may be compressed, with `Content-Encoding: gzip` or `zstd`.
+/// Import JSON Lines: spaces, tasks and trials; spaces that are built in need no line. The body may be compressed, with `Content-Encoding: gzip` or `zstd`.
 #[utoipa::path(post, path = "/v1/import", params(ImportQuery), request_body(content = String, content_type = "application/jsonl"),
     responses((status = 200, description = "Counts, and the lines that do not fit.", body = Object),
         (status = 400, description = "The body breaks off, or a strict import met a bad line.", body = ErrorBody)))]
@@ -41,7 +42,11 @@ pub(super) async fn import(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ImportReport>, ApiError> {
     let (Query(query), body) = (query?, body?);
-    let options = ImportOptions { strict: query.strict, compression: compression(&headers)? };
+    let options = ImportOptions {
+        strict: query.strict,
+        compression: compression(&headers)?,
+        built_in: Some(spaces::built_in),
+    };
     blocking(&state, move |state| jsonl::import(&body[..], state.store(), options, &mut |_| {}))
         .await
         .map(Json)

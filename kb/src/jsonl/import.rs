@@ -10,19 +10,21 @@ use serde::Serialize;
 use super::line::Line;
 use super::lines::{Lines, RawLine};
 use super::{Compression, JsonlError};
-use crate::schema::{Split, Trial};
+use crate::schema::{Name, SearchSpace, Split, Trial};
 use crate::store::{Batch, Committed, Definitions, KnowledgeStore};
 
 /// Lines committed together: large enough to spread a commit's cost, small enough to lose little.
 const CHUNK: usize = 20_000;
 
 /// How to import.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ImportOptions {
     /// Refuse the whole file when a line does not fit, leaving the base untouched.
     pub strict: bool,
     /// How the stream is compressed; for a path its ending decides.
     pub compression: Compression,
+    /// The built-in space of an id: trials in one need no line that defines it.
+    pub built_in: Option<fn(&str) -> Option<SearchSpace>>,
 }
 
 /// What an import did.
@@ -81,14 +83,14 @@ pub struct ImportProgress {
     pub acknowledged: u64,
 }
 
-/// Imports a file; its ending says how it is compressed.
+/// Imports a file; its ending says how it is compressed, whatever the options do.
 ///
 /// # Errors
 /// [`JsonlError`]; see [`import`].
 pub fn import_path(
     path: &Path,
     store: &dyn KnowledgeStore,
-    strict: bool,
+    options: ImportOptions,
     progress: &mut dyn FnMut(ImportProgress),
 ) -> Result<ImportReport, JsonlError> {
     let file = File::open(path).map_err(|source| JsonlError::File {
@@ -96,7 +98,7 @@ pub fn import_path(
         path: path.display().to_string(),
         source,
     })?;
-    let options = ImportOptions { strict, compression: Compression::of_path(path) };
+    let options = ImportOptions { compression: Compression::of_path(path), ..options };
     import(file, store, options, progress)
 }
 
@@ -113,7 +115,7 @@ pub fn import(
 ) -> Result<ImportReport, JsonlError> {
     let unreadable = |source| JsonlError::Read { line: 0, kept: 0, source };
     let mut lines = Lines::new(options.compression.reader(reader).map_err(unreadable)?);
-    let mut import = Import::new(store)?;
+    let mut import = Import::new(store, options)?;
     loop {
         let chunk = match lines.chunk(CHUNK) {
             Ok(chunk) => chunk,
@@ -145,6 +147,7 @@ pub fn import(
 
 /// An import under way: what the base and the file have defined, and what is still to be committed.
 struct Import {
+    options: ImportOptions,
     definitions: Definitions,
     batch: Batch,
     report: ImportReport,
@@ -153,10 +156,11 @@ struct Import {
 }
 
 impl Import {
-    fn new(store: &dyn KnowledgeStore) -> Result<Self, JsonlError> {
+    fn new(store: &dyn KnowledgeStore, options: ImportOptions) -> Result<Self, JsonlError> {
         let spaces = store.spaces()?.into_iter().map(|space| (space.id().clone(), space)).collect();
         let tasks = store.tasks()?.into_iter().map(|task| (task.id.clone(), task)).collect();
         Ok(Import {
+            options,
             definitions: Definitions { spaces, tasks },
             batch: Batch::default(),
             report: ImportReport::default(),
@@ -188,6 +192,7 @@ impl Import {
     }
 
     fn take_trials(&mut self, trials: Vec<(u64, Trial)>) {
+        trials.iter().for_each(|(_, trial)| self.define_built_in(&trial.space));
         let check = |(number, trial): (u64, Trial)| match self.definitions.check_trial(&trial) {
             Ok((_, trial)) => Ok(trial),
             Err(error) => Err(Refused { line: number, why: error.to_string() }),
@@ -201,6 +206,17 @@ impl Import {
                 }
                 Err(refused) => self.report.refused.push(refused),
             }
+        }
+    }
+
+    /// Defines a space that is built in, if nothing has done so yet.
+    fn define_built_in(&mut self, id: &Name) {
+        if self.definitions.spaces.contains_key(id) {
+            return;
+        }
+        if let Some(space) = self.options.built_in.and_then(|built_in| built_in(id)) {
+            self.definitions.spaces.insert(id.clone(), space.clone());
+            self.batch.spaces.push(space);
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Architecture, Json, Split, Status, Trial, Value};
+use crate::schema::{Architecture, Json, SearchSpace, Split, Status, Trial, Value};
 use crate::store::{KnowledgeStore, MemoryStore, SledStore, TrialQuery};
 
 const HEAD: &str = r#"{"type":"space","id":"s/1","params":[{"name":"op","range":{"kind":"choice","options":["conv","pool"]}},{"name":"lr","range":{"kind":"real","lo":0.0,"hi":1.0}}]}
@@ -23,6 +23,8 @@ fn history(trials: usize) -> String {
     let lines: Vec<String> = (0..trials).map(line).collect();
     format!("{HEAD}{}\n", lines.join("\n"))
 }
+
+const STRICT: ImportOptions = ImportOptions { strict: true, compression: Compression::Plain, built_in: None };
 
 fn read(text: &str, strict: bool, store: &dyn KnowledgeStore) -> Result<ImportReport, JsonlError> {
     import(text.as_bytes(), store, ImportOptions { strict, ..Default::default() }, &mut |_| {})
@@ -72,6 +74,25 @@ fn bad_lines_are_refused_by_number_and_reason_and_the_rest_goes_in() {
         assert_eq!(short[at], (13 + at as u64, (*expected).to_owned()));
     }
     assert_eq!(report.added.trials, 11);
+}
+
+#[test]
+fn trials_in_a_built_in_space_need_no_definition_of_it() {
+    fn built_in(id: &str) -> Option<SearchSpace> {
+        let space = r#"{"id":"s/1","params":[{"name":"op","range":{"kind":"choice","options":["conv","pool"]}},{"name":"lr","range":{"kind":"real","lo":0,"hi":1}}]}"#;
+        (id == "s/1").then(|| serde_json::from_str(space).unwrap())
+    }
+    let base = MemoryStore::default();
+    let task = HEAD.lines().find(|line| line.contains(r#""type":"task""#)).unwrap();
+    let text = [task.to_owned(), line(1), line(2), line(3).replace("s/1", "t/1")].join("\n");
+    let options = ImportOptions { built_in: Some(built_in), ..Default::default() };
+    let import = || import(text.as_bytes(), &base, options, &mut |_| {}).unwrap();
+    let report = import();
+    assert_eq!((report.added.spaces, report.added.trials), (1, 2));
+    let why = r#"space "t/1" is not defined; define it before its trials"#;
+    assert_eq!(report.refused, [Refused { line: 4, why: why.into() }]);
+    assert_eq!((import().added.spaces, import().known), (0, 2));
+    assert_eq!(base.spaces().unwrap(), [built_in("s/1").unwrap()]);
 }
 
 #[test]
@@ -166,11 +187,11 @@ fn a_truncated_gzip_is_an_error_that_says_how_far_it_came() {
     std::fs::write(&path, &bytes[..bytes.len() - 200]).unwrap();
 
     let base = MemoryStore::default();
-    let error = import_path(&path, &base, true, &mut |_| {}).unwrap_err();
+    let error = import_path(&path, &base, STRICT, &mut |_| {}).unwrap_err();
     assert!(matches!(error, JsonlError::Read { kept: 0, .. }), "{error}");
     assert_eq!(base.stats().unwrap().trials(), 0, "strict keeps nothing");
 
-    let error = import_path(&path, &base, false, &mut |_| {}).unwrap_err();
+    let error = import_path(&path, &base, ImportOptions::default(), &mut |_| {}).unwrap_err();
     let JsonlError::Read { line, kept, .. } = error else { panic!("{error}") };
     assert!(line > 40_000, "{line}");
     assert_eq!(kept as u64, base.stats().unwrap().trials(), "what is said to be kept is kept");
@@ -274,7 +295,7 @@ proptest! {
         let path = dir.path().join(format!("out.{ending}"));
         export_to_path(&first, &path, &ExportFilter::default(), &mut |_| {}).unwrap();
         let second = MemoryStore::default();
-        import_path(&path, &second, true, &mut |_| {}).unwrap();
+        import_path(&path, &second, STRICT, &mut |_| {}).unwrap();
         let all = |base: &dyn KnowledgeStore| base.trials(&TrialQuery::default()).unwrap().trials;
         prop_assert_eq!(all(&first), all(&second));
         for trial in all(&second) {

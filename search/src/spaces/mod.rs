@@ -175,6 +175,12 @@ pub fn family(id: &str) -> Option<&'static SpaceFamily> {
     FAMILIES.iter().find(|family| family.id == id)
 }
 
+/// The built-in space of this id, as a base keeps it.
+#[must_use]
+pub fn built_in(id: &str) -> Option<SearchSpace> {
+    family(id).map(|family| (family.space)())
+}
+
 /// An architecture of the space `from` as one of `space`, where what is tried in that one tells of this one.
 pub(crate) fn translated(
     space: &SearchSpace,
