@@ -13,11 +13,8 @@ use crate::strategies::StrategyKind;
 use crate::study_setup::StudySetup;
 use crate::{SearchError, spaces};
 
-/// Own trials in a space from which on they say more of it than other spaces do.
-const FEW: usize = 4;
-
-/// First picks of a study that are made by looks; those after them are spread, for looks say nothing of what is particular to
-/// a space.
+/// First picks that are made by looks. Own trials in a space say more of it than other spaces do from then on: the next are spread,
+/// for looks say nothing of what is particular to a space.
 const PICKED: usize = 2;
 
 /// A question about one space put to the history of all of them.
@@ -46,7 +43,7 @@ impl Looks {
         }
         let own = home.scores(&task.id).filter(|_| !request.exclude_tasks.contains(&task.id));
         let tried = own.map_or(0, |scores| scores.rows.len());
-        if tried >= FEW || !request.objectives.is_score_alone() || !others_know(recommender, task)? {
+        if tried >= PICKED || !request.objectives.is_score_alone() || !others_know(recommender, task)? {
             return Ok(None);
         }
         let wrapped = |architectures: &[Architecture]| {

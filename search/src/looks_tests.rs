@@ -132,24 +132,20 @@ fn own_trials_count_wherever_they_were_made() {
 
     let space = (spaces::family(NEW).unwrap().space)();
     store.commit(&Batch { spaces: vec![space], ..Batch::default() }).unwrap();
-    let own = sample(NEW, FEW as u64, 5).into_iter().map(|one| trial(NEW, one, 0.5)).collect::<Vec<_>>();
+    let own = sample(NEW, PICKED as u64, 5).into_iter().map(|one| trial(NEW, one, 0.5)).collect::<Vec<_>>();
     store.append(&own).unwrap();
     let answer = ask(&store, "new", None);
-    assert_eq!((answer.own_trials, answer.history.len()), (FEW, 0));
+    assert_eq!((answer.own_trials, answer.history.len()), (PICKED, 0));
     // Left out, they are as good as not made.
     let answer = recommend(&store, "new", None, vec!["new".into()]);
     assert_eq!((answer.own_trials, answer.history.len()), (0, 2));
 }
 
-#[test]
-fn a_study_starts_with_what_looks_good() {
-    let store = store();
-    let pool = sample(NEW, 200, 2);
-    let recommender = Recommender::new(Arc::clone(&store));
+fn study(store: &Arc<dyn KnowledgeStore>, pool: &[Architecture]) -> Study {
     let setup = StudySetup {
         task: "new".into(),
         space: NEW.into(),
-        candidates: Some(pool.clone()),
+        candidates: Some(pool.to_vec()),
         prior: None,
         strategy: StrategyKind::Surrogate,
         acquisition: None,
@@ -161,11 +157,34 @@ fn a_study_starts_with_what_looks_good() {
         per: None,
         device: None,
     };
-    let mut study = Study::rehearse(&recommender, setup).unwrap();
-    let proposals = study.ask(3).unwrap();
+    Study::rehearse(&Recommender::new(Arc::clone(store)), setup).unwrap()
+}
+
+#[test]
+fn a_study_starts_with_what_looks_good() {
+    let pool = sample(NEW, 200, 2);
+    let proposals = study(&store(), &pool).ask(3).unwrap();
     assert!(beats(&pool, &proposals[0].architecture) > 0.7);
     for proposal in &proposals[..PICKED] {
         assert_eq!(proposal.why, "its like does well in other spaces");
     }
     assert_ne!(proposals[PICKED].why, proposals[0].why);
+}
+
+#[test]
+fn one_recommendation_at_a_time_is_what_a_study_proposes() {
+    let store = store();
+    let space = (spaces::family(NEW).unwrap().space)();
+    store.commit(&Batch { spaces: vec![space], ..Batch::default() }).unwrap();
+    let pool = sample(NEW, 200, 2);
+    let mut study = study(&store, &pool);
+    for n in 0..6 {
+        let proposed = study.ask(1).unwrap().remove(0).architecture;
+        let alone = ask(&store, "new", Some(pool.clone())).ranked.remove(0).architecture;
+        assert_eq!(proposed, alone, "{n}");
+        let score = size(NEW, &proposed);
+        let trial = Trial::new("new", NEW, proposed, Split::Validation, "accuracy", score);
+        study.tell(vec![trial.clone()]).unwrap();
+        store.append(&[trial]).unwrap();
+    }
 }

@@ -201,9 +201,10 @@ impl Recommender {
 const TOGETHER: usize = 16;
 
 /// Whether the first architectures are chosen as a study chooses them. Where more than the score counts, the goals rank. A task's
-/// trials in other spaces have no place on the scale of this one, so that nothing is known of an improvement over them.
+/// trials in other spaces have no place on the scale of this one, so that nothing is known of an improvement over them; beside one alone
+/// there are first picks still.
 fn picks_together(history: &SpaceHistory, request: &RecommendationRequest, own_trials: usize) -> bool {
-    request.objectives.is_score_alone() && !(is_any_network(history.space()) && own_trials > 0)
+    request.objectives.is_score_alone() && !(is_any_network(history.space()) && own_trials > 1)
 }
 
 fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, pool: &Pool) -> Vec<TaskShare> {
