@@ -280,8 +280,8 @@ pub fn find_space(store: &dyn KnowledgeStore, id: &str) -> Result<SearchSpace, S
     if let Some(space) = known.iter().find(|space| &**space.id() == id) {
         return Ok(space.clone());
     }
-    if let Some(family) = spaces::family(id) {
-        return Ok((family.space)());
+    if let Some(space) = spaces::built_in(id) {
+        return Ok(space);
     }
     let built_in = spaces::families().iter().map(|family| Name::from(family.id));
     let built_in = built_in.filter(|id| known.iter().all(|space| space.id() != id));
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn a_built_in_space_of_the_base_is_named_once() {
         let store = MemoryStore::default();
-        let built_in = (spaces::family("mlp/1").unwrap().space)();
+        let built_in = spaces::built_in("mlp/1").unwrap();
         store.commit(&Batch { spaces: vec![built_in], ..Batch::default() }).unwrap();
         let error = find_space(&store, "mlp/2").unwrap_err().to_string();
         assert_eq!(error.matches("\"mlp/1\"").count(), 1, "{error}");

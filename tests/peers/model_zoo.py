@@ -4,7 +4,7 @@
     .venvs/common/bin/python model_zoo.py --heirloom ../../target/release/heirloom --kind opposite --seeds 20
 
 Models have a size, a family, a pretraining set and hidden qualities; tasks weigh them. The new task asks the REST server for one model at
-a time, measures it and imports the score. Beside it, told the same past scores with those that are missing at the mean of their task:
+a time, measures it and imports the score. Beside it, told the same past scores with those that are missing in the middle of their task:
 the models of best mean rank, a greedy portfolio of the past tasks, and random order. Reported is the regret
 `(best - best found) / (best - median)`, at most 4, the mean over new tasks with half of its 95 % interval, and the difference to Heirloom.
 """
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pretrained import space, task, trial
 from results import half_width
 from server import Server
 
 SHOWN = [1, 2, 3, 4, 8, 16]
 FAMILIES, SETS, FACTORS = 6, 3, 4
-SPACE = "zoo/1"
+SPACE, SOURCE = "zoo/1", "made up"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class World:
         if kind.opposite:
             groups = [groups[0] * (1 if at % 2 == 0 else [1, *[-0.9] * (FACTORS - 1)]) for at in range(kind.groups)]
 
-        def task(group: int) -> np.ndarray:
+        def quality_of(group: int) -> np.ndarray:
             own = groups[group] + 0.25 * chance.normal(size=FACTORS)
             quality = qualities @ own + 0.3 * alone + 0.35 * chance.normal(size=models)
             return (quality - quality.mean()) / quality.std()
@@ -75,15 +76,13 @@ class World:
         def scores(quality: np.ndarray) -> np.ndarray:
             return chance.uniform(0.4, 0.8) + chance.uniform(0.02, 0.06) * (quality + 0.1 * chance.normal(size=models))
 
-        past = [task(at % kind.groups) * (-1 if at < kind.reversed else 1) for at in range(kind.past)]
+        past = [quality_of(at % kind.groups) * (-1 if at < kind.reversed else 1) for at in range(kind.past)]
         known = np.array([np.where(chance.random(models) < share, scores(one), np.nan) for one in past])
         columns = {f"family_{at}": family == at for at in range(FAMILIES)} | {f"set_{at}": trained_on == at for at in range(SETS)}
         numbers = {"log_size": size} | columns
         descriptors = {name: [round(float(value), 4) for value in values] for name, values in numbers.items()}
         names = [f"model-{at}" for at in range(models)]
-        options = {"kind": "choice", "options": names, "descriptors": descriptors}
-        space = {"type": "space", "id": SPACE, "params": [{"name": "model", "range": options}]}
-        return World(space, names, known, scores(task(int(chance.integers(kind.groups)))))
+        return World(space(SPACE, names, descriptors), names, known, scores(quality_of(int(chance.integers(kind.groups)))))
 
     def ranks(self) -> np.ndarray:
         """Of the past tasks, from 0 to 1 for the best, (tasks, models); in the middle where nothing is known."""
@@ -113,23 +112,18 @@ def at_random(world: World, seed: int) -> Iterator[int]:
 
 
 def by_heirloom(binary: str, port: int) -> Callable[[World, int], Iterator[int]]:
-    def task(name: str) -> dict:
-        return {"type": "task", "id": name, "domain": "image", "metric": "accuracy", "goal": "maximize"}
-
-    def trial(of: str, model: str, score: float) -> dict:
-        own = {"task": of, "space": SPACE, "architecture": {"model": model}, "split": "validation", "metric": "accuracy"}
-        return {"type": "trial", **own, "score": float(score)}
-
     def proposals(world: World, _seed: int) -> Iterator[int]:
         with Server(binary, port) as server:
             names = [f"past-{at}" for at in range(len(world.known))]
-            trials = [trial(name, model, score) for name, scores in zip(names, world.known) for model, score in zip(world.models, scores) if score == score]
-            server.tell([world.space, *map(task, [*names, "new"]), *trials])
+            lines = [world.space, *(task(name, SOURCE) for name in [*names, "new"])]
+            for name, scores in zip(names, world.known):
+                lines += [trial(name, SPACE, model, float(score), SOURCE) for model, score in zip(world.models, scores) if not np.isnan(score)]
+            server.tell(lines)
             while True:
                 answer = server.call("POST", "/v1/recommendations", {"task": "new", "space": SPACE, "k": 1})
                 model = answer["ranked"][0]["architecture"]["model"]
                 at = world.models.index(model)
-                server.tell([trial("new", model, world.new[at])])
+                server.tell([trial("new", SPACE, model, float(world.new[at]), SOURCE)])
                 yield at
 
     return proposals

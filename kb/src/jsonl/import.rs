@@ -147,7 +147,7 @@ pub fn import(
 
 /// An import under way: what the base and the file have defined, and what is still to be committed.
 struct Import {
-    options: ImportOptions,
+    built_in: Option<fn(&str) -> Option<SearchSpace>>,
     definitions: Definitions,
     batch: Batch,
     report: ImportReport,
@@ -160,7 +160,7 @@ impl Import {
         let spaces = store.spaces()?.into_iter().map(|space| (space.id().clone(), space)).collect();
         let tasks = store.tasks()?.into_iter().map(|task| (task.id.clone(), task)).collect();
         Ok(Import {
-            options,
+            built_in: options.built_in,
             definitions: Definitions { spaces, tasks },
             batch: Batch::default(),
             report: ImportReport::default(),
@@ -214,7 +214,7 @@ impl Import {
         if self.definitions.spaces.contains_key(id) {
             return;
         }
-        if let Some(space) = self.options.built_in.and_then(|built_in| built_in(id)) {
+        if let Some(space) = self.built_in.and_then(|built_in| built_in(id)) {
             self.definitions.spaces.insert(id.clone(), space.clone());
             self.batch.spaces.push(space);
         }

@@ -193,8 +193,9 @@ fn a_history_that_misleads_is_found_out() {
 fn a_reversed_history_is_put_to_use() {
     for past_tasks in [1, 3, PAST_TASKS] {
         let [with, without, _] = costs_little(Past::Reversed, past_tasks);
-        // After four trials, one of which was spread over the pool, chance has a say yet.
-        for (at, share) in [(2, 0.75), (3, 0.5), (4, 0.5)] {
+        // Of a single task, after four trials of which one was spread over the pool, it is about a half, above or below by chance.
+        let first = if past_tasks == 1 { 0.75 } else { 0.5 };
+        for (at, share) in [(2, first), (3, 0.5), (4, 0.5)] {
             assert!(with[at] < share * without[at], "{past_tasks}: {with:?}, {without:?}");
         }
     }

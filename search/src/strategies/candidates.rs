@@ -113,7 +113,7 @@ impl Candidates {
 
     /// The candidates that some architectures are, but for rounding. One that is a candidate itself may be the rounded twin of
     /// another: a sampled pool has all that was ever tried in it.
-    pub(super) fn found(&self, canonical: &[Architecture]) -> Vec<usize> {
+    fn found(&self, canonical: &[Architecture]) -> Vec<usize> {
         let exact = canonical.iter().filter_map(|one| self.position(one));
         let rounded = canonical.iter().rev().take(LAST).flat_map(|one| self.twins(one));
         exact.chain(rounded).collect()

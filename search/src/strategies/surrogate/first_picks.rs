@@ -35,12 +35,11 @@ impl SurrogateStrategy {
 
     /// The next of the portfolio; past its end, what is expected to score best.
     pub(super) fn first_pick(&mut self) -> Result<Pick, SearchError> {
-        let beside = if self.portfolio.is_none() { Some(self.covering()?) } else { None };
-        let (model, seen, open) = (&self.model, &self.seen, self.candidates.open());
-        if let Some(beside) = beside {
-            self.portfolio = Some(model.portfolio(seen, &beside, open, self.seed));
+        if self.portfolio.is_none() {
+            let (beside, open) = (self.covering()?, self.candidates.open());
+            self.portfolio = Some(self.model.portfolio(&self.seen, &beside, open, self.seed));
         }
-        let prior = model.prior(seen);
+        let (prior, open) = (self.model.prior(&self.seen), self.candidates.open());
         if let Some(position) = self.first.iter().copied().find(|first| open.contains(first)) {
             let expected = prior.select(&[position]);
             return Ok(self.pick(position, &expected, "its like does well in other spaces".to_owned()));
@@ -68,7 +67,7 @@ impl SurrogateStrategy {
         let scores = self.own.scores_of(&self.telling);
         let covers = |at: &usize| self.knows_nothing() || scores[*at].is_some();
         let tried: Vec<usize> = (0..scores.len()).filter(covers).collect();
-        Ok(self.own_views.select(&tried).joined(&self.views_of(&self.pending_architectures())?))
+        Ok(self.own_views.select(&tried).joined(&self.pending_views()?))
     }
 
     /// What there is to go by before trials.
@@ -80,26 +79,25 @@ impl SurrogateStrategy {
         }
     }
 
-    /// Whether something was tried that the past, taken together, thinks little of. A past that contradicts itself has its second
+    /// Whether the past, taken together, thinks little of something that was tried. A past that contradicts itself has its second
     /// pick there, which tells which way round it holds.
-    fn has_tried_both_ways(&self) -> Result<bool, SearchError> {
-        let tried = self.own_views.joined(&self.views_of(&self.pending_architectures())?);
-        let expected = self.model.prior(&self.seen.also(&tried)).mean;
-        Ok(expected.iter().any(|mean| *mean < POOR))
+    fn has_both_ways(&self, tried: &Views) -> bool {
+        self.model.prior(&self.seen.also(tried)).mean.iter().any(|mean| *mean < POOR)
     }
 
     /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
     /// the wrong way round; or where that cannot be told yet of few past tasks.
     pub(super) fn spread_pick(&self, posterior: &Posterior) -> Result<Option<usize>, SearchError> {
-        let tried = self.own.len() + self.pending.len();
-        let by_gain = self.acquisition == Acquisition::ExpectedImprovement;
-        let untold = tried == TELLING && self.past.len() < SEVERAL && self.opinion.is_none();
-        let untold = untold && !self.has_tried_both_ways()?;
-        let bar = if untold { SURE } else { 0.5 };
-        if tried >= SPREAD || !by_gain || posterior.trust().max(posterior.reversed()) >= bar {
+        let count = self.own.len() + self.pending.len();
+        if count >= SPREAD || self.acquisition != Acquisition::ExpectedImprovement {
             return Ok(None);
         }
-        let tried = self.own_views.joined(&self.views_of(&self.pending_architectures())?);
+        let tried = self.own_views.joined(&self.pending_views()?);
+        let few = count == TELLING && self.past.len() < SEVERAL && self.opinion.is_none();
+        let bar = if few && !self.has_both_ways(&tried) { SURE } else { 0.5 };
+        if posterior.trust().max(posterior.reversed()) >= bar {
+            return Ok(None);
+        }
         let spread = self.model.spread(&self.seen, &tried, self.candidates.open(), self.seed);
         Ok(spread.picks(&[], 1).first().copied())
     }

@@ -159,8 +159,7 @@ impl SurrogateStrategy {
 
     fn posterior(&self) -> Result<Posterior, SearchError> {
         let scores = self.own.scores_of(&self.telling);
-        let pending = self.views_of(&self.pending_architectures())?;
-        Ok(self.model.condition(&self.seen, &self.own_views, &scores, &pending)?)
+        Ok(self.model.condition(&self.seen, &self.own_views, &scores, &self.pending_views()?)?)
     }
 
     /// The past tasks that count at present.
@@ -181,6 +180,11 @@ impl SurrogateStrategy {
         self.seen = self.model.see(&views);
         self.portfolio = None;
         Ok(())
+    }
+
+    /// What is under way, as the past tasks see it.
+    fn pending_views(&self) -> Result<Views, SearchError> {
+        self.views_of(&self.pending_architectures())
     }
 
     fn pending_architectures(&self) -> Vec<Architecture> {
