@@ -39,6 +39,7 @@ mod conformal;
 mod conformance;
 mod costs;
 mod curves;
+mod effort;
 mod elastic_net;
 mod encoder;
 mod error;
@@ -76,6 +77,7 @@ pub use costs::{
     DEVICE_FIELD, Measured,
 };
 pub use curves::{Curve, CurveModel, Forecast, ForecastBasis, TaskCurves};
+pub use effort::are_comparable;
 pub use elastic_net::{ElasticNet, ElasticNetParams, ElasticNetValidParams};
 pub use encoder::{Descriptors, Encoder, Feature};
 pub use error::PredictError;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use heirloom_kb::{Name, Status, Task, Trial, TrialId};
 use rayon::prelude::*;
 
+use crate::effort::{effort, least_comparable};
 use crate::gaussian_ranks;
 use crate::rows::{ByRow, Renumbered};
 
@@ -87,11 +88,6 @@ pub(crate) fn task_scores(task: &Task, rows: &[usize], trials: &[&Trial]) -> Tas
     }
 }
 
-/// Fidelities have the same names within a history, so their product orders them.
-fn effort(trial: &Trial) -> f64 {
-    trial.fidelity.values().product()
-}
-
 /// The mean score of the trials at the highest fidelity, and the first of them.
 fn summarise<'a>(task: &Task, row: usize, trials: &[&'a Trial]) -> Measured<'a> {
     let most = trials.iter().map(|trial| effort(trial)).fold(f64::NEG_INFINITY, f64::max);
@@ -103,17 +99,10 @@ fn summarise<'a>(task: &Task, row: usize, trials: &[&'a Trial]) -> Measured<'a> 
     Measured { row, score, first: full[0] }
 }
 
-/// The share of a task's architectures that set what a full measurement is, and the share of that which still counts as one.
-const FULLEST: usize = 3;
-const NEARLY: f64 = 0.5;
-
 /// What can be compared: scores after one epoch and after fifty have no common scale. What was measured at less than half of what the
 /// fullest third of the architectures was is left out. Failed trials stay, and so does what says nothing of its fidelity.
 fn comparable(measured: Vec<Measured<'_>>) -> (Vec<Measured<'_>>, Vec<Measured<'_>>) {
-    let mut efforts: Vec<f64> = measured.iter().filter_map(Measured::full).collect();
-    efforts.sort_by(|a, b| b.total_cmp(a));
-    let Some(fullest) = efforts.get(efforts.len().saturating_sub(1) / FULLEST).copied() else {
-        return (measured, Vec::new());
-    };
-    measured.into_iter().partition(|one| one.full().is_none_or(|effort| effort >= NEARLY * fullest))
+    let least = least_comparable(measured.iter().filter_map(Measured::full).collect());
+    let compares = |effort: f64| least.is_none_or(|least| effort >= least);
+    measured.into_iter().partition(|one| one.full().is_none_or(compares))
 }

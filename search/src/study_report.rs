@@ -1,6 +1,7 @@
 //! `StudyReport`: how a study is getting on.
 
 use heirloom_kb::{Architecture, Name, Split, Status, Trial, TrialId};
+use heirloom_predictor::are_comparable;
 use serde::Serialize;
 
 use crate::Study;
@@ -15,7 +16,8 @@ pub struct StudyReport {
     pub setup: StudySetup,
     /// The task's metric.
     pub metric: Name,
-    /// The best trial so far that keeps to the constraints, if there are some; absent before the first.
+    /// The best trial so far that keeps to the constraints, if there are some, and was not measured at far less than the others;
+    /// absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Trial>,
     /// One entry a validation trial, in the order they were told.
@@ -52,10 +54,13 @@ impl StudyReport {
         let scale = if study.is_rehearsal() { Scale::of(study) } else { None };
         let mut best: Option<(f64, &Trial)> = None;
         let mut curve = Vec::new();
-        for trial in study.trials().iter().filter(|trial| trial.split == Split::Validation) {
+        let validation = || study.trials().iter().filter(|trial| trial.split == Split::Validation);
+        let full = are_comparable(&validation().collect::<Vec<_>>());
+        for (trial, full) in validation().zip(full) {
             let score = trial.score.filter(|_| trial.status == Status::Complete);
             if let Some(score) = score.map(|score| goal.higher_is_better(score))
                 && best.is_none_or(|(most, _)| score > most)
+                && full
                 && study.admits(trial)
             {
                 best = Some((score, trial));

@@ -23,6 +23,7 @@ mod rest_query;
 #[cfg(feature = "torch")]
 mod side_by_side;
 mod starter;
+mod studies;
 #[cfg(feature = "torch")]
 mod training;
 #[cfg(feature = "torch")]

@@ -71,6 +71,28 @@ async fn what_is_imported_is_listed_page_by_page() {
     assert_eq!(exported.as_str().unwrap().lines().count(), 1 + 1 + 108);
 }
 
+#[tokio::test]
+async fn metrics_count_requests_and_the_base() {
+    let (app, _) = server().await;
+    get(&app, "/v1/trials?task=a").await;
+    get(&app, "/v1/trials?limit=0").await;
+    get(&app, "/nowhere").await;
+    let (status, text) = get(&app, "/metrics").await;
+    let text = text.as_str().unwrap();
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        "heirloom_trials 324",
+        "heirloom_tasks 4",
+        "heirloom_spaces 1",
+        r#"heirloom_http_requests_total{route="/v1/trials",method="GET",status="200"} 1"#,
+        r#"heirloom_http_requests_total{route="/v1/trials",method="GET",status="400"} 1"#,
+        r#"heirloom_http_requests_total{route="none",method="GET",status="404"} 1"#,
+        r#"heirloom_http_request_seconds_count{route="/v1/trials"} 2"#,
+    ] {
+        assert!(text.lines().any(|one| one == line), "no line {line:?} in\n{text}");
+    }
+}
+
 /// What is recommended, trained elsewhere and imported: whoever does so need not say what the space is.
 #[tokio::test]
 async fn the_result_of_a_recommendation_in_a_built_in_space_can_be_imported() {
@@ -171,83 +193,6 @@ async fn what_is_excluded_is_not_found_again_beyond_a_sampled_pool() {
 }
 
 #[tokio::test]
-async fn a_study_asks_is_told_and_goes_on_after_a_restart() {
-    let (app, store) = server().await;
-    let setup = json!({"task": "b", "space": "toy/1", "seed": 3, "history": {"exclude_tasks": ["b"]}});
-    let (status, created) = post(&app, "/v1/studies", setup).await;
-    assert_eq!(status, StatusCode::CREATED, "{created}");
-    let path = format!("/v1/studies/{}", created["id"].as_str().unwrap());
-    let (_, asked) = post(&app, &format!("{path}/ask"), json!({"n": 2})).await;
-    let asked = asked.as_array().unwrap();
-    assert_eq!(asked.len(), 2);
-    assert_ne!(asked[0]["architecture"], asked[1]["architecture"]);
-    assert!(asked[0]["mean"].is_f64() && asked[0]["std"].is_f64() && asked[0]["why"].is_string());
-
-    let told: Vec<Value> = asked
-        .iter()
-        .enumerate()
-        .map(|(at, proposal)| {
-            json!({"architecture": proposal["architecture"], "split": "validation", "metric": "accuracy",
-                   "score": 0.5 + 0.1 * at as f64})
-        })
-        .collect();
-    let before = store.stats().unwrap().trials();
-    let (status, done) = post(&app, &format!("{path}/tell"), json!({"trials": told})).await;
-    assert_eq!((status, &done["added"]), (StatusCode::OK, &2.into()), "{done}");
-    assert_eq!(post(&app, &format!("{path}/tell"), json!({"trials": told})).await.1["added"], 0);
-    assert_eq!(store.stats().unwrap().trials(), before + 2);
-    let (_, report) = get(&app, &path).await;
-    assert_eq!(report["best"]["score"], 0.6);
-    assert_eq!(report["curve"].as_array().unwrap().len(), 2);
-    assert!(report["curve"][1]["best"].as_f64().unwrap() >= report["curve"][0]["best"].as_f64().unwrap());
-    assert!(
-        report["curve"][1].get("regret").is_none(),
-        "nobody knows the best of a task that is being tried"
-    );
-
-    // Another server over the same base takes it up, and does not propose what was tried.
-    let restarted = heirloom_api::rest::app(store);
-    let (_, again) = get(&restarted, &path).await;
-    assert_eq!(again["trials"], report["trials"]);
-    let (_, next) = post(&restarted, &format!("{path}/ask"), json!({"n": 106})).await;
-    let next = next.as_array().unwrap();
-    assert_eq!(next.len(), 106, "all but the two that were tried");
-    assert!(
-        next.iter()
-            .all(|proposal| asked.iter().all(|tried| tried["architecture"] != proposal["architecture"]))
-    );
-    let (status, empty) = post(&restarted, &format!("{path}/ask"), json!({"n": 1})).await;
-    assert_eq!((status, &empty["code"]), (StatusCode::CONFLICT, &"nothing_to_propose".into()));
-}
-
-/// Whoever was given a proposal before a restart still has it.
-#[tokio::test]
-async fn what_was_proposed_is_under_way_after_a_restart_too() {
-    let (app, store) = server().await;
-    let (_, created) = post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1"})).await;
-    let id = created["id"].as_str().unwrap();
-    let path = format!("/v1/studies/{id}");
-    let (_, asked) = post(&app, &format!("{path}/ask"), json!({"n": 3})).await;
-    let asked: Vec<Value> =
-        asked.as_array().unwrap().iter().map(|proposal| proposal["architecture"].clone()).collect();
-    let told = |architecture: &Value| json!({"trials": [{"architecture": architecture, "split": "validation", "metric": "accuracy", "score": 0.5}]});
-    post(&app, &format!("{path}/tell"), told(&asked[0])).await;
-
-    let restarted = heirloom_api::rest::app(Arc::clone(&store));
-    let (_, report) = get(&restarted, &path).await;
-    assert_eq!(report["under_way"], json!(asked[1..]));
-    // It goes on as if it had not been broken off.
-    let next = post(&restarted, &format!("{path}/ask"), json!({"n": 1})).await.1[0]["architecture"].clone();
-    let without_break =
-        post(&app, &format!("{path}/ask"), json!({"n": 1})).await.1[0]["architecture"].clone();
-    assert!(next == without_break && !asked.contains(&next), "{next} {without_break}");
-    for architecture in asked[1..].iter().chain([&next]) {
-        assert_eq!(post(&restarted, &format!("{path}/tell"), told(architecture)).await.0, StatusCode::OK);
-    }
-    assert_eq!(get(&restarted, &path).await.1["under_way"], json!([]));
-}
-
-#[tokio::test]
 async fn candidates_are_proposed_in_the_form_they_were_given() {
     let store: Arc<dyn KnowledgeStore> = Arc::new(MemoryStore::default());
     let app = app(store);
@@ -335,39 +280,13 @@ async fn errors_are_answers_that_name_what_to_mend() {
 }
 
 #[tokio::test]
-async fn a_bad_trial_keeps_all_that_are_told_with_it_out() {
-    let (app, store) = server().await;
-    let (_, created) = post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1"})).await;
-    let path = format!("/v1/studies/{}/tell", created["id"].as_str().unwrap());
-    let good = json!({"architecture": {"op": "conv", "depth": 1, "width": 16}, "split": "validation", "metric": "accuracy", "score": 0.5});
-    let with = |field: &str, value: Value| {
-        let mut trial = good.clone();
-        trial[field] = value;
-        trial
-    };
-    let before = store.stats().unwrap();
-    for (bad, message) in [
-        (with("metric", "loss".into()), "its metric is \"loss\", the task's is \"accuracy\""),
-        (with("task", "a".into()), "its task is \"a\", the study's is \"new\""),
-        (with("score", Value::Null), "score is missing"),
-        (with("split", "exam".into()), "unknown variant `exam`"),
-        (with("architecture", json!({"op": "conv"})), "parameter \"depth\""),
-    ] {
-        let (status, body) = post(&app, &path, json!({"trials": [good, bad]})).await;
-        assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &"bad_trial".into()), "{body}");
-        assert!(body["message"].as_str().unwrap().contains(message), "{body}");
-        assert!(body["message"].as_str().unwrap().starts_with("trial 1:"), "{body}");
-    }
-    assert_eq!(store.stats().unwrap(), before);
-}
-
-#[tokio::test]
 async fn the_routes_are_described() {
     let (app, _) = server().await;
     let (_, api) = get(&app, "/openapi.json").await;
     assert!(api["openapi"].as_str().unwrap().starts_with('3'));
     for (path, method) in [
         ("/healthz", "get"),
+        ("/metrics", "get"),
         ("/v1/import", "post"),
         ("/v1/export", "get"),
         ("/v1/tasks", "get"),

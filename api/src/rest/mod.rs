@@ -3,6 +3,7 @@
 mod api_error;
 mod history;
 mod json_body;
+mod metrics;
 mod query_names;
 mod recommendations;
 mod reports;
@@ -41,6 +42,7 @@ struct ApiDoc;
 pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
     let (router, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(healthz))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(history::import))
         .routes(routes!(history::export))
         .routes(routes!(history::tasks))
@@ -53,6 +55,7 @@ pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
         .routes(routes!(studies::report))
         .routes(routes!(reports::report_score))
         .split_for_parts();
+    let state = Arc::new(AppState::new(store));
     let query_names = Arc::new(QueryNames::of(&api));
     router
         .route("/openapi.json", routing::get(move || std::future::ready(Json(api))))
@@ -60,8 +63,9 @@ pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), metrics::count))
         .layer(TraceLayer::new_for_http())
-        .with_state(Arc::new(AppState::new(store)))
+        .with_state(state)
 }
 
 /// Whether the server answers.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use heirloom_kb::Architecture;
 use heirloom_search::fidelity::Decision;
@@ -48,10 +49,10 @@ pub(super) struct Verdict {
         (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn report_score(
     State(state): State<Arc<AppState>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     JsonBody(body): JsonBody<ReportBody>,
 ) -> Result<Json<Verdict>, ApiError> {
-    let ReportBody { architecture, step, score } = body;
+    let (Path(id), ReportBody { architecture, step, score }) = (id?, body);
     let report = move |state: &AppState| {
         state.with_study(&id, |study| {
             Ok((study.report(&architecture, step, score)?, study.knows(&architecture)))

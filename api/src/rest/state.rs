@@ -7,6 +7,7 @@ use heirloom_kb::KnowledgeStore;
 use heirloom_search::{Recommender, SearchError, Study, StudySetup};
 
 use super::ApiError;
+use super::metrics::Metrics;
 
 /// The base, what has been fitted over it, and the studies under way.
 pub(super) struct AppState {
@@ -14,6 +15,7 @@ pub(super) struct AppState {
     studies: Mutex<HashMap<String, Arc<Mutex<Study>>>>,
     /// One study is set up at a time, so that no two get one id.
     creating: Mutex<()>,
+    metrics: Metrics,
 }
 
 impl AppState {
@@ -22,11 +24,16 @@ impl AppState {
             recommender: Recommender::new(store),
             studies: Mutex::default(),
             creating: Mutex::default(),
+            metrics: Metrics::default(),
         }
     }
 
     pub(super) fn recommender(&self) -> &Recommender {
         &self.recommender
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn store(&self) -> &dyn KnowledgeStore {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use heirloom_kb::{Json as JsonValue, Trial};
@@ -72,10 +73,10 @@ fn one() -> usize {
         (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn ask(
     State(state): State<Arc<AppState>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     JsonBody(body): JsonBody<AskBody>,
 ) -> Result<Json<Vec<Proposal>>, ApiError> {
-    let AskBody { n } = body;
+    let (Path(id), AskBody { n }) = (id?, body);
     if !(1..=MAX_ASKED).contains(&n) {
         return Err(ApiError::bad_request("bad_n", format!("n is {n}, it must be from 1 to {MAX_ASKED}")));
     }
@@ -107,10 +108,10 @@ pub(super) struct Told {
         (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
 pub(super) async fn tell(
     State(state): State<Arc<AppState>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     JsonBody(body): JsonBody<TellBody>,
 ) -> Result<Json<Told>, ApiError> {
-    let TellBody { trials } = body;
+    let (Path(id), TellBody { trials }) = (id?, body);
     let told = blocking(&state, move |state| {
         let setup = state.with_study(&id, |study| Ok(study.setup().clone()))?;
         let complete = |(index, trial)| complete(index, trial, &setup);
@@ -138,7 +139,8 @@ fn complete(
         (status = 404, description = "There is no such study.", body = ErrorBody)))]
 pub(super) async fn report(
     State(state): State<Arc<AppState>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<StudyReport>, ApiError> {
+    let Path(id) = id?;
     blocking(&state, move |state| state.with_study(&id, |study| Ok(StudyReport::of(study)))).await.map(Json)
 }

@@ -182,6 +182,9 @@ impl Range {
                 if !(lo.is_finite() && hi.is_finite()) {
                     return Err(format!("bounds {lo}..={hi} are not finite"));
                 }
+                if !(hi - lo).is_finite() {
+                    return Err(format!("bounds {lo}..={hi} are too far apart"));
+                }
                 check_bounds(lo <= hi, !log || *lo > 0.0, &format!("{lo}..={hi}"), "log needs lo above 0")
             }
         }
@@ -255,5 +258,28 @@ impl Param {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::SearchSpace;
+
+    #[test]
+    fn bounds_are_finite_and_not_too_far_apart() {
+        let space = |range: &str| {
+            let text = format!(r#"{{"id":"s/1","params":[{{"name":"a","range":{range}}}]}}"#);
+            serde_json::from_str::<SearchSpace>(&text).map_err(|error| error.to_string())
+        };
+        assert!(space(r#"{"kind":"real","lo":-8e307,"hi":8e307}"#).is_ok());
+        for (range, words) in [
+            (r#"{"kind":"real","lo":-1e308,"hi":1e308}"#, "too far apart"),
+            (r#"{"kind":"real","lo":2.0,"hi":1.0}"#, "hold no value"),
+            (r#"{"kind":"real","lo":0.0,"hi":1.0,"log":true}"#, "log needs lo above 0"),
+            (r#"{"kind":"int","lo":0,"hi":9,"log":true}"#, "log needs lo of at least 1"),
+        ] {
+            let error = space(range).unwrap_err();
+            assert!(error.contains(words) && error.contains(r#""a""#), "{range}: {error}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use heirloom_kb::{Architecture, Json, Split, Status, Trial};
-use heirloom_predictor::DEVICE_FIELD;
+use heirloom_predictor::{DEVICE_FIELD, are_comparable};
 
 use super::Study;
 use crate::SearchError;
@@ -12,8 +12,8 @@ use crate::strategies::Proposal;
 
 impl Study {
     /// Takes in finished trials: into the base and into the strategy, all or none. A trial told twice counts once.
-    /// Validation scores in the task's metric teach the strategy, of a pruned trial what it would have reached, though
-    /// never more than the best complete one did; trials of other splits are only kept.
+    /// Validation scores in the task's metric teach the strategy, of a pruned trial and of one that measured far less than those
+    /// before it what it would have reached, though never more than the best complete one did; trials of other splits are only kept.
     ///
     /// # Errors
     /// [`SearchError::BadTrial`] for one of another task, space or validation metric; [`SearchError::Store`] for one
@@ -36,10 +36,10 @@ impl Study {
 
     /// Checked trials, into the strategy.
     fn learn(&mut self, trials: Vec<Trial>) -> Result<usize, SearchError> {
-        let known: HashSet<_> = self.trials.iter().map(Trial::id).collect();
+        let mut known: HashSet<_> = self.trials.iter().map(Trial::id).collect();
         let mut taken = 0;
         for trial in trials {
-            if !known.contains(&trial.id()) {
+            if known.insert(trial.id()) {
                 let lesson = self.lesson(&trial);
                 self.tell_strategy(&trial, lesson)?;
                 self.trials.push(trial);
@@ -119,9 +119,9 @@ impl Study {
         let goal = self.task.goal;
         let higher = |score: f64| goal.higher_is_better(score);
         match trial.status {
-            Status::Complete => trial.score.map(higher),
+            Status::Complete if self.is_full(trial) => trial.score.map(higher),
             Status::Failed => None,
-            Status::Pruned => {
+            Status::Complete | Status::Pruned => {
                 let seen = trial.curve.last().map(|(_, score)| *score).or(trial.score);
                 let complete = self.trials.iter().filter(|other| self.teaches(other));
                 let complete = complete.filter(|other| other.status == Status::Complete);
@@ -131,6 +131,13 @@ impl Study {
                 forecast.or(seen).map(|end| higher(end).min(best.unwrap_or(f64::INFINITY)))
             }
         }
+    }
+
+    /// Whether a complete trial measured enough to be compared with those before it.
+    fn is_full(&self, trial: &Trial) -> bool {
+        let before = self.trials.iter().filter(|other| self.teaches(other));
+        let all: Vec<&Trial> = before.chain([trial]).collect();
+        are_comparable(&all).pop().unwrap_or(true)
     }
 
     /// Whether a trial names another device than the one that costs are meant on.

@@ -29,7 +29,7 @@ impl SurrogateStrategy {
     }
 
     /// Whether there is neither a past nor an opinion to go by.
-    fn knows_nothing(&self) -> bool {
+    pub(super) fn knows_nothing(&self) -> bool {
         self.past.is_empty() && self.opinion.is_none()
     }
 

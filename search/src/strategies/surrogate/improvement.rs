@@ -22,19 +22,14 @@ impl SurrogateStrategy {
         let posterior = self.posterior()?;
         if let Some(position) = self.spread_pick(&posterior)? {
             let expected = posterior.expect(&self.seen.select(&[position]));
-            let (trust, past) = (100.0 * posterior.trust(), self.sources());
-            let why = format!("least is told of its like by what was tried; {trust:.0} % trust in {past}");
+            let why =
+                format!("least is told of its like by what was tried{}", self.belief_in_past(&posterior));
             return Ok(self.pick(position, &expected, why));
         }
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
-        let (trust, reversed) = (posterior.trust(), posterior.reversed());
-        let past = if reversed > trust {
-            format!("{:.0} % that what was known before is the wrong way round", 100.0 * reversed)
-        } else {
-            format!("{:.0} % trust in {}", 100.0 * trust, self.sources())
-        };
-        let why = |worth: f64| format!("{}; {past}", self.reason(worth));
+        let past = self.belief_in_past(&posterior);
+        let why = |worth: f64| format!("{}{past}", self.reason(worth));
         let (position, gain) = ranked[0];
         if !self.candidates.is_closed()
             && let Some((canonical, gain)) =
@@ -47,6 +42,18 @@ impl SurrogateStrategy {
         }
         let expected = posterior.expect(&self.seen.select(&[position]));
         Ok(self.pick(position, &expected, why(gain)))
+    }
+
+    /// How far what was known before is believed, as the end of a sentence; nothing where nothing was.
+    fn belief_in_past(&self, posterior: &Posterior) -> String {
+        let (trust, reversed) = (100.0 * posterior.trust(), 100.0 * posterior.reversed());
+        if self.knows_nothing() {
+            String::new()
+        } else if reversed > trust {
+            format!("; {reversed:.0} % that what was known before is the wrong way round")
+        } else {
+            format!("; {trust:.0} % trust in {}", self.sources())
+        }
     }
 
     /// The best that local search finds outside the pool, from the best inside it and the best tried.
