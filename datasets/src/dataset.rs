@@ -232,6 +232,14 @@ impl Dataset {
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
+    /// What an example is known by, its class not counted: 32 bits of the BLAKE3 hash of its values.
+    #[must_use]
+    pub fn row_mark(&self, row: usize) -> u32 {
+        let bytes: Vec<u8> = self.x.row(row).iter().flat_map(|value| value.to_le_bytes()).collect();
+        let hash = blake3::hash(&bytes);
+        u32::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
+    }
+
     /// What [`meta_features`] says of the data, worked out once.
     #[must_use]
     pub fn meta_features(&self) -> &BTreeMap<Name, f64> {
@@ -280,5 +288,9 @@ mod tests {
         let b = dataset(array![[1.0, 2.0]], vec![1]).unwrap();
         assert_eq!(a.fingerprint(), a.clone().fingerprint());
         assert_ne!(a.fingerprint(), b.fingerprint());
+        // Of examples their values count, wherever they stand.
+        let more = dataset(array![[3.0, 2.0], [1.0, 2.0]], vec![0, 1]).unwrap();
+        assert_eq!([a.row_mark(0), b.row_mark(0)], [more.row_mark(1); 2]);
+        assert_ne!(more.row_mark(0), more.row_mark(1));
     }
 }

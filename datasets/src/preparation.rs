@@ -58,10 +58,14 @@ pub struct Feature {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "value", rename_all = "kebab-case")]
 pub enum FeatureValue {
-    /// The number, of a percent the one before the sign.
+    /// The number, of a percent the one before the sign, less what is so large beside what sets numbers of the column apart that
+    /// single precision would keep little of that.
     Number {
         /// What stands for a missing one: the median.
         if_missing: f64,
+        /// What is taken off, of a missing one's too; absent for 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        less: f64,
     },
     /// 1 where the cell is this word, else 0, also where it is missing.
     Is {
@@ -75,6 +79,11 @@ pub enum FeatureValue {
     },
     /// 1 where the cell is missing, else 0.
     IsMissing,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// A picture of a sound: the natural logarithm of power in bands over time, `[1, mels, frames]`. Power is the squared magnitude of the
@@ -107,7 +116,7 @@ mod tests {
         let table = Preparation::Table {
             label: "ill".into(),
             features: vec![
-                value("age", FeatureValue::Number { if_missing: 39.5 }),
+                value("age", FeatureValue::Number { if_missing: 39.5, less: 0.0 }),
                 value("age", FeatureValue::IsMissing),
                 value("sex", FeatureValue::Is { word: "f".into() }),
                 value("town", FeatureValue::IsOther { than: vec!["Ulm".into()] }),

@@ -18,13 +18,15 @@ pub fn is_of_study(trial: &Trial, study: &str) -> bool {
 
 /// A base that shows no trial of a study: a study that is resumed starts from it as it did the first time, or its own trials
 /// would be part of the history that it proposes from.
-pub(crate) struct BeforeStudy {
+pub struct BeforeStudy {
     store: Arc<dyn KnowledgeStore>,
     study: String,
 }
 
 impl BeforeStudy {
-    pub(crate) fn new(store: &Arc<dyn KnowledgeStore>, study: &str) -> Self {
+    /// The base as it was before this study.
+    #[must_use]
+    pub fn new(store: &Arc<dyn KnowledgeStore>, study: &str) -> Self {
         BeforeStudy { store: Arc::clone(store), study: study.to_owned() }
     }
 }

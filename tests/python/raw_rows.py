@@ -15,7 +15,7 @@ def value(feature, cell):
     is_missing = cell in ("", "?")
     match feature["value"]:
         case "number":
-            return feature["if_missing"] if is_missing else float(cell)
+            return (feature["if_missing"] if is_missing else float(cell)) - feature.get("less", 0.0)
         case "is":
             return float(cell == feature["word"])
         case "is-other":

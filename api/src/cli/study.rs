@@ -7,8 +7,8 @@ use clap::builder::PossibleValuesParser;
 use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Trial, TrialQuery};
 use heirloom_search::train::TableTrainer;
 use heirloom_search::{
-    HistoryChoice, Objectives, PriorScores, Recommender, StrategyKind, Study, StudyReport, StudySetup,
-    find_space, is_of_study, spaces,
+    BeforeStudy, HistoryChoice, Objectives, PriorScores, Recommender, StrategyKind, Study, StudyReport,
+    StudySetup, find_space, is_of_study, spaces,
 };
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +119,7 @@ pub(super) fn run(
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let (mut runner, notes) = if args.trains() {
         let left = (args.top as usize).saturating_sub(tried(&*store, args)?);
-        args.jobs.runner(base, &*store, args.task(), &args.trainer, (&epochs, left))?
+        args.jobs.runner(base, &*before(&store, args), args.task(), &args.trainer, (&epochs, left))?
     } else {
         (TrialRunner::Here(Box::new(table_trainer(&*store, args)?)), Vec::new())
     };
@@ -149,6 +149,15 @@ fn all_failed(trials: &[Trial]) -> Option<String> {
             trials.len()
         )
     })
+}
+
+/// What trials may inherit and learn from: the base as it was when the study was started. One that is resumed goes on as if it had
+/// not been broken off, and does not start from its own trials.
+fn before(store: &Arc<dyn KnowledgeStore>, args: &StudyArgs) -> Arc<dyn KnowledgeStore> {
+    match &args.resume {
+        Some(study) => Arc::new(BeforeStudy::new(store, study)),
+        None => Arc::clone(store),
+    }
 }
 
 /// How many trials a study that is resumed has already.

@@ -6,6 +6,9 @@ use crate::FeatureValue;
 
 /// So many levels of a categorical column have a column of their own; the rest share one.
 const LEVELS: usize = 32;
+/// Single precision tells numbers apart that differ by a ten-millionth; of what lies this much closer together than it is large,
+/// it keeps a thousand steps.
+const FAR: f64 = 1e4;
 /// From this many rows on a column may be told to be an identifier.
 const FEW_ROWS: usize = 10;
 
@@ -40,8 +43,9 @@ impl Column {
                 }
                 let missing = cells.iter().map(Option::is_none).collect();
                 let median = median(cells);
-                let values = cells.iter().map(|cell| cell.unwrap_or(median) as f32).collect();
-                (missing, vec![(FeatureValue::Number { if_missing: median }, values)])
+                let less = taken_off(cells, median);
+                let values = cells.iter().map(|cell| (cell.unwrap_or(median) - less) as f32).collect();
+                (missing, vec![(FeatureValue::Number { if_missing: median, less }, values)])
             }
             Column::Words(cells) => {
                 let levels = levels(cells);
@@ -82,10 +86,28 @@ fn numbers_tell_nothing(cells: &[Option<f64>], name: &str) -> Option<&'static st
     (is_id && whole.len() == cells.len()).then_some("it is an identifier")
 }
 
-/// The median of the cells that are there; 0 without any.
-fn median(cells: &[Option<f64>]) -> f64 {
+/// What is taken off the numbers of a column before they are kept in single precision: the median, where it is so large beside
+/// the middle half of the numbers that little of what sets them apart would be left, as of times in milliseconds; else nothing.
+fn taken_off(cells: &[Option<f64>], median: f64) -> f64 {
+    let known = sorted(cells);
+    let last = known.len().saturating_sub(1);
+    let spread = |share: f64| {
+        let at = (share * last as f64) as usize;
+        known.get(last - at).zip(known.get(at)).map_or(0.0, |(high, low)| high - low)
+    };
+    let apart = [0.25, 0.0].map(spread).into_iter().find(|apart| *apart > 0.0);
+    if apart.is_some_and(|apart| median.abs() > FAR * apart) { median } else { 0.0 }
+}
+
+fn sorted(cells: &[Option<f64>]) -> Vec<f64> {
     let mut known: Vec<f64> = cells.iter().flatten().copied().collect();
     known.sort_by(f64::total_cmp);
+    known
+}
+
+/// The median of the cells that are there; 0 without any.
+fn median(cells: &[Option<f64>]) -> f64 {
+    let known = sorted(cells);
     match known.len() {
         0 => 0.0,
         n if n % 2 == 1 => known[n / 2],
@@ -146,10 +168,29 @@ mod tests {
     fn missing_numbers_are_the_median_and_marked() {
         let encoded = numbers(&[1.0, f64::NAN, 10.0, 4.0, 3.0]).encode("a");
         let expected = vec![
-            (FeatureValue::Number { if_missing: 3.5 }, vec![1.0, 3.5, 10.0, 4.0, 3.0]),
+            (FeatureValue::Number { if_missing: 3.5, less: 0.0 }, vec![1.0, 3.5, 10.0, 4.0, 3.0]),
             (FeatureValue::IsMissing, vec![0.0, 1.0, 0.0, 0.0, 0.0]),
         ];
         assert_eq!(encoded, Encoded::Numbers(expected));
+    }
+
+    #[test]
+    fn numbers_that_are_large_beside_what_sets_them_apart_are_told_from_their_median() {
+        let times = [0.0, 1.0, 2.0, 40.0].map(|seconds| 1.7e12 + seconds);
+        let expected = vec![(
+            FeatureValue::Number { if_missing: 1.7e12 + 1.5, less: 1.7e12 + 1.5 },
+            vec![-1.5, -0.5, 0.5, 38.5],
+        )];
+        assert_eq!(numbers(&times).encode("at"), Encoded::Numbers(expected));
+        // One that is far off, here a 0, does not hide it.
+        let Encoded::Numbers(columns) = numbers(&[&times[..], &[0.0]].concat()).encode("at") else {
+            panic!("it is a feature");
+        };
+        assert_eq!(columns[0].1[..4], [-1.0, 0.0, 1.0, 39.0]);
+        for plain in [[1e4, 2e4, 3e4], [-5.0, 0.0, 1e9]] {
+            let Encoded::Numbers(columns) = numbers(&plain).encode("a") else { panic!("it is a feature") };
+            assert_eq!(columns[0].1, plain.map(|value| value as f32));
+        }
     }
 
     #[test]

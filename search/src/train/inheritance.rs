@@ -65,6 +65,18 @@ pub struct Inherited {
     /// What became of each block: `tune`, `freeze`, `fresh`, with `, widened`, `, narrowed`, `, inserted` or `, from TRIAL`
     /// where its weights were not those of the same place.
     pub blocks: BTreeMap<String, String>,
+    /// Trials that were not tried on, for their weights know examples that the task keeps back, and how many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
+}
+
+impl Inherited {
+    /// Whether weights of this trial were taken over.
+    #[cfg(feature = "torch")]
+    pub(crate) fn is_of(&self, source: &Trial) -> bool {
+        let id = source.id().to_string();
+        self.from.as_ref() == Some(&id) || self.blocks.values().any(|how| how.ends_with(&id))
+    }
 }
 
 /// The trials that a new one on `task` may inherit from: complete, scored on the validation part, with kept weights. Of each

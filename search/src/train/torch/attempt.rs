@@ -8,6 +8,7 @@ use super::checkpoint::Checkpoint;
 use super::distillation::{Distillation, HINT};
 use super::failure::{first_line, guarded};
 use super::fit::{Course, Fit, Network, Watchers};
+use super::fitted_rows::FittedRows;
 use super::inherit::Heir;
 use super::objective::{CrossEntropy, Objective};
 use super::record::keep_weights;
@@ -60,7 +61,8 @@ impl TorchTrainer {
                 n_classes: self.dataset.n_classes(),
                 part: &parts.fit,
             };
-            let store = self.options.weights.as_ref().filter(|_| !self.options.sources.is_empty());
+            let inherits = !(self.options.sources.is_empty() && self.left_out.is_empty());
+            let store = self.options.weights.as_ref().filter(|_| inherits);
             let heritage = store.map(|store| heir.inherit(&self.options.sources, store)).transpose()?;
             let frozen = heritage.as_ref().map_or_else(BTreeSet::new, |heritage| heritage.frozen.clone());
             let course = Course {
@@ -93,12 +95,17 @@ impl TorchTrainer {
             checkpoint.remove();
         }
         let (outcome, bytes, inherited) = attempt?;
-        if let Some(inherited) = inherited {
+        let mut fitted = parts.fitted.clone();
+        if let Some(mut inherited) = inherited {
+            inherited.left_out.clone_from(&self.left_out);
+            for source in self.options.sources.iter().filter(|source| inherited.is_of(source)) {
+                fitted = fitted.and(&FittedRows::of_trial(source));
+            }
             let value = serde_json::to_value(&inherited).expect("a record holds names and numbers");
             trial.extra.insert(INHERITED_FIELD.into(), value);
         }
         if let Some(store) = &self.options.weights {
-            keep_weights(store, trial, &bytes);
+            keep_weights(store, trial, &bytes, &fitted);
         }
         Ok(outcome)
     }

@@ -6,6 +6,7 @@ use ndarray::Axis;
 use tch::{Device, TchError, Tensor};
 
 use super::first_line;
+use super::fitted_rows::FittedRows;
 use crate::train::{Budget, TrainError};
 
 /// What a trial fits on and what it is scored on, standardised by the former.
@@ -13,6 +14,8 @@ pub(super) struct Parts {
     pub(super) fit: Part,
     pub(super) score: Part,
     pub(super) standardiser: Standardiser,
+    /// What is fitted on.
+    pub(super) fitted: FittedRows,
 }
 
 /// Examples `[n, shape...]` and their classes `[n]`: whole on the device where they fit, else on the CPU, from where each
@@ -69,10 +72,11 @@ impl Parts {
         device: Device,
     ) -> Result<Self, TchError> {
         let rows = dataset.x().select(Axis(0), fit);
+        let fit_rows = fit;
         let standardiser = Standardiser::fit(rows.view(), dataset.shape());
         let part = |rows: &[usize]| Part::new(dataset, &standardiser, rows, device);
         let (fit, score) = (part(fit)?, part(score)?);
-        Ok(Parts { fit, score, standardiser })
+        Ok(Parts { fit, score, standardiser, fitted: FittedRows::of(dataset, fit_rows) })
     }
 }
 

@@ -60,6 +60,7 @@ impl Heir<'_> {
             fresh_log_me,
             log_me: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            left_out: BTreeMap::new(),
         };
         let mut best: Option<(f64, &Trial, Plan)> = None;
         for (trial, tensors) in &held {

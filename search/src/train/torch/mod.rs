@@ -12,6 +12,7 @@ mod distillation;
 mod epoch_scores;
 mod failure;
 mod fit;
+mod fitted_rows;
 mod inherit;
 mod inherited;
 mod kept_network;
@@ -29,6 +30,7 @@ mod record;
 mod supernet;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heirloom_datasets::{Dataset, Splits};
@@ -43,6 +45,7 @@ use data::Parts;
 pub use device::DeviceChoice;
 use distillation::LoadedTeacher;
 use failure::{first_line, guarded};
+use fitted_rows::leave_out_knowing;
 use kept_network::net_for;
 pub use kept_network::{NetCard, NetFormat, export_network};
 pub use multi_task::JointTrainer;
@@ -67,6 +70,8 @@ pub struct TorchTrainer {
     splits: Splits,
     fingerprint: String,
     options: TorchOptions,
+    /// Sources that are left out, and why.
+    left_out: BTreeMap<String, String>,
     device: Device,
     outside: Option<OutsideWeights>,
     teacher: Option<LoadedTeacher>,
@@ -83,17 +88,19 @@ impl TorchTrainer {
     /// [`TrainError::BadTeacher`] for files to start or to learn from.
     pub fn new(
         dataset: Arc<Dataset>,
-        options: TorchOptions,
+        mut options: TorchOptions,
         on_epoch: Box<dyn FnMut(EpochReport) + Send>,
     ) -> Result<Self, TrainError> {
         options.recipe.check(&dataset)?;
         let device = device::choose(options.device)?;
         let teacher = options.teacher.as_ref();
         let teacher = teacher.map(|teacher| LoadedTeacher::new(teacher, &dataset, device)).transpose()?;
+        let (splits, fingerprint) = (Splits::new(&dataset, options.split_seed), dataset.fingerprint());
         Ok(TorchTrainer {
             task: dataset.task(),
-            splits: Splits::new(&dataset, options.split_seed),
-            fingerprint: dataset.fingerprint(),
+            left_out: leave_out_knowing(&mut options.sources, &dataset, &fingerprint, &splits),
+            splits,
+            fingerprint,
             outside: options.init_from.as_deref().map(OutsideWeights::read).transpose()?,
             device,
             teacher,

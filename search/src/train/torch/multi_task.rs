@@ -11,6 +11,7 @@ use tch::{Device, TchError};
 
 use super::checkpoint::Checkpoint;
 use super::data::Parts;
+use super::fitted_rows::FittedRows;
 use super::kept_network::{NetCard, net_for};
 use super::weights::Tensors;
 use super::{
@@ -116,8 +117,10 @@ impl JointTrainer {
         match self.run((space, architecture), &nets, &parts, budget) {
             Ok((outcome, weights)) => {
                 self.fill(&mut trials, &outcome);
+                // The body of each has seen the examples of all.
+                let all = parts.iter().fold(FittedRows::default(), |all, one| all.and(&one.fitted));
                 for (at, trial) in trials.iter_mut().enumerate() {
-                    self.keep_weights(at, trial, &weights[at], &parts[at]);
+                    self.keep_weights((at, trial), &weights[at], &parts[at], &all);
                 }
             }
             Err(reason) => trials.iter_mut().for_each(|trial| mark_failed(trial, &reason)),
@@ -190,12 +193,18 @@ impl JointTrainer {
     }
 
     /// Each task's network can be used without the others: the body with its own head.
-    fn keep_weights(&self, at: usize, trial: &mut Trial, weights: &Tensors, parts: &Parts) {
+    fn keep_weights(
+        &self,
+        (at, trial): (usize, &mut Trial),
+        weights: &Tensors,
+        parts: &Parts,
+        fitted: &FittedRows,
+    ) {
         let Some(store) = &self.options.weights else { return };
         let dataset = &self.tasks[at].dataset;
         let card = NetCard::new((&trial.space, &trial.architecture), dataset, &parts.standardiser);
         match card.to_bytes(weights) {
-            Ok(bytes) => keep_weights(store, trial, &bytes),
+            Ok(bytes) => keep_weights(store, trial, &bytes, fitted),
             Err(error) => tracing::warn!(error = first_line(&error), "the weights are not kept"),
         }
     }

@@ -13,16 +13,18 @@ use super::tests::{BUDGET, small_mlp, test_device};
 use super::*;
 use crate::train::WeightStore;
 
-const HEAD: [&str; 5] = ["age", "town", "smokes", "unit", "ill"];
+const HEAD: [&str; 6] = ["age", "town", "smokes", "unit", "seen", "ill"];
 
-/// Raw rows: a number and a word that may be missing, a word of two, one that is always the same, and the class.
-fn raw_rows() -> Vec<[String; 5]> {
+/// Raw rows: a number and a word that may be missing, a word of two, one that is always the same, a time in milliseconds, and the class.
+fn raw_rows() -> Vec<[String; 6]> {
     let row = |row: usize| {
         let age = 20 + row * 7 % 50;
         let (town, smokes) = (["Ulm", "Bonn", "", "Jena"][row * 5 % 11 % 4], row.is_multiple_of(3));
         let ill = age > 45 || smokes;
         let age = if row % 6 == 1 { "?".to_owned() } else { format!("{age}.5") };
-        let words = [town, if smokes { "yes" } else { "no" }, "cm", if ill { "ill" } else { "well" }];
+        let seen = (1_700_000_000_000_u64 + row as u64 * 977 % 5_000).to_string();
+        let words =
+            [town, if smokes { "yes" } else { "no" }, "cm", &seen, if ill { "ill" } else { "well" }];
         std::iter::once(age).chain(words.map(str::to_owned)).collect::<Vec<_>>().try_into().unwrap()
     };
     (0..160).map(row).collect()
@@ -38,14 +40,16 @@ fn card_of(module: &Path) -> Json {
 }
 
 /// The values of an example, from the cells of a raw row.
-fn example(card: &Json, row: &[String; 5]) -> Vec<f32> {
+fn example(card: &Json, row: &[String; 6]) -> Vec<f32> {
     let value = |feature: &Json| {
         let cell = &row[HEAD.iter().position(|name| feature["column"] == *name).unwrap()];
         let is_missing = cell.is_empty() || cell == "?";
         let mark = |is: bool| f64::from(u8::from(is));
         let value = match feature["value"].as_str().unwrap() {
-            "number" if is_missing => feature["if_missing"].as_f64().unwrap(),
-            "number" => cell.parse().unwrap(),
+            "number" => {
+                let number = if is_missing { feature["if_missing"].as_f64() } else { cell.parse().ok() };
+                number.unwrap() - feature["less"].as_f64().unwrap_or(0.0)
+            }
             "is" => mark(feature["word"] == cell.as_str()),
             "is-missing" => mark(is_missing),
             other => panic!("there are no words to spare: {other}"),
@@ -83,15 +87,15 @@ fn raw_rows_prepared_as_the_card_says_get_the_scores_that_heirloom_gives() {
     assert_eq!(of_script["classes"], serde_json::json!(["ill", "well"]));
 
     let values: Vec<f32> = rows.iter().flat_map(|row| example(&of_script, row)).collect();
-    // Age and three towns, each with a mark where it is missing, and whether they smoke.
-    let x = Tensor::from_slice(&values).reshape([rows.len() as i64, 7]);
+    // Age and three towns, each with a mark where it is missing, whether they smoke, and when they were seen.
+    let x = Tensor::from_slice(&values).reshape([rows.len() as i64, 8]);
     let module = CModule::load(&script).unwrap();
     let scores = no_grad(|| module.forward_ts(&[&x])).unwrap();
     let validation = Splits::new(&dataset, 0).validation;
     let best = scores.argmax(-1, false);
     let is_right = |row: &&usize| {
         let class = best.int64_value(&[**row as i64]) as usize;
-        of_script["classes"][class] == rows[**row][4].as_str()
+        of_script["classes"][class] == rows[**row][5].as_str()
     };
     let right = validation.iter().filter(is_right).count() as f64 / validation.len() as f64;
     assert!((right - trial.score.unwrap()).abs() < 1e-9, "{right} {:?}", trial.score);
@@ -101,7 +105,7 @@ fn raw_rows_prepared_as_the_card_says_get_the_scores_that_heirloom_gives() {
         let _turn = turn();
         KeptNetwork::parse(&store.get(hash).unwrap(), dir.path(), Device::Cpu).unwrap()
     };
-    let own = kept.values(&Tensor::from_slice(&own).reshape([rows.len() as i64, 7])).unwrap().pop().unwrap();
+    let own = kept.values(&Tensor::from_slice(&own).reshape([rows.len() as i64, 8])).unwrap().pop().unwrap();
     let off = (&scores - &own).abs().to_kind(Kind::Double).max().double_value(&[]);
     assert!(off < 1e-5, "{off}");
 

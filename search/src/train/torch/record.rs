@@ -7,6 +7,7 @@ use heirloom_predictor::DEVICE_FIELD;
 use tch::Device;
 
 use super::device;
+use super::fitted_rows::{DATA_FIELD, FittedRows};
 use crate::net::NetCost;
 use crate::train::error::with_causes;
 use crate::train::{Budget, Recipe, WEIGHTS_FIELD, WeightStore};
@@ -31,7 +32,7 @@ pub(super) fn blank(
     trial.seed = Some(budget.seed);
     let version = env!("CARGO_PKG_VERSION");
     trial.source = Some(format!("heirloom {version}, {VERSIONS}, {}", device::name(device)).into());
-    trial.extra.insert("data".into(), fingerprint.into());
+    trial.extra.insert(DATA_FIELD.into(), fingerprint.into());
     trial.extra.insert(DEVICE_FIELD.into(), device::label(device).into());
     if *recipe != Recipe::default() {
         let recipe = serde_json::to_value(recipe).expect("a recipe holds names and numbers");
@@ -40,11 +41,12 @@ pub(super) fn blank(
     trial
 }
 
-/// Puts a trial's weights beside the base. Without room for them the trial counts all the same.
-pub(super) fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8]) {
+/// Puts a trial's weights, fitted on these rows, beside the base. Without room for them the trial counts all the same.
+pub(super) fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8], fitted: &FittedRows) {
     match store.put(bytes) {
         Ok(hash) => {
             trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
+            fitted.note(trial);
         }
         Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
     }
