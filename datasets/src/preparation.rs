@@ -24,6 +24,9 @@ pub enum Preparation {
         width: usize,
         /// What a pixel's number is divided by, so that values are from 0 to 1.
         divided_by: f64,
+        /// By what images of another size were stretched; absent where the makers gave all one size. `bilinear` is PIL's `BILINEAR`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resampling: Option<String>,
     },
     /// Sounds: the mean of their channels, brought to one rate, cut or filled up with silence.
     Sounds {

@@ -8,6 +8,8 @@
 mod command_line;
 mod early_stopping;
 mod histories;
+#[cfg(feature = "torch")]
+mod inheriting;
 mod kill;
 #[cfg(feature = "torch")]
 mod networks;

@@ -96,6 +96,7 @@ fn what_is_wrong_with_an_option_names_the_option() {
         (["--batch-size", "0"], "--batch-size: it is 0"),
         (["--label-smoothing", "1"], "--label-smoothing: 1 is not from 0 to below 1"),
         (["--clip=-1", "--no-weights"], "--clip: -1 is not a norm"),
+        (["--augment", "mixup,mixup"], "--augment: mixup stands twice"),
         (["--patience", "0"], "--patience: after 0 epochs there is nothing to compare"),
         (["--augment", "flip"], "--augment: flip is for images; the data are tabular of shape ["),
     ] {

@@ -47,12 +47,14 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
     let weights = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
     let card = export_network(&weights, &kept.hash, &args.to, format)?;
     let id = kept.trial.id();
-    let answer =
-        serde_json::json!({ "file": args.to, "trial": id, "score": kept.trial.score, "network": card });
+    let answer = serde_json::json!({
+        "file": args.to, "trial": id, "score": kept.trial.score, "network": card, "note": kept.note
+    });
     out.answer(&answer, |_| {
         let (shape, classes) = (&card.shape, card.classes.len());
+        let note = kept.note.iter().map(|note| format!("\nnote: {note}")).collect::<String>();
         format!(
-            "{file}: trial {id}, {} {}, examples {shape:?} to {classes} scores",
+            "{file}: trial {id}, {} {}, examples {shape:?} to {classes} scores{note}",
             card.space, card.architecture
         )
     })?;

@@ -11,7 +11,7 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::{InputFault, Output, table};
 use super::progress::{self, bar};
-use super::trainer::TrainerArgs;
+use super::trainer::{TrainerArgs, check_data};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct JointArgs {
@@ -55,6 +55,7 @@ pub(super) fn run(base: &BaseArgs, args: &JointArgs, out: &Output) -> Result<(),
     let store = base.open()?;
     let datasets = args.task.iter().map(|task| Ok(Arc::new(args.trainer.data.one_of_several(task)?)));
     let datasets = datasets.collect::<anyhow::Result<Vec<_>>>()?;
+    datasets.iter().try_for_each(|dataset| check_data(&*store, dataset))?;
     let notes = notes(&datasets);
     let bar = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut train = args.trainer.joint(&datasets, base.weights()?, &bar)?;

@@ -1,6 +1,6 @@
 //! Trials whose weights are kept beside the base.
 
-use heirloom_kb::{KnowledgeStore, Name, Status, Trial, TrialId, TrialQuery};
+use heirloom_kb::{KnowledgeStore, Name, Split, Status, Trial, TrialId, TrialQuery};
 use heirloom_search::train::WeightStore;
 
 use super::output::InputFault;
@@ -9,6 +9,8 @@ use super::output::InputFault;
 pub(super) struct Kept {
     pub(super) trial: Trial,
     pub(super) hash: String,
+    /// What is to be known of the choice.
+    pub(super) note: Option<String>,
 }
 
 /// The trial of an id.
@@ -28,19 +30,55 @@ pub(super) fn best_of(
     task: &Name,
 ) -> anyhow::Result<Kept> {
     let known = store.tasks()?.into_iter().find(|known| known.id == *task);
-    let query = TrialQuery { split: Some(heirloom_kb::Split::Validation), ..TrialQuery::task(task.clone()) };
-    let trials = store.trials(&query)?.trials;
-    let usable = trials.into_iter().filter(|trial| trial.status == Status::Complete);
-    let all = usable.filter_map(|trial| kept(trial, weights));
-    let score = |kept: &Kept| {
-        let score = kept.trial.score.unwrap_or(f64::NEG_INFINITY);
+    let score = |trial: &Trial| {
+        let score = trial.score.unwrap_or(f64::NEG_INFINITY);
         known.as_ref().map_or(score, |task| task.goal.higher_is_better(score))
     };
-    let best = all.max_by(|a, b| score(a).total_cmp(&score(b)));
-    best.ok_or_else(|| InputFault(format!("of no trial of {task:?} weights are kept")).into())
+    let trials = complete(store, task, Split::Validation)?;
+    let best = |some: &mut dyn Iterator<Item = Trial>| some.max_by(|a, b| score(a).total_cmp(&score(b)));
+    let best_of_all = best(&mut trials.iter().cloned());
+    let with_weights = best(&mut trials.into_iter().filter(|trial| has_weights(trial, weights)));
+    let Some(kept) = with_weights.and_then(|trial| kept(trial, weights)) else {
+        return Err(InputFault(none_kept(store, weights, task)?).into());
+    };
+    let better = best_of_all.filter(|better| score(better) > score(&kept.trial)).map(|better| {
+        let [better_score, own_score] = [&better, &kept.trial].map(|trial| trial.score.unwrap_or(f64::NAN));
+        format!(
+            "trial {}, which scored {better_score:.4}, kept no weights; this is the best of those that did, {own_score:.4}",
+            better.id()
+        )
+    });
+    Ok(Kept { note: better, ..kept })
+}
+
+/// Why there is no best one, and whether a trial on the test part, which is never chosen by its score, has weights.
+fn none_kept(
+    store: &dyn KnowledgeStore,
+    weights: Option<&WeightStore>,
+    task: &Name,
+) -> anyhow::Result<String> {
+    let mut tested =
+        complete(store, task, Split::Test)?.into_iter().filter(|trial| has_weights(trial, weights));
+    let instead = tested.next_back().map(|trial| {
+        format!(
+            "; trial {}, which was scored on the test part, has some, and can be named by its id",
+            trial.id()
+        )
+    });
+    Ok(format!("of no validation trial of {task:?} weights are kept{}", instead.unwrap_or_default()))
+}
+
+fn complete(store: &dyn KnowledgeStore, task: &Name, split: Split) -> anyhow::Result<Vec<Trial>> {
+    let query = TrialQuery { split: Some(split), ..TrialQuery::task(task.clone()) };
+    let trials = store.trials(&query)?.trials.into_iter();
+    Ok(trials.filter(|trial| trial.status == Status::Complete).collect())
+}
+
+fn has_weights(trial: &Trial, weights: Option<&WeightStore>) -> bool {
+    weights.is_some_and(|weights| weights.of_trial(trial).is_some())
 }
 
 fn kept(trial: Trial, weights: Option<&WeightStore>) -> Option<Kept> {
     let hash = weights?.of_trial(&trial)?.to_owned();
-    Some(Kept { trial, hash })
+    Some(Kept { trial, hash, note: None })
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use heirloom_kb::{Name, Split, Stats};
+use heirloom_kb::{DocumentKind, KnowledgeStore, Name, Split, Stats, TrialQuery};
+use heirloom_search::{StudySetup, is_of_study};
 use serde::Serialize;
 
 use super::Failure;
@@ -21,6 +22,15 @@ struct Status {
     spaces: usize,
     /// Trials by task and space.
     groups: Vec<GroupRow>,
+    studies: Vec<StudyRow>,
+}
+
+#[derive(Serialize)]
+struct StudyRow {
+    id: String,
+    task: Name,
+    space: Name,
+    trials: usize,
 }
 
 #[derive(Serialize)]
@@ -40,9 +50,27 @@ pub(super) fn run(base: &BaseArgs, _args: &StatusArgs, out: &Output) -> Result<(
         tasks: store.tasks()?.len(),
         spaces: store.spaces()?.len(),
         groups: groups(&stats),
+        studies: studies(&*store)?,
     };
     out.answer(&status, describe)?;
     Ok(())
+}
+
+/// The studies of a base, by their numbers.
+fn studies(store: &dyn KnowledgeStore) -> anyhow::Result<Vec<StudyRow>> {
+    let mut rows = Vec::new();
+    for id in store.document_names(DocumentKind::Study)? {
+        // Lists and options of a study are called like it and go on behind a space.
+        if id.contains(' ') {
+            continue;
+        }
+        let StudySetup { task, space, .. } = StudySetup::kept(store, &id)?;
+        let query = TrialQuery { space: Some(space.clone()), ..TrialQuery::task(task.clone()) };
+        let trials = store.trials(&query)?.trials.iter().filter(|trial| is_of_study(trial, &id)).count();
+        rows.push(StudyRow { id, task, space, trials });
+    }
+    rows.sort_by_key(|row| (row.id.len(), row.id.clone()));
+    Ok(rows)
 }
 
 fn groups(stats: &Stats) -> Vec<GroupRow> {
@@ -71,5 +99,14 @@ fn describe(status: &Status) -> String {
         let counts = [Split::Train, Split::Validation, Split::Test].map(count);
         rows.add_row([group.task.to_string(), group.space.to_string()].into_iter().chain(counts));
     }
-    format!("{head}\n{rows}")
+    let mut lines = vec![head, rows.to_string()];
+    if !status.studies.is_empty() {
+        let mut rows = table(&["study", "task", "space", "trials"]);
+        for study in &status.studies {
+            let StudyRow { id, task, space, trials } = study;
+            rows.add_row([id.clone(), task.to_string(), space.to_string(), trials.to_string()]);
+        }
+        lines.extend([String::new(), rows.to_string()]);
+    }
+    lines.join("\n")
 }

@@ -10,6 +10,7 @@ use heirloom_search::{
     BeforeStudy, HistoryChoice, Objectives, PriorScores, Recommender, StrategyKind, Study, StudyReport,
     StudySetup, find_space, is_of_study, spaces,
 };
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -128,7 +129,7 @@ pub(super) fn run(
         tasks: vec![runner.task().clone()],
         ..Batch::default()
     })?;
-    let answer = search(&store, args, &mut runner);
+    let answer = search(&store, args, &mut runner, &epochs);
     epochs.finish_and_clear();
     let mut answer = answer?;
     answer.report.notes.extend(notes);
@@ -236,6 +237,7 @@ fn search(
     store: &Arc<dyn KnowledgeStore>,
     args: &StudyArgs,
     runner: &mut TrialRunner,
+    bar: &ProgressBar,
 ) -> anyhow::Result<Answer> {
     let recommender = Recommender::new(Arc::clone(store));
     let mut study = match &args.resume {
@@ -244,6 +246,8 @@ fn search(
         None => {
             let study = Study::create(&recommender, setup(&**store, args)?)?;
             resumption::keep(&**store, study.id(), args)?;
+            let id = study.id();
+            bar.println(format!("{id}; if it is broken off, go on with: heirloom study --resume {id}"));
             study
         }
     };

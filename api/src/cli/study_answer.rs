@@ -1,7 +1,7 @@
 //! What `heirloom study` answers.
 
 use heirloom_kb::{Name, Status, Trial};
-use heirloom_search::train::Taken;
+use heirloom_search::train::{Inherited, Taken};
 use heirloom_search::{Proposal, StudyReport};
 use serde::Serialize;
 
@@ -25,12 +25,13 @@ fn spent(trials: &[Trial], max_epochs: u32) -> String {
     format!("{stopped} of {} trials were stopped early; {spent} of {full} epochs were spent", trials.len())
 }
 
-/// What networks took over from a file: once, where it was the same for several.
+/// What networks took over from a file or from other trials: once, where it was the same for several.
 fn starts(trials: &[Trial]) -> Vec<String> {
     let mut starts: Vec<(String, Vec<String>)> = Vec::new();
     for (at, trial) in trials.iter().enumerate() {
-        let Some(taken) = Taken::of_trial(trial) else { continue };
-        let (words, number) = (taken.words(), (at + 1).to_string());
+        let taken = Taken::of_trial(trial).map(|taken| taken.words());
+        let words = taken.or_else(|| Inherited::of_trial(trial).map(|inherited| inherited.words()));
+        let (Some(words), number) = (words, (at + 1).to_string()) else { continue };
         match starts.iter_mut().find(|(known, _)| *known == words) {
             Some((_, numbers)) => numbers.push(number),
             None => starts.push((words, vec![number])),
@@ -88,6 +89,7 @@ pub(super) fn describe(answer: &Answer) -> String {
         rows.add_row(row);
     }
     lines.push(rows.to_string());
+    lines.extend(report.best.as_ref().map(|best| format!("the best is trial {}", best.id())));
     lines.extend(starts(&report.trials));
     lines.extend(report.setup.scheduler.as_ref().map(|setup| spent(&report.trials, setup.max_epochs)));
     lines.join("\n")

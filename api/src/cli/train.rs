@@ -1,9 +1,9 @@
 //! `heirloom train`
 
 use anyhow::Context;
-use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial};
+use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial, TrialId};
 use heirloom_search::find_space;
-use heirloom_search::train::Taken;
+use heirloom_search::train::{Inherited, Taken};
 use serde::Serialize;
 
 use super::Failure;
@@ -52,7 +52,7 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let trial = trial?;
     let task = trainer.task().clone();
     store.commit(&Batch { spaces: vec![space], tasks: vec![task], trials: vec![trial.clone()] })?;
-    let answer = Answer { trial, notes };
+    let answer = Answer { id: trial.id(), trial, notes };
     out.answer(&answer, describe)?;
     let trial = answer.trial;
     if trial.status == Status::Failed {
@@ -65,6 +65,8 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
 /// A trial, and what is to be known of its data.
 #[derive(Serialize)]
 struct Answer {
+    /// What other verbs know it by.
+    id: TrialId,
     #[serde(flatten)]
     trial: Trial,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,19 +74,16 @@ struct Answer {
 }
 
 fn describe(answer: &Answer) -> String {
-    let Answer { trial, notes } = answer;
+    let Answer { id, trial, notes } = answer;
     let score = trial.score.map_or("failed".into(), |score| format!("{score:.4}"));
     let cost = |name: &str| trial.costs.get(name).copied().unwrap_or(f64::NAN);
     let taken = Taken::of_trial(trial).map(|taken| taken.words());
-    let more = taken.into_iter().chain(notes.iter().map(|note| format!("note: {note}")));
+    let inherited = Inherited::of_trial(trial).map(|inherited| inherited.words());
+    let more = taken.into_iter().chain(inherited).chain(notes.iter().map(|note| format!("note: {note}")));
     let more: String = more.map(|line| format!("\n{line}")).collect();
-    format!(
-        "{} on {} ({}): {score}, {} parameters, {:.1} s{}",
-        trial.metric,
-        trial.task,
-        trial.split,
-        cost("params"),
-        cost("train_s"),
-        more
-    )
+    let spent = match trial.costs.get("train_s") {
+        Some(seconds) => format!(", {} parameters, {seconds:.1} s", cost("params")),
+        None => String::new(),
+    };
+    format!("{} on {} ({}): {score}{}\ntrial {id}{more}", trial.metric, trial.task, trial.split, spent)
 }

@@ -167,6 +167,7 @@ impl TrainerArgs {
         task: &Name,
         dataset: &Dataset,
     ) -> anyhow::Result<TrainerParts> {
+        check_data(store, dataset)?;
         let weights = base.weights()?;
         let sources = match weights.as_ref().filter(|_| self.inherit) {
             Some(weights) => sources(store, weights, &dataset.task())?,
@@ -263,6 +264,16 @@ impl TrainerArgs {
         let _ = self.start.is_given();
         Err(self.data.without_torch())
     }
+}
+
+/// Refuses data that are not those by which the base knows the task of their name, before anything is trained on them.
+pub(super) fn check_data(store: &dyn KnowledgeStore, dataset: &Dataset) -> anyhow::Result<()> {
+    let task = dataset.task();
+    if let Some(known) = store.tasks()?.into_iter().find(|known| known.id == task.id) {
+        let changed = || format!("the data of {:?} are not those that the base knows it by", &*task.id);
+        known.merged_with(&task).with_context(changed)?;
+    }
+    Ok(())
 }
 
 /// Counts epochs on a bar, which says how the last one went.

@@ -176,7 +176,7 @@ fn spoken_digits(paths: Vec<PathBuf>) -> Result<ClassFolders, DatasetError> {
         class: classes.binary_search(&class).expect("it was collected"),
         part: if number < FIRST_TRAINING_NUMBER { Part::Test } else { Part::Train },
     };
-    Ok(ClassFolders { files: read.into_iter().map(file).collect(), classes })
+    Ok(ClassFolders { files: read.into_iter().map(file).collect(), classes, notes: Vec::new() })
 }
 
 /// Puts the files that a list names, `<class>/<file>` a line, into a part. Classes whose folder is not there are passed over.

@@ -152,7 +152,8 @@ fn build(
     let x = Array2::from_shape_vec((n, PIXELS), pixels).expect("every record was counted");
     let classes = (0..version.classes).map(|class| class.to_string()).collect();
     let data = Dataset::new(name, Domain::Image, &[3, 32, 32], x, y, classes, name)?;
-    let preparation = Preparation::Images { channels: 3, height: 32, width: 32, divided_by: 255.0 };
+    let preparation =
+        Preparation::Images { channels: 3, height: 32, width: 32, divided_by: 255.0, resampling: None };
     Ok(data.with_official_test(n_train..n).prepared(Some(preparation)))
 }
 

@@ -40,6 +40,8 @@ pub(super) struct ClassFile {
 pub(super) struct ClassFolders {
     pub(super) classes: Vec<String>,
     pub(super) files: Vec<ClassFile>,
+    /// What was passed over, in plain words.
+    pub(super) notes: Vec<String>,
 }
 
 impl ClassFolders {
@@ -48,7 +50,7 @@ impl ClassFolders {
         let folders = folders(dir)?;
         let parts: Vec<Option<Part>> = folders.iter().map(|(name, _)| part(name)).collect();
         let has_parts = parts.contains(&Some(Part::Train)) && parts.iter().all(Option::is_some);
-        let mut read = ClassFolders { classes: Vec::new(), files: Vec::new() };
+        let mut read = ClassFolders { classes: Vec::new(), files: Vec::new(), notes: Vec::new() };
         if !has_parts {
             read.classes = folders.iter().map(|(name, _)| name.clone()).collect();
             read.add(dir, &folders, Part::Train, kind)?;
@@ -78,7 +80,16 @@ impl ClassFolders {
         if folders.is_empty() {
             return Err(format(dir, format!("it has no class folders with {} files", kind.what)));
         }
+        let beside = files(dir, kind)?.len();
+        if beside > 0 {
+            self.notes.push(format!("{beside} {} files beside the class folders are not read", kind.what));
+        }
         for (name, path) in folders {
+            let inner: Vec<String> = self::folders(path)?.into_iter().map(|(inner, _)| inner).collect();
+            if !inner.is_empty() {
+                self.notes
+                    .push(format!("folders in the class folder {name:?} are not read: {}", listed(&inner)));
+            }
             let Ok(class) = self.classes.binary_search(name) else {
                 let reason =
                     format!("the training part has no class {name:?}, only {}", listed(&self.classes));
@@ -105,6 +116,7 @@ impl ClassFolders {
             (0..self.files.len()).filter(|row| self.files[*row].part == part).collect()
         };
         let (validation, test) = (rows(Part::Validation), rows(Part::Test));
+        let data = data.with_notes(self.notes.clone());
         let data = if test.is_empty() { data } else { data.with_official_test(test) };
         if validation.is_empty() { data } else { data.with_official_validation(validation) }
     }
@@ -189,6 +201,15 @@ mod tests {
             (path.display().to_string(), file.class, file.part)
         };
         Ok((read.classes.clone(), read.files.iter().map(place).collect()))
+    }
+
+    #[test]
+    fn what_is_passed_over_is_said() {
+        let dir = tree(&["a/1.txt", "a/more/2.txt", "b/1.txt", "3.txt", "4.txt", "notes.md"]);
+        let read = ClassFolders::read(dir.path(), &TEXT).unwrap();
+        assert_eq!(read.files.len(), 2);
+        let beside = "2 text files beside the class folders are not read";
+        assert_eq!(read.notes, [beside, r#"folders in the class folder "a" are not read: more"#]);
     }
 
     #[test]

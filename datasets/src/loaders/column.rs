@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::FeatureValue;
 
 /// So many levels of a categorical column have a column of their own; the rest share one.
-const LEVELS: usize = 32;
+pub(super) const LEVELS: usize = 32;
 /// Single precision tells numbers apart that differ by a ten-millionth; of what lies this much closer together than it is large,
 /// it keeps a thousand steps.
 const FAR: f64 = 1e4;
@@ -64,6 +64,16 @@ impl Column {
             Encoded::LeftOut("all its values are the same")
         } else {
             Encoded::Numbers(columns)
+        }
+    }
+}
+
+impl Column {
+    /// How many different words have no value of their own; nothing where each has one.
+    pub(super) fn shared_words(&self) -> Option<usize> {
+        match self {
+            Column::Numbers(_) => None,
+            Column::Words(cells) => levels(cells).len().checked_sub(LEVELS).filter(|n| *n > 0),
         }
     }
 }
@@ -210,15 +220,14 @@ mod tests {
     #[test]
     fn rare_levels_share_a_column() {
         let cells: Vec<String> = (0..40).flat_map(|level| vec![format!("w{level:02}"); 50 - level]).collect();
-        let Encoded::Numbers(columns) = Column::Words(cells.into_iter().map(Some).collect()).encode("a")
-        else {
-            panic!("it is a feature");
-        };
+        let column = Column::Words(cells.into_iter().map(Some).collect());
+        let Encoded::Numbers(columns) = column.encode("a") else { panic!("it is a feature") };
         assert_eq!(columns.len(), 33);
         let sum = |column: &(FeatureValue, Vec<f32>)| column.1.iter().sum::<f32>();
         assert_eq!((sum(&columns[0]), sum(&columns[31])), (50.0, 19.0));
         assert_eq!(sum(&columns[32]), (11..=18).sum::<i32>() as f32);
         assert_eq!(columns[31].0, is("w31"));
+        assert_eq!((column.shared_words(), words(&["a", "b"]).shared_words()), (Some(8), None));
         let FeatureValue::IsOther { than } = &columns[32].0 else { panic!("the rest share a column") };
         assert_eq!((than.len(), than[0].as_str(), than[31].as_str()), (32, "w00", "w31"));
     }

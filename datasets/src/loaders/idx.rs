@@ -79,7 +79,7 @@ fn join(name: &str, paths: &[PathBuf]) -> Result<Dataset, DatasetError> {
     let n_rows = y.len();
     let classes = (0..10).map(|class| class.to_string()).collect();
     let data = Dataset::new(name, Domain::Image, &[1, height, width], x, y, classes, name)?;
-    let preparation = Preparation::Images { channels: 1, height, width, divided_by: 255.0 };
+    let preparation = Preparation::Images { channels: 1, height, width, divided_by: 255.0, resampling: None };
     Ok(data.with_official_test(n_train..n_rows).prepared(Some(preparation)))
 }
 

@@ -63,7 +63,10 @@ pub fn image_folder(dir: &Path, name: &str, options: &ImageFolderOptions) -> Res
     let source = format!("folder {name:?} of images");
     let shape = [channels, height, width];
     let data = Dataset::new(name, Domain::Image, &shape, x, folders.y(), folders.classes.clone(), &source)?;
-    let data = data.prepared(Some(Preparation::Images { channels, height, width, divided_by: 255.0 }));
+    // The triangle filter of the `image` crate widens with the step, as PIL's does.
+    let resampling = Some("bilinear".to_owned());
+    let data =
+        data.prepared(Some(Preparation::Images { channels, height, width, divided_by: 255.0, resampling }));
     Ok(folders.with_parts(data))
 }
 
@@ -196,7 +199,13 @@ mod tests {
         let shape = |side, channels| load(dir.path(), side, channels).unwrap().shape().to_vec();
         assert_eq!(shape(None, None), [1, 10, 20]);
         assert_eq!(shape(Some(7), Some(3)), [3, 7, 7]);
-        let squares = Preparation::Images { channels: 3, height: 7, width: 7, divided_by: 255.0 };
+        let squares = Preparation::Images {
+            channels: 3,
+            height: 7,
+            width: 7,
+            divided_by: 255.0,
+            resampling: Some("bilinear".into()),
+        };
         assert_eq!(load(dir.path(), Some(7), Some(3)).unwrap().preparation(), Some(&squares));
         save(dir.path(), "b/2.png", &grey(21, 10, 9));
         assert_eq!(shape(None, None), [1, 32, 32]);

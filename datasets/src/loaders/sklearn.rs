@@ -78,7 +78,8 @@ fn digits(name: &str, bytes: &[u8], path: &Path) -> Result<Dataset, DatasetError
         if name == "digits" { (Domain::Image, &[1, 8, 8]) } else { (Domain::Tabular, &[64]) };
     let data = Dataset::new(name, domain, shape, x, y, classes, "scikit-learn")?;
     let is_image = domain == Domain::Image;
-    let images = || Preparation::Images { channels: 1, height: 8, width: 8, divided_by: 16.0 };
+    let images =
+        || Preparation::Images { channels: 1, height: 8, width: 8, divided_by: 16.0, resampling: None };
     Ok(data.prepared(is_image.then(images)))
 }
 

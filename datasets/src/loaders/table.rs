@@ -7,7 +7,7 @@ use heirloom_kb::Domain;
 use ndarray::Array2;
 
 use super::class_folders::listed;
-use super::column::{Column, Encoded};
+use super::column::{Column, Encoded, LEVELS};
 use super::files::format;
 use crate::{Dataset, DatasetError, Feature, Preparation};
 
@@ -60,6 +60,9 @@ impl Table {
                         let reason = format!("row {}, column {title:?}: the number is too large", row + 1);
                         return Err(format(file, reason));
                     }
+                    notes.extend(column.shared_words().map(|n| {
+                        format!("of column {title:?} the {n} words beyond the {LEVELS} most frequent share one value")
+                    }));
                     for (value, column) in columns {
                         features.push(Feature { column: title.clone(), value });
                         values.push(column);

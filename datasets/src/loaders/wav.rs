@@ -58,7 +58,8 @@ fn open(path: &Path) -> Result<WavReader<BufReader<File>>, DatasetError> {
 }
 
 fn unreadable(path: &Path, error: &hound::Error) -> DatasetError {
-    format(path, format!("it is no readable WAV file: {error}"))
+    let kinds = "8 to 32-bit whole numbers and 32-bit floats are read";
+    format(path, format!("it is no readable WAV file: {error} ({kinds})"))
 }
 
 /// The sound at another rate: each new sample is a sum of those around it, weighed by a sinc that a Hann window cuts after 16

@@ -25,7 +25,9 @@ pub enum StoreError {
         path: String,
     },
     /// The base is open elsewhere.
-    #[error("the base at {path} is in use by another process; stop that process, or ask its server instead")]
+    #[error(
+        "the base at {path} is in use by another process, a study or a server; wait for it or stop it, or ask the server over REST"
+    )]
     InUse {
         /// The base's folder.
         path: String,

@@ -71,6 +71,30 @@ pub struct Inherited {
 }
 
 impl Inherited {
+    /// What a trial says of it; nothing where it was not asked to inherit.
+    #[must_use]
+    pub fn of_trial(trial: &Trial) -> Option<Self> {
+        serde_json::from_value(trial.extra.get(INHERITED_FIELD)?.clone()).ok()
+    }
+
+    /// In words: from whom, and which blocks; or that nothing was.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let left_out = match self.left_out.len() {
+            0 => String::new(),
+            n => format!("; {n} left out, for they were fitted on examples that this task keeps back"),
+        };
+        let tried = self.log_me.len();
+        let Some((from, task)) = self.from.as_ref().zip(self.task.as_ref()) else {
+            return format!(
+                "inherited nothing: of {tried} trials with weights none suits better than fresh ones{left_out}"
+            );
+        };
+        let blocks = self.blocks.iter().filter(|(_, how)| !how.starts_with(Fate::Fresh.as_str()));
+        let blocks: Vec<&str> = blocks.map(|(block, _)| block.as_str()).collect();
+        format!("inherited {} from trial {from} of {task}{left_out}", blocks.join(", "))
+    }
+
     /// Whether weights of this trial were taken over.
     #[cfg(feature = "torch")]
     pub(crate) fn is_of(&self, source: &Trial) -> bool {

@@ -180,7 +180,10 @@ impl Recipe {
             return bad("patience", "after 0 epochs there is nothing to compare".into());
         }
         let (domain, shape) = (dataset.domain(), dataset.shape());
-        for augmentation in &self.augmentations {
+        for (at, augmentation) in self.augmentations.iter().enumerate() {
+            if self.augmentations[..at].contains(augmentation) {
+                return bad("augmentations", format!("{} stands twice", augmentation.as_str()));
+            }
             if let Some(wanted) = augmentation.obstacle(domain, shape) {
                 let name = augmentation.as_str();
                 let reason = format!("{name} is for {wanted}; the data are {domain} of shape {shape:?}");

@@ -52,7 +52,9 @@ impl WeightStore {
     pub fn put(&self, bytes: &[u8]) -> Result<String, TrainError> {
         let hash = content_hash(bytes);
         let file = self.file(&hash);
-        if !file.exists() {
+        // One that is damaged is written anew.
+        let is_kept = fs::read(&file).is_ok_and(|kept| kept == bytes);
+        if !is_kept {
             // Two processes may keep the same bytes at once; each writes beside the file under a name of its own.
             write_beside(&file, &format!("{}.part", std::process::id()), bytes)?;
         }
@@ -142,6 +144,8 @@ mod tests {
         fs::write(store.file(&hash), b"sone").unwrap();
         let words = store.get(&hash).unwrap_err().to_string();
         assert!(words.contains(&hash) && words.contains("damaged"), "{words}");
+        store.put(b"some").unwrap();
+        assert_eq!(store.get(&hash).unwrap(), b"some", "who has the bytes mends it");
         assert!(store.get("0123").unwrap_err().to_string().starts_with("cannot read"));
     }
 

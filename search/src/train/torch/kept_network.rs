@@ -1,5 +1,6 @@
 //! `KeptNetwork`: a trained network as it comes out of its weights file.
 
+use std::fs;
 use std::path::Path;
 
 use heirloom_datasets::{Dataset, Preparation, Standardiser};
@@ -12,7 +13,7 @@ use super::weights::{self, Tensors};
 use super::{first_line, python_file, turn};
 use crate::net::{NetGraph, Op};
 use crate::spaces::{self, NetInput};
-use crate::train::weight_store::write_whole;
+use crate::train::weight_store::{file_error, write_whole};
 use crate::train::{Recipe, TrainError, WeightStore};
 
 /// What a weights file says of its network, as JSON under the key `heirloom` of its metadata: all that is needed to build it again.
@@ -180,6 +181,9 @@ pub(super) fn feature_width(net: &NetGraph) -> Result<usize, TrainError> {
     Ok(net.shapes()?[feature_node(net)].iter().product())
 }
 
+/// What a module's code and card take beside its weights, in bytes.
+const SCRIPT_OVERHEAD: usize = 1 << 20;
+
 /// Which form a network is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetFormat {
@@ -220,15 +224,25 @@ pub fn export_network(
     match format {
         NetFormat::Safetensors => write_whole(to, &bytes)?,
         NetFormat::TorchScript => {
-            let torch = |error: TchError| TrainError::Torch { reason: first_line(&error) };
             let beside = to.with_extension("whole");
-            kept.script().and_then(|module| module.save(&beside)).map_err(torch)?;
-            python_file::add_extra(&beside, "heirloom", &kept.card.note())?;
-            std::fs::rename(&beside, to)
-                .map_err(|source| crate::train::weight_store::file_error("write", to, source))?;
+            let written = write_script(&kept, &beside, bytes.len())
+                .and_then(|()| fs::rename(&beside, to).map_err(|source| file_error("write", to, source)));
+            // Best effort: what is not whole is of no use.
+            written.inspect_err(|_| drop(fs::remove_file(&beside)))?;
         }
     }
     Ok(kept.card)
+}
+
+/// Writes a module whose weights take so many bytes, and what it is.
+fn write_script(kept: &KeptNetwork, file: &Path, weights: usize) -> Result<(), TrainError> {
+    // libtorch ends the whole process where a disk is full, so room is made sure of before.
+    let room = vec![0; weights + SCRIPT_OVERHEAD];
+    write_whole(file, &room)?;
+    fs::remove_file(file).map_err(|source| file_error("write", file, source))?;
+    let torch = |error: TchError| TrainError::Torch { reason: first_line(&error) };
+    kept.script().and_then(|module| module.save(file)).map_err(torch)?;
+    python_file::add_extra(file, "heirloom", &kept.card.note())
 }
 
 /// The network of an architecture of a space, for data of a shape and so many classes.

@@ -23,8 +23,7 @@ fn raw_rows() -> Vec<[String; 6]> {
         let ill = age > 45 || smokes;
         let age = if row % 6 == 1 { "?".to_owned() } else { format!("{age}.5") };
         let seen = (1_700_000_000_000_u64 + row as u64 * 977 % 5_000).to_string();
-        let words =
-            [town, if smokes { "yes" } else { "no" }, "cm", &seen, if ill { "ill" } else { "well" }];
+        let words = [town, if smokes { "yes" } else { "no" }, "cm", &seen, if ill { "ill" } else { "well" }];
         std::iter::once(age).chain(words.map(str::to_owned)).collect::<Vec<_>>().try_into().unwrap()
     };
     (0..160).map(row).collect()
@@ -77,6 +76,15 @@ fn raw_rows_prepared_as_the_card_says_get_the_scores_that_heirloom_gives() {
     let (script, tensors) = (dir.path().join("net.pt"), dir.path().join("net.safetensors"));
     let card = export_network(&store, hash, &script, NetFormat::TorchScript).unwrap();
     export_network(&store, hash, &tensors, NetFormat::Safetensors).unwrap();
+
+    // Without room the module that was there stays, and nothing is left of the new one.
+    let part = dir.path().join("net.part");
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let before = std::fs::read(&script).unwrap();
+    let error = export_network(&store, hash, &script, NetFormat::TorchScript).unwrap_err();
+    assert!(error.to_string().starts_with("cannot write"), "{error}");
+    assert_eq!(std::fs::read(&script).unwrap(), before);
+    assert!(!part.is_symlink() && !script.with_extension("whole").exists());
 
     // Whichever file it is, the card is in it.
     let of_script = card_of(&script);
