@@ -56,8 +56,9 @@ impl<'a> Field<'a> {
         parts: &Parts,
         shape: &'a ScoreShape,
         belief: ScaleBelief,
+        fallen: &[bool],
     ) -> Result<Self, PredictError> {
-        let k = noisy(parts.covariance(&kernel), kernel.chance());
+        let k = slippery(noisy(parts.covariance(&kernel), kernel.chance()), fallen, kernel.slip);
         let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
         Ok(Field { told, shape, belief, slope, centre: &told.features.mean * slope, at_rest })
     }
@@ -170,6 +171,14 @@ fn medians(measured: &[(f64, f64)], unit: f64) -> [f64; 3] {
     let mut all: Vec<f64> = measured.iter().map(|(score, height)| score - unit * height).collect();
     all.sort_by(f64::total_cmp);
     [0.25, 0.5, 0.75].map(|share| all[(share * (all.len() - 1) as f64).round() as usize])
+}
+
+/// Covariances of what is measured where what has fallen to the bottom may have slipped.
+pub(super) fn slippery(mut k: Array2<f64>, fallen: &[bool], slip: f64) -> Array2<f64> {
+    for (variance, fallen) in k.diag_mut().iter_mut().zip(fallen) {
+        *variance += if *fallen { slip } else { 0.0 };
+    }
+    k
 }
 
 /// Covariances of what is measured: with the variance of the noise.

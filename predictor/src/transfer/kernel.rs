@@ -19,6 +19,8 @@ pub(super) struct Kernel {
     pub(super) length: f64,
     /// Variance of the noise: of what a measurement has beyond all that, most of which is particular to an architecture.
     pub(super) noise: f64,
+    /// Variance of what has fallen to the bottom has beside that: a failure or a divergence may be chance.
+    pub(super) slip: f64,
     /// How far away architectures still share what is particular; 0 where no two are so near that they would.
     pub(super) grain: f64,
 }
@@ -30,9 +32,10 @@ const CHANCE: f64 = 0.25;
 pub(super) type Field = fn(&mut Kernel) -> &mut f64;
 
 /// The numbers that are tuned, the weightiest first.
-pub(super) const FIELDS: [Field; 6] = [
+pub(super) const FIELDS: [Field; 7] = [
     |kernel| &mut kernel.own,
     |kernel| &mut kernel.noise,
+    |kernel| &mut kernel.slip,
     |kernel| &mut kernel.length,
     |kernel| &mut kernel.tasks,
     |kernel| &mut kernel.linear,
@@ -152,8 +155,16 @@ mod tests {
 
     #[test]
     fn what_is_particular_is_shared_within_the_grain_and_sums_to_the_noise() {
-        let kernel =
-            Kernel { mean: 0.0, tasks: 0.0, linear: 0.0, own: 0.5, length: 0.5, noise: 0.4, grain: 0.05 };
+        let kernel = Kernel {
+            mean: 0.0,
+            tasks: 0.0,
+            linear: 0.0,
+            own: 0.5,
+            length: 0.5,
+            noise: 0.4,
+            slip: 0.0,
+            grain: 0.05,
+        };
         let plain = Kernel { grain: 0.0, ..kernel };
         let all = at([0.0, 0.005, 0.3]);
         let more = kernel.between(&all, &all) - plain.between(&all, &all);

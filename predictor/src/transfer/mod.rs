@@ -22,8 +22,8 @@ mod readings;
 mod recall;
 #[cfg(test)]
 mod recall_tests;
+mod relevance;
 mod scale_belief;
-mod scales;
 mod score_shape;
 mod task_shares;
 #[cfg(test)]
@@ -31,9 +31,10 @@ mod tests;
 mod views;
 
 use heirloom_kb::Task;
+use ndarray::Array1;
 
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
-use crate::{PredictError, Prediction, TaskScores};
+use crate::{PredictError, Prediction, TaskScores, gaussian_ranks};
 pub use acquisition::{Acquisition, USUAL_BETA};
 pub use agreement::Agreement;
 use agreement::Foretelling;
@@ -46,8 +47,8 @@ pub use portfolio::Portfolio;
 pub use posterior::Posterior;
 use precedents::Precedents;
 use recall::Recall;
+use relevance::Relevance;
 use scale_belief::ScaleBelief;
-use scales::scales;
 use score_shape::ScoreShape;
 pub use task_shares::task_shares;
 pub use views::Views;
@@ -59,6 +60,12 @@ const WORTHWHILE: f64 = 0.02;
 /// Without it the nearest neighbours of the best trial all look as if they could be better still by chance (BENCHMARKS.md, "Spaces of
 /// real numbers").
 const GRAIN: f64 = 0.15;
+
+/// The usual variance of chance in what has fallen to the bottom. Without it a few failures or divergences that are chance pull what is
+/// like them down with them, and a past that did not foresee them looks like noise.
+const SLIP: f64 = 0.5;
+/// Numbers of own trials after which parameters are weighed anew.
+const ATTUNING: [usize; 8] = [8, 12, 16, 24, 32, 48, 64, 96];
 
 /// Scores count as no larger than this, so that their squares stay finite.
 const LARGEST: f64 = 1e150;
@@ -98,6 +105,8 @@ pub struct TransferModel {
     shape: ScoreShape,
     /// What the past says about medians and units; absent where no past task has the new one's metric.
     scale: Option<ScaleBelief>,
+    /// How much parameters matter by the past.
+    relevance: Relevance,
     /// Scales of the encoding's columns, `(d,)`.
     scales: Vec<f64>,
     /// The usual length scale of what is particular to a task.
@@ -162,11 +171,13 @@ impl TransferModel {
         weights.iter_mut().for_each(|weight| *weight /= total);
         let shape = ScoreShape::of(weights.iter().copied().zip(scores.iter().copied()));
         let encoder = past.table.encoder();
+        let relevance = Relevance::of_past(encoder, &past);
         let length = if encoder.width() > encoder.own_width() { 0.7 } else { 0.5 };
         TransferModel {
             grain: if encoder.space().has_reals() { GRAIN * length } else { 0.0 },
             scale: ScaleBelief::of_past(&scores, &tasks, new),
-            scales: scales(encoder, &past),
+            scales: relevance.scales(),
+            relevance,
             length,
             foretelling: best.1,
             recall,
@@ -176,14 +187,43 @@ impl TransferModel {
         }
     }
 
+    /// How many of a task's own trials parameters are weighed by, of so many: not all, for each time the pool has to be seen anew.
+    #[must_use]
+    pub fn attuning(trials: usize) -> usize {
+        ATTUNING.into_iter().rev().find(|n| *n <= trials).unwrap_or(0)
+    }
+
+    /// The same with parameters weighed by how much they matter to a task's own trials as well: to what they scored beyond what the
+    /// past lets expect. Whoever does not learn that some do not matter looks for improvement in all directions.
+    ///
+    /// # Shapes
+    /// As of [`TransferModel::condition`].
+    ///
+    /// # Errors
+    /// [`PredictError::NotPositiveDefinite`].
+    pub fn attuned(&self, own: &Views, scores: &[Option<f64>]) -> Result<Self, PredictError> {
+        if scores.is_empty() {
+            return Ok(self.clone());
+        }
+        let mean = self.lens(own).see(own).mean;
+        let z = Array1::from(gaussian_ranks(scores));
+        let share = (z.dot(&mean) / mean.dot(&mean).max(1e-9)).clamp(0.0, self.slope().max(0.0));
+        let surprise = z - &(mean * share);
+        let relevance = self.relevance.with_own(own.x.view(), surprise.view())?;
+        Ok(TransferModel { scales: relevance.scales(), ..self.clone() })
+    }
+
+    fn lens(&self, views: &Views) -> Lens {
+        Lens::new(&self.weights, (self.recall, self.factors.clone()), &self.scales, views.x.view())
+    }
+
     /// A pool as this model sees it.
     ///
     /// # Shapes
     /// `views` has the model's past tasks as its columns, in order.
     #[must_use]
     pub fn see(&self, views: &Views) -> Seen {
-        let lens =
-            Lens::new(&self.weights, (self.recall, self.factors.clone()), &self.scales, views.x.view());
+        let lens = self.lens(views);
         let features = lens.see(views);
         let norm = features.norms.mean().unwrap_or(0.0).max(1e-9);
         Seen { lens, features, norm }
@@ -249,12 +289,13 @@ impl TransferModel {
             length: self.length,
             noise: 0.06 + 0.6 * rest,
             grain: self.grain,
+            slip: SLIP,
         }
     }
 
     /// The kernel of a task without a past.
     fn alone(&self, seen: &Seen) -> Kernel {
         let (length, linear) = (self.length, 0.3 / seen.norm);
-        Kernel { mean: 0.0, tasks: 0.0, linear, own: 0.7, length, noise: 0.08, grain: self.grain }
+        Kernel { mean: 0.0, tasks: 0.0, linear, own: 0.7, length, noise: 0.08, grain: self.grain, slip: SLIP }
     }
 }

@@ -5,6 +5,8 @@ use crate::Prediction;
 
 /// Candidates among which an improvement is worked out in full: the most promising by a bound.
 const PROMISING: usize = 1_000;
+/// An improvement by so little, as a share of a task's best beyond its median, is none.
+const NOTHING: f64 = 1e-4;
 /// Candidates whose mean is worked out in full before that.
 const LOOKED_AT: usize = 2_500;
 
@@ -32,11 +34,17 @@ impl Posterior {
     #[must_use]
     pub fn improvements(&self, seen: &Seen, open: &[usize]) -> Vec<(usize, f64)> {
         let promising = self.promising(seen, open);
-        let gains = self.improvement(&seen.features.select(&promising));
-        let mut ranked: Vec<(usize, f64)> = promising.into_iter().zip(gains).collect();
+        let features = seen.features.select(&promising);
+        let gains = self.improvement(&features);
+        let unit: f64 = self.readings.iter().map(|(share, reading)| share * reading.scale.unit).sum();
+        // Where nothing is left to gain, what is expected to be best goes first.
+        let means = self.mean(&features);
+        let key = |at: usize| gains[at] + NOTHING * unit * self.shape.height(means[at]);
+        let mut order: Vec<usize> = (0..promising.len()).collect();
+        let keys: Vec<f64> = order.iter().map(|at| key(*at)).collect();
         // A stable sort: equals stay in the order they were given in.
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked
+        order.sort_by(|a, b| keys[*b].total_cmp(&keys[*a]));
+        order.into_iter().map(|at| (promising[at], gains[at])).collect()
     }
 
     /// Up to [`PROMISING`] of the open candidates, those of the largest mean plus prior deviation, in the order of `open`. Of

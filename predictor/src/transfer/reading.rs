@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::fantasies::Fantasies;
 use super::features::Features;
-use super::field::{Alternative, Field, Told, likeliest, noisy};
+use super::field::{Alternative, Field, Told, likeliest, noisy, slippery};
 use super::kernel::{self, FIELDS, Kernel, Parts};
 use super::scale_belief::ScaleBelief;
 use super::score_shape::{Scale, ScoreShape};
@@ -18,6 +18,8 @@ const TUNING_TRIALS: usize = 96;
 const ROUNDS: usize = 6;
 /// What a number is multiplied or divided by at a time.
 const FACTOR: f64 = 2.5;
+/// What is placed below this has fallen to the bottom.
+const BOTTOM: f64 = -2.5;
 /// Rows that are predicted at a time.
 const CHUNK: usize = 1_024;
 
@@ -38,6 +40,8 @@ pub(super) struct Reading {
     /// What is under way may measure.
     pub(super) fantasies: Fantasies,
     process: GaussianProcess,
+    /// What has fallen to the bottom.
+    fallen: Vec<bool>,
 }
 
 impl Reading {
@@ -50,10 +54,15 @@ impl Reading {
         belief: ScaleBelief,
     ) -> Result<Self, PredictError> {
         let parts = Parts::between(told.features, told.features);
-        let field = |kernel| Field::new(slope, kernel, told, &parts, shape, belief);
-        let first = likeliest(field(default)?.places());
-        let kernel = tune(default, slope, told, &first.z)?;
-        let field = field(kernel)?;
+        let field = |kernel, fallen: &[bool]| Field::new(slope, kernel, told, &parts, shape, belief, fallen);
+        let failed: Vec<bool> = told.scores.iter().map(Option::is_none).collect();
+        let first = likeliest(field(default, &failed)?.places());
+        let fallen: Vec<bool> =
+            first.z.iter().zip(&failed).map(|(z, failed)| *failed || *z < BOTTOM).collect();
+        let slip = if fallen.contains(&true) { default.slip } else { 0.0 };
+        let default = Kernel { slip, ..default };
+        let kernel = tune(default, slope, told, &first.z, &fallen)?;
+        let field = field(kernel, &fallen)?;
         let places = field.places();
         let placed = likeliest(places.clone());
         let alternatives = field.alternatives(&places, &placed);
@@ -67,6 +76,7 @@ impl Reading {
             z: placed.z,
             alternatives,
             fantasies: Fantasies::default(),
+            fallen,
         })
     }
 
@@ -81,6 +91,7 @@ impl Reading {
         let features = self.features.joined(pending);
         let z: Array1<f64> = self.z.iter().chain(&expected).copied().collect();
         let k = noisy(self.kernel.between(&features, &features), self.kernel.chance());
+        let k = slippery(k, &self.fallen, self.kernel.slip);
         let surprise = &z - &(&features.mean * self.slope);
         let cross = self.kernel.between(pending, &self.features);
         let alternatives = self.alternatives.iter().map(|other| {
@@ -259,7 +270,13 @@ fn in_chunks(values: &mut Array1<f64>, work: impl Fn(Slice, ArrayViewMut1<'_, f6
 }
 
 /// The kernel that explains placed scores best, by coordinate search on the log marginal likelihood plus the log prior.
-fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result<Kernel, PredictError> {
+fn tune(
+    default: Kernel,
+    slope: f64,
+    told: &Told<'_>,
+    z: &Array1<f64>,
+    fallen: &[bool],
+) -> Result<Kernel, PredictError> {
     let keep: Vec<usize> = (0..z.len().min(TUNING_TRIALS)).collect();
     if keep.len() < 2 {
         return Ok(default);
@@ -268,7 +285,7 @@ fn tune(default: Kernel, slope: f64, told: &Told<'_>, z: &Array1<f64>) -> Result
     let surprise = z.select(Axis(0), &keep) - &(&features.mean * slope);
     let parts = Parts::between(&features, &features);
     let score = |kernel: Kernel| -> Result<f64, PredictError> {
-        let k = noisy(parts.covariance(&kernel), kernel.chance());
+        let k = slippery(noisy(parts.covariance(&kernel), kernel.chance()), fallen, kernel.slip);
         Ok(GaussianProcess::log_density(k.view(), surprise.view())? + kernel.log_prior(default))
     };
     let mut best = (default, score(default)?);

@@ -402,3 +402,38 @@ fn scores_of_any_size_leave_an_answer() {
         assert!((0.0..=1.0).contains(&posterior.trust()), "{scores:?}");
     }
 }
+
+/// Among trials that go as the past foretells, one that failed by chance is no sign that the past is noise, nor that its neighbours fail.
+#[test]
+fn a_failure_that_may_be_chance_does_not_pull_its_like_down() {
+    let history = history_of(41, &[0.0, 1.0, 2.0].map(|shift| move |a: i64| a as f64 - shift));
+    let rows = [40, 20, 30, 25, 35, 38];
+    let whole: Vec<Option<f64>> = rows.iter().map(|row| Some(*row as f64)).collect();
+    for at in 0..rows.len() {
+        let mut failed = whole.clone();
+        failed[at] = None;
+        let (seen, without) = history.learn(&rows, &whole);
+        let (_, with) = history.learn(&rows, &failed);
+        let (without, expected) = (without.expect(&seen).mean[39], with.expect(&seen).mean[39]);
+        assert!(
+            expected > without - 0.3 && with.trust() > 0.95,
+            "{at}: {expected} {without} {}",
+            with.trust()
+        );
+    }
+}
+
+/// Where the best of the trials leaves nothing to gain, what is expected to be best goes first.
+#[test]
+fn without_hope_of_improvement_candidates_are_in_the_order_of_their_means() {
+    let history = history_of(41, &[0.0, 1.0, 2.0].map(|shift| move |a: i64| a as f64 - shift));
+    let rows: Vec<usize> = (31..41).collect();
+    let scores: Vec<Option<f64>> =
+        rows.iter().map(|row| Some(if *row == 40 { 900.0 } else { *row as f64 })).collect();
+    let (seen, posterior) = history.learn(&rows, &scores);
+    let open: Vec<usize> = (0..31).rev().step_by(3).chain((0..31).filter(|at| at % 3 != 0)).collect();
+    let order: Vec<usize> = posterior.improvements(&seen, &open).into_iter().map(|(at, _)| at).collect();
+    let means = posterior.expect(&seen).mean;
+    let sorted = order.windows(2).filter(|pair| means[pair[0]] >= means[pair[1]] - 1e-9).count();
+    assert!(sorted + 1 == order.len(), "{order:?} {means}");
+}

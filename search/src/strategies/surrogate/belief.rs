@@ -29,7 +29,7 @@ impl SurrogateStrategy {
     pub(crate) fn belief(&self) -> Result<Belief, SearchError> {
         if self.own.is_empty() {
             let expected = self.model.prior(&self.seen);
-            let pending = self.pending.iter().filter_map(|(_, position)| *position);
+            let pending = self.pending_counting().filter_map(|(_, position)| *position);
             let pending = pending.map(|position| expected.mean[position]).collect();
             return Ok(Belief { expected, scored: Vec::new(), pending, trust: None, reversed: 0.0 });
         }
@@ -48,7 +48,7 @@ impl SurrogateStrategy {
     /// What promises most where more than the score counts.
     pub(super) fn aimed(&self, goals: &Goals) -> Result<Pick, SearchError> {
         let Belief { expected, scored: mut tried, pending, .. } = self.belief()?;
-        tried.extend(self.pending.iter().map(|(pending, _)| pending.clone()).zip(pending));
+        tried.extend(self.pending_counting().map(|(pending, _)| pending.clone()).zip(pending));
         let open = self.open();
         let (at, why) = goals.choose(open, &expected.select(open), &tried)?;
         Ok(self.pick(open[at], &expected.select(&[open[at]]), why))

@@ -12,36 +12,54 @@ use crate::maximiser::{LocalSearch, maximise};
 /// Keeps drawn functions apart.
 const DRAW_STREAM: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// With fewer under way each is chosen beside all before it; of more, one in so many at once.
+const FEW: usize = 16;
+const SLICES: usize = 8;
+
 /// Starting points of a local search, of the pool and of the trials each.
 const STARTS: usize = 6;
 
 impl SurrogateStrategy {
+    /// The next of what is chosen together: one at a time while few are under way. Of many at once each alone changes next to nothing,
+    /// and to weigh it would take as long as to weigh the first.
+    pub(super) fn improving_pick(&mut self) -> Result<Pick, SearchError> {
+        if self.ready.is_empty() {
+            let n = if self.pending.len() < FEW { 1 } else { self.pending.len() / SLICES };
+            self.ready = self.improve(n)?.into();
+        }
+        Ok(self.ready.pop_front().expect("the caller saw that candidates are open"))
+    }
+
     /// What the acquisition is for most, usually the largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
-    /// beyond it.
-    pub(super) fn improve(&self) -> Result<Pick, SearchError> {
+    /// beyond it. Up to `n` of the pool, of which all but the first are as good beside it as they are without.
+    fn improve(&self, n: usize) -> Result<Vec<Pick>, SearchError> {
         let posterior = self.posterior()?;
         if let Some(position) = self.spread_pick(&posterior)? {
             let expected = posterior.expect(&self.seen.select(&[position]));
             let why =
                 format!("least is told of its like by what was tried{}", self.belief_in_past(&posterior));
-            return Ok(self.pick(position, &expected, why));
+            return Ok(vec![self.pick(position, &expected, why)]);
         }
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let past = self.belief_in_past(&posterior);
         let why = |worth: f64| format!("{}{past}", self.reason(worth));
-        let (position, gain) = ranked[0];
         if !self.candidates.is_closed()
             && let Some((canonical, gain)) =
-                self.beyond(&posterior, &ranked)?.filter(|(_, found)| *found > gain)
+                self.beyond(&posterior, &ranked)?.filter(|(_, found)| *found > ranked[0].1)
         {
             let seen = self.seen.also(&self.views_of(std::slice::from_ref(&canonical))?);
             let expected = posterior.expect(&seen);
             let (mean, std) = (expected.mean[0], expected.std[0]);
-            return Ok(Pick { canonical, position: None, mean, std, why: why(gain) });
+            return Ok(vec![Pick { canonical, position: None, mean, std, why: why(gain) }]);
         }
-        let expected = posterior.expect(&self.seen.select(&[position]));
-        Ok(self.pick(position, &expected, why(gain)))
+        let first = &ranked[..n.clamp(1, ranked.len())];
+        let positions: Vec<usize> = first.iter().map(|(position, _)| *position).collect();
+        let expected = posterior.expect(&self.seen.select(&positions));
+        let pick = |(at, (position, gain)): (usize, &(usize, f64))| {
+            self.pick(*position, &expected.select(&[at]), why(*gain))
+        };
+        Ok(first.iter().enumerate().map(pick).collect())
     }
 
     /// How far what was known before is believed, as the end of a sentence; nothing where nothing was.

@@ -4,7 +4,7 @@ mod belief;
 mod first_picks;
 mod improvement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use heirloom_kb::{Architecture, Name, Task};
@@ -21,6 +21,9 @@ use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 pub(crate) use belief::Belief;
+
+/// So many of what is under way count as having scored what was expected of them.
+const UNDER_WAY: usize = 64;
 
 /// Proposes what promises the largest expected improvement under the transfer model, or what another [`Acquisition`] is for.
 /// While next to nothing has been told, the proposals are a portfolio: chosen together to have the best of them do well whichever past
@@ -42,8 +45,12 @@ pub struct SurrogateStrategy {
     /// The own trials that a posterior is conditioned on: positions, and as the past tasks see them.
     telling: Vec<usize>,
     own_views: Views,
+    /// Own trials that parameters are weighed by.
+    attuned: usize,
     /// Proposed and not yet told: canonical form, and position where it is in the pool.
     pending: Vec<(Architecture, Option<usize>)>,
+    /// Chosen together, and still to be proposed.
+    ready: VecDeque<Pick>,
     /// What is known before any trial: the last of the past tasks for the model.
     opinion: Option<Opinion>,
     /// Positions to try first, see [`Strategy::start_with`].
@@ -71,14 +78,16 @@ impl SurrogateStrategy {
         let model = history.transfer(task, &past);
         let views = candidates.pool().views.tasks(&past);
         let telling = own.telling();
-        Ok(SurrogateStrategy {
+        let mut strategy = SurrogateStrategy {
             seen: model.see(&views),
             own_views: history.views(&own.select(&telling))?.tasks(&past),
             telling,
+            attuned: 0,
             model,
             candidates,
             own,
             pending: Vec::new(),
+            ready: VecDeque::new(),
             opinion: None,
             first: Vec::new(),
             portfolio: None,
@@ -89,11 +98,14 @@ impl SurrogateStrategy {
             columns,
             past,
             seed,
-        })
+        };
+        strategy.attune()?;
+        Ok(strategy)
     }
 
     /// Takes canonical architectures out that are not to be proposed.
     pub(crate) fn leave_out(&mut self, excluded: &[Architecture]) {
+        self.ready.clear();
         self.candidates.leave_out(excluded);
     }
 
@@ -111,7 +123,7 @@ impl SurrogateStrategy {
         let pick = match &self.goals {
             Some(goals) => self.aimed(goals)?,
             None if self.is_starting() => self.first_pick()?,
-            None => self.improve()?,
+            None => self.improving_pick()?,
         };
         self.candidates.take(&pick.canonical);
         self.pending.push((pick.canonical.clone(), pick.position));
@@ -169,26 +181,49 @@ impl SurrogateStrategy {
 
     /// Learns anew from these past tasks, and the opinion if there is one.
     fn turn_to(&mut self, past: Vec<usize>) -> Result<(), SearchError> {
+        self.ready.clear();
         self.past = past;
         self.model = self.history.transfer(&self.task, &self.past);
         self.own_views = self.views_of(&self.own.select(&self.telling))?;
-        let pool = self.candidates.pool();
-        let views = self.with_opinion(&pool.architectures, pool.views.tasks(&self.past));
+        let views = self.pool_views();
         if let Some(opinion) = &self.opinion {
             self.model = self.model.clone().with_opinion(&views, opinion.foretells());
         }
         self.seen = self.model.see(&views);
         self.portfolio = None;
+        self.attuned = 0;
+        self.attune()
+    }
+
+    /// Weighs parameters by the own trials, if there are enough more of them than the last time.
+    fn attune(&mut self) -> Result<(), SearchError> {
+        let n = TransferModel::attuning(self.own.len());
+        if n != self.attuned {
+            self.attuned = n;
+            let first: Vec<usize> = (0..n).collect();
+            let views = self.views_of(&self.own.select(&first))?;
+            self.model = self.model.attuned(&views, &self.own.scores_of(&first))?;
+            self.seen = self.model.see(&self.pool_views());
+        }
         Ok(())
     }
 
-    /// What is under way, as the past tasks see it.
-    fn pending_views(&self) -> Result<Views, SearchError> {
-        self.views_of(&self.pending_architectures())
+    /// The pool as the past tasks see it.
+    fn pool_views(&self) -> Views {
+        let pool = self.candidates.pool();
+        self.with_opinion(&pool.architectures, pool.views.tasks(&self.past))
     }
 
-    fn pending_architectures(&self) -> Vec<Architecture> {
-        self.pending.iter().map(|(pending, _)| pending.clone()).collect()
+    /// What is under way and counts, as the past tasks see it.
+    fn pending_views(&self) -> Result<Views, SearchError> {
+        let counting: Vec<Architecture> =
+            self.pending_counting().map(|(pending, _)| pending.clone()).collect();
+        self.views_of(&counting)
+    }
+
+    /// The last of what is under way: each costs as much as a trial, and of hundreds a few more change nothing.
+    fn pending_counting(&self) -> impl Iterator<Item = &(Architecture, Option<usize>)> {
+        self.pending.iter().skip(self.pending.len().saturating_sub(UNDER_WAY))
     }
 }
 
@@ -230,6 +265,7 @@ impl Strategy for SurrogateStrategy {
     }
 
     fn take_up(&mut self, architecture: &Architecture) -> Result<(), SearchError> {
+        self.ready.clear();
         let canonical = self.candidates.spend_checked(architecture)?;
         let position = self.candidates.position(&canonical);
         self.pending.push((canonical, position));
@@ -237,6 +273,7 @@ impl Strategy for SurrogateStrategy {
     }
 
     fn tell(&mut self, architecture: &Architecture, score: Option<f64>) -> Result<(), SearchError> {
+        self.ready.clear();
         let canonical = self.candidates.spend_architecture(architecture);
         let under_way = self.pending.iter().filter_map(|(_, at)| *at);
         let found = self.candidates.twins_among(&canonical, under_way);
@@ -248,7 +285,7 @@ impl Strategy for SurrogateStrategy {
         self.see_own()?;
         self.portfolio = None;
         let past = self.columns.counting(&self.history, &self.own);
-        if past == self.past { Ok(()) } else { self.turn_to(past) }
+        if past == self.past { self.attune() } else { self.turn_to(past) }
     }
 
     fn aim(&mut self, goals: Goals) -> Result<(), SearchError> {
@@ -268,6 +305,7 @@ impl Strategy for SurrogateStrategy {
 
     fn acquire(&mut self, acquisition: Acquisition) -> Result<(), SearchError> {
         fits(acquisition, self.goals.is_some())?;
+        self.ready.clear();
         self.acquisition = acquisition;
         Ok(())
     }

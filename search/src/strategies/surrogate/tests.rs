@@ -75,7 +75,8 @@ fn one_recommendation_at_a_time_is_what_a_study_proposes() {
     };
     for fails in [false, true] {
         let (mut study, mut own, mut whys) = (start(OwnTrials::default()), OwnTrials::default(), vec![]);
-        for n in 0..6 {
+        // Parameters are weighed by the own trials after the eighth.
+        for n in 0..10 {
             let proposed = study.ask(1).unwrap().remove(0);
             let alone = start(own.clone()).ask(1).unwrap().remove(0);
             assert_eq!((&proposed.architecture, &proposed.why), (&alone.architecture, &alone.why), "{n}");
@@ -89,4 +90,31 @@ fn one_recommendation_at_a_time_is_what_a_study_proposes() {
         assert!(fails || first != second, "one of each kind");
         assert!(fails || !whys[2].starts_with("least is told"), "which kind it is has been seen: {whys:?}");
     }
+}
+
+/// Of many asked for at once, later ones are chosen several at a time; how many are asked for at a time changes nothing.
+#[test]
+fn many_at_once_are_all_different_and_those_that_come_one_by_one() {
+    let history = Arc::new(separable_history(&[[1.0, 0.5, 2.0, 0.7, 1.5], [1.0, 0.2, 1.0, 0.7, 1.0]]));
+    let start = || {
+        let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+        let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+        let mut strategy =
+            SurrogateStrategy::new(history, &new_task(), columns, pool, OwnTrials::default(), 0).unwrap();
+        for one in drawn(4, 3) {
+            strategy.tell(&one, Some(worth(&one, &[1.0; 5]))).unwrap();
+        }
+        strategy
+    };
+    let (mut at_once, mut one_by_one) = (start(), start());
+    let all: Vec<Architecture> =
+        at_once.ask(150).unwrap().into_iter().map(|proposal| proposal.architecture).collect();
+    let alone: Vec<Architecture> =
+        (0..150).map(|_| one_by_one.ask(1).unwrap().remove(0).architecture).collect();
+    assert_eq!(all, alone);
+    assert!((1..150).all(|at| !all[..at].contains(&all[at])));
+    // A result in between counts.
+    at_once.tell(&all[0], Some(50.0)).unwrap();
+    assert!(at_once.ready.is_empty());
+    assert!(!all.contains(&at_once.ask(1).unwrap()[0].architecture));
 }
