@@ -34,6 +34,7 @@ mod ard;
 mod bins;
 mod block_process;
 mod boosting;
+mod chance_failures;
 mod conformal;
 #[cfg(test)]
 mod conformance;

@@ -7,8 +7,12 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::block_process::{BlockParams, BlockProcess};
+use crate::chance_failures::counting;
 use crate::folds::{Fold, folds};
-use crate::{ArdParams, ArdProcess, Encoder, ForestParams, Part, PredictError, RegressionForest, TaskScores};
+use crate::{
+    ArdParams, ArdProcess, Encoder, ForestParams, Part, PredictError, RegressionForest, TaskScores,
+    gaussian_ranks,
+};
 
 /// Rows that the trees of a forest are drawn from together: few trials get many trees, which average more, many trials get
 /// few, which is where the time goes.
@@ -78,7 +82,13 @@ impl TaskModel {
         encoder: &Encoder,
     ) -> Result<Self, PredictError> {
         let x = x.select(Axis(0), &scores.rows);
-        let z = Array1::from(scores.z.clone());
+        let kept = counting(scores, x.view(), encoder)?;
+        let (x, z) = if kept.len() == scores.rows.len() {
+            (x, Array1::from(scores.z.clone()))
+        } else {
+            let own: Vec<Option<f64>> = kept.iter().map(|at| scores.scores[*at]).collect();
+            (x.select(Axis(0), &kept), Array1::from(gaussian_ranks(&own)))
+        };
         let own_width = encoder.own_width();
         let mut fitted = Vec::new();
         let mut plans = Vec::new();
@@ -89,13 +99,7 @@ impl TaskModel {
         }
         let (weights, residual_variance) = stack(&plans, &x, &z, own_width)?;
         let members = weights.into_iter().zip(fitted).filter(|(weight, _)| *weight > 0.0).collect();
-        Ok(TaskModel {
-            task: scores.task.clone(),
-            trials: scores.rows.len(),
-            members,
-            own_width,
-            residual_variance,
-        })
+        Ok(TaskModel { task: scores.task.clone(), trials: kept.len(), members, own_width, residual_variance })
     }
 
     /// How much the model is worth beside others, from 0 to 1: more with more trials.
