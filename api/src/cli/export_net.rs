@@ -39,8 +39,8 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
         .ok_or_else(|| InputFault(format!("{file} ends neither in .pt nor in .safetensors")))?;
     let store = base.open_existing()?;
     let weights = base.weights()?;
-    let kept = match (args.trial, &args.task) {
-        (Some(id), _) => kept::by_id(&*store, weights.as_ref(), id)?,
+    let (kept, note) = match (args.trial, &args.task) {
+        (Some(id), _) => (kept::by_id(&*store, weights.as_ref(), id)?, None),
         (None, Some(task)) => kept::best_of(&*store, weights.as_ref(), task)?,
         (None, None) => return Err(InputFault("--trial or --task is needed".into()).into()),
     };
@@ -48,11 +48,11 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
     let card = export_network(&weights, &kept.hash, &args.to, format)?;
     let id = kept.trial.id();
     let answer = serde_json::json!({
-        "file": args.to, "trial": id, "score": kept.trial.score, "network": card, "note": kept.note
+        "file": args.to, "trial": id, "score": kept.trial.score, "network": card, "note": note
     });
     out.answer(&answer, |_| {
         let (shape, classes) = (&card.shape, card.classes.len());
-        let note = kept.note.iter().map(|note| format!("\nnote: {note}")).collect::<String>();
+        let note = note.iter().map(|note| format!("\nnote: {note}")).collect::<String>();
         format!(
             "{file}: trial {id}, {} {}, examples {shape:?} to {classes} scores{note}",
             card.space, card.architecture

@@ -9,8 +9,6 @@ use super::output::InputFault;
 pub(super) struct Kept {
     pub(super) trial: Trial,
     pub(super) hash: String,
-    /// What is to be known of the choice.
-    pub(super) note: Option<String>,
 }
 
 /// The trial of an id.
@@ -23,12 +21,12 @@ pub(super) fn by_id(
     kept(trial, weights).ok_or_else(|| InputFault(format!("of trial {id} no weights are kept")).into())
 }
 
-/// The complete trial of a task with the best validation score among those with weights.
+/// The complete trial of a task with the best validation score among those with weights, and what is to be known of the choice.
 pub(super) fn best_of(
     store: &dyn KnowledgeStore,
     weights: Option<&WeightStore>,
     task: &Name,
-) -> anyhow::Result<Kept> {
+) -> anyhow::Result<(Kept, Option<String>)> {
     let known = store.tasks()?.into_iter().find(|known| known.id == *task);
     let score = |trial: &Trial| {
         let score = trial.score.unwrap_or(f64::NEG_INFINITY);
@@ -48,7 +46,7 @@ pub(super) fn best_of(
             better.id()
         )
     });
-    Ok(Kept { note: better, ..kept })
+    Ok((kept, better))
 }
 
 /// Why there is no best one, and whether a trial on the test part, which is never chosen by its score, has weights.
@@ -80,5 +78,5 @@ fn has_weights(trial: &Trial, weights: Option<&WeightStore>) -> bool {
 
 fn kept(trial: Trial, weights: Option<&WeightStore>) -> Option<Kept> {
     let hash = weights?.of_trial(&trial)?.to_owned();
-    Some(Kept { trial, hash, note: None })
+    Some(Kept { trial, hash })
 }

@@ -51,7 +51,7 @@ impl StartArgs {
             TeacherSource::Script(file)
         } else {
             let kept = if name == "best" {
-                kept::best_of(store, weights.as_ref(), task)?
+                kept::best_of(store, weights.as_ref(), task)?.0
             } else {
                 let id: TrialId = name.parse().map_err(|_| {
                     InputFault(format!("teacher {name:?} is neither a trial's id, nor best, nor a .pt file"))
