@@ -40,6 +40,11 @@ fn train(program: &Program, task: &str, file: &str, more: &[&str]) -> Value {
     program.json(&[&args[..], more].concat())
 }
 
+fn study<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let words = "study --task first --space mlp/1 --train --candidates 20 --device cpu --from";
+    words.split(' ').chain([file]).chain(more.iter().copied()).collect()
+}
+
 /// A table that has grown and is given another name keeps back rows that the weights of the first were fitted on.
 #[test]
 fn weights_that_remember_what_a_task_keeps_back_are_not_inherited() {
@@ -89,24 +94,7 @@ fn a_study_that_goes_on_inherits_from_what_was_there_when_it_was_started() {
     let inherited = |halves: bool| {
         let program = Program::new();
         let file = program.file("first.csv", &table(0..120));
-        let start = [
-            "study",
-            "--task",
-            "first",
-            "--from",
-            arg(&file),
-            "--space",
-            "mlp/1",
-            "--train",
-            "--inherit",
-            "--epochs",
-            "2",
-            "--candidates",
-            "20",
-            "--device",
-            "cpu",
-            "--top",
-        ];
+        let start = study(arg(&file), &["--inherit", "--epochs", "2", "--top"]);
         let answer = if halves {
             program.json(&[&start[..], &["2"]].concat());
             program.json(&["study", "--resume", "study-1", "--top", "4"])
@@ -126,24 +114,7 @@ fn a_study_that_goes_on_inherits_from_what_was_there_when_it_was_started() {
 fn data_that_have_changed_are_named() {
     let program = Program::new();
     let file = program.file("first.csv", &table(0..120));
-    let study = [
-        "study",
-        "--task",
-        "first",
-        "--from",
-        arg(&file),
-        "--space",
-        "mlp/1",
-        "--train",
-        "--epochs",
-        "1",
-        "--candidates",
-        "20",
-        "--device",
-        "cpu",
-        "--top",
-        "1",
-    ];
+    let study = study(arg(&file), &["--epochs", "1", "--top", "1"]);
     program.json(&study);
     program.file("first.csv", &table(7..190));
     for words in [&study[..], &["study", "--resume", "study-1", "--top", "2"]] {
