@@ -6,6 +6,7 @@ use linfa::traits::Fit;
 use ndarray::{Array1, ArrayView2, Axis};
 
 use crate::folds::{Fold, folds};
+use crate::transfer::median_and_unit;
 use crate::{Encoder, ForestParams, Part, PredictError, Surrogate, TaskScores};
 
 /// Fewer failures than this change little and do not show what foretells them; fewer scores leave nothing to learn from.
@@ -48,12 +49,7 @@ pub(crate) fn counting(
 
 /// Which have failed, or scored so far below all others that their training must have diverged.
 fn fallen(scores: &[Option<f64>]) -> Vec<bool> {
-    let mut known: Vec<f64> = scores.iter().flatten().copied().collect();
-    known.sort_by(f64::total_cmp);
-    let bottom = known.last().map_or(f64::NEG_INFINITY, |best| {
-        let median = known[known.len() / 2];
-        median - DIVERGED * (best - median)
-    });
+    let bottom = median_and_unit(scores).map_or(f64::NEG_INFINITY, |(median, unit)| median - DIVERGED * unit);
     scores.iter().map(|score| score.is_none_or(|score| score < bottom)).collect()
 }
 
@@ -112,6 +108,16 @@ mod tests {
         let scores = &table.tasks()[0];
         let x = table.x().select(Axis(0), &scores.rows);
         counting(scores, x.view(), table.encoder()).unwrap().len()
+    }
+
+    /// Where most score the same, at a ceiling, nothing is known of how far below it is far.
+    #[test]
+    fn what_is_below_a_ceiling_has_not_diverged() {
+        assert_eq!(
+            fallen(&[Some(1.0), Some(1.0), Some(1.0), Some(0.2), None]),
+            [false, false, false, false, true]
+        );
+        assert_eq!(fallen(&[Some(0.0), Some(1.0), Some(0.5), Some(-1e3)]), [false, false, false, true]);
     }
 
     #[test]

@@ -11,8 +11,7 @@ use heirloom_kb::{
 pub(crate) const STUDY_FIELD: &str = "study";
 
 /// Whether a trial was told to this study.
-#[must_use]
-pub fn is_of_study(trial: &Trial, study: &str) -> bool {
+pub(crate) fn is_of_study(trial: &Trial, study: &str) -> bool {
     trial.extra.get(STUDY_FIELD).and_then(Json::as_str) == Some(study)
 }
 

@@ -49,7 +49,7 @@ mod suited;
 pub mod train;
 mod under_way;
 
-pub use before_study::{BeforeStudy, is_of_study};
+pub use before_study::BeforeStudy;
 pub use cost_book::CostBook;
 pub use cost_view::CostView;
 pub use error::SearchError;

@@ -48,10 +48,8 @@ impl Study {
     /// [`SearchError::BadObjective`], [`SearchError::BadAcquisition`], [`SearchError::BadPrior`].
     pub fn create(recommender: &Recommender, setup: StudySetup) -> Result<Self, SearchError> {
         let store = recommender.store();
-        // Beside set-ups there are lists and options, whose names go on after the study's id.
-        let taken: HashSet<String> = store.document_names(DocumentKind::Study)?.into_iter().collect();
-        let studies = taken.iter().filter(|name| !name.contains(' ')).count();
-        let id = (studies + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
+        let taken: HashSet<String> = StudySetup::ids(&**store)?.into_iter().collect();
+        let id = (taken.len() + 1..).map(|n| format!("study-{n}")).find(|id| !taken.contains(id));
         let id = id.expect("numbers do not end");
         let study = Study::start(recommender, id.clone(), setup)?;
         let bytes = serde_json::to_vec(&study.setup).expect("a set-up holds only strings, numbers and lists");

@@ -1,11 +1,12 @@
 //! `StudySetup`: how a study is set up.
 
-use heirloom_kb::{Architecture, DocumentKind, KnowledgeStore, Name};
+use heirloom_kb::{Architecture, DocumentKind, KnowledgeStore, Name, Trial, TrialQuery};
 use heirloom_predictor::Acquisition;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::SearchError;
+use crate::before_study::is_of_study;
 use crate::fidelity::SchedulerSetup;
 use crate::objectives::{Constraints, Objectives};
 use crate::prior_scores::{Opinion, PriorScores};
@@ -65,6 +66,26 @@ impl StudySetup {
         let document = document.ok_or_else(|| SearchError::UnknownStudy { study: study.into() })?;
         serde_json::from_slice(&document.bytes)
             .map_err(|source| SearchError::DamagedStudy { study: study.into(), source })
+    }
+
+    /// The studies that a base keeps. What else belongs to one is called like it and goes on behind a space.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn ids(store: &dyn KnowledgeStore) -> Result<Vec<String>, SearchError> {
+        let names = store.document_names(DocumentKind::Study)?.into_iter();
+        Ok(names.filter(|name| !name.contains(' ')).collect())
+    }
+
+    /// The trials that were told to the study of this id, in the order of the base.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn trials(&self, store: &dyn KnowledgeStore, study: &str) -> Result<Vec<Trial>, SearchError> {
+        let query = TrialQuery { space: Some(self.space.clone()), ..TrialQuery::task(self.task.clone()) };
+        let mut trials = store.trials(&query)?.trials;
+        trials.retain(|trial| is_of_study(trial, study));
+        Ok(trials)
     }
 
     /// What counts beside the score.

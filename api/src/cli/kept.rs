@@ -33,14 +33,14 @@ pub(super) fn best_of(
         known.as_ref().map_or(score, |task| task.goal.higher_is_better(score))
     };
     let trials = complete(store, task, Split::Validation)?;
-    let best = |some: &mut dyn Iterator<Item = Trial>| some.max_by(|a, b| score(a).total_cmp(&score(b)));
-    let best_of_all = best(&mut trials.iter().cloned());
-    let with_weights = best(&mut trials.into_iter().filter(|trial| has_weights(trial, weights)));
-    let Some(kept) = with_weights.and_then(|trial| kept(trial, weights)) else {
+    let by_score = |a: &&Trial, b: &&Trial| score(a).total_cmp(&score(b));
+    let best_of_all = trials.iter().max_by(by_score);
+    let with_weights = trials.iter().filter(|trial| has_weights(trial, weights)).max_by(by_score);
+    let Some(kept) = with_weights.and_then(|trial| kept(trial.clone(), weights)) else {
         return Err(InputFault(none_kept(store, weights, task)?).into());
     };
     let better = best_of_all.filter(|better| score(better) > score(&kept.trial)).map(|better| {
-        let [better_score, own_score] = [&better, &kept.trial].map(|trial| trial.score.unwrap_or(f64::NAN));
+        let [better_score, own_score] = [better, &kept.trial].map(|trial| trial.score.unwrap_or(f64::NAN));
         format!(
             "trial {}, which scored {better_score:.4}, kept no weights; this is the best of those that did, {own_score:.4}",
             better.id()

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use heirloom_kb::{DocumentKind, KnowledgeStore, Name, Split, Stats, TrialQuery};
-use heirloom_search::{StudySetup, is_of_study};
+use heirloom_kb::{KnowledgeStore, Name, Split, Stats};
+use heirloom_search::{SearchError, StudySetup};
 use serde::Serialize;
 
 use super::Failure;
@@ -58,17 +58,13 @@ pub(super) fn run(base: &BaseArgs, _args: &StatusArgs, out: &Output) -> Result<(
 
 /// The studies of a base, by their numbers.
 fn studies(store: &dyn KnowledgeStore) -> anyhow::Result<Vec<StudyRow>> {
-    let mut rows = Vec::new();
-    for id in store.document_names(DocumentKind::Study)? {
-        // Lists and options of a study are called like it and go on behind a space.
-        if id.contains(' ') {
-            continue;
-        }
-        let StudySetup { task, space, .. } = StudySetup::kept(store, &id)?;
-        let query = TrialQuery { space: Some(space.clone()), ..TrialQuery::task(task.clone()) };
-        let trials = store.trials(&query)?.trials.iter().filter(|trial| is_of_study(trial, &id)).count();
-        rows.push(StudyRow { id, task, space, trials });
-    }
+    let row = |id: String| {
+        let setup = StudySetup::kept(store, &id)?;
+        let trials = setup.trials(store, &id)?.len();
+        Ok(StudyRow { id, task: setup.task, space: setup.space, trials })
+    };
+    let rows = StudySetup::ids(store)?.into_iter().map(row);
+    let mut rows = rows.collect::<Result<Vec<_>, SearchError>>()?;
     rows.sort_by_key(|row| (row.id.len(), row.id.clone()));
     Ok(rows)
 }

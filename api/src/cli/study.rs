@@ -8,7 +8,7 @@ use heirloom_kb::{Architecture, Batch, KnowledgeStore, Name, Split, Status, Tria
 use heirloom_search::train::TableTrainer;
 use heirloom_search::{
     BeforeStudy, HistoryChoice, Objectives, PriorScores, Recommender, StrategyKind, Study, StudyReport,
-    StudySetup, find_space, is_of_study, spaces,
+    StudySetup, find_space, spaces,
 };
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -164,9 +164,7 @@ fn before(store: &Arc<dyn KnowledgeStore>, args: &StudyArgs) -> Arc<dyn Knowledg
 /// How many trials a study that is resumed has already.
 fn tried(store: &dyn KnowledgeStore, args: &StudyArgs) -> anyhow::Result<usize> {
     let Some(id) = &args.resume else { return Ok(0) };
-    let query = TrialQuery { space: Some(args.space().clone()), ..TrialQuery::task(args.task().clone()) };
-    let trials = store.trials(&query)?.trials;
-    Ok(trials.iter().filter(|trial| is_of_study(trial, id)).count())
+    Ok(StudySetup::kept(store, id)?.trials(store, id)?.len())
 }
 
 /// The validation trials that the base has of the task in the space.

@@ -42,8 +42,9 @@ impl Column {
                     return Encoded::LeftOut(why);
                 }
                 let missing = cells.iter().map(Option::is_none).collect();
-                let median = median(cells);
-                let less = taken_off(cells, median);
+                let known = sorted(cells);
+                let median = median(&known);
+                let less = taken_off(&known, median);
                 let values = cells.iter().map(|cell| (cell.unwrap_or(median) - less) as f32).collect();
                 (missing, vec![(FeatureValue::Number { if_missing: median, less }, values)])
             }
@@ -66,9 +67,7 @@ impl Column {
             Encoded::Numbers(columns)
         }
     }
-}
 
-impl Column {
     /// How many different words have no value of their own; nothing where each has one.
     pub(super) fn shared_words(&self) -> Option<usize> {
         match self {
@@ -96,10 +95,9 @@ fn numbers_tell_nothing(cells: &[Option<f64>], name: &str) -> Option<&'static st
     (is_id && whole.len() == cells.len()).then_some("it is an identifier")
 }
 
-/// What is taken off the numbers of a column before they are kept in single precision: the median, where it is so large beside
+/// What is taken off the numbers of a column, given in order, before they are kept in single precision: the median, where it is so large beside
 /// the middle half of the numbers that little of what sets them apart would be left, as of times in milliseconds; else nothing.
-fn taken_off(cells: &[Option<f64>], median: f64) -> f64 {
-    let known = sorted(cells);
+fn taken_off(known: &[f64], median: f64) -> f64 {
     let last = known.len().saturating_sub(1);
     let spread = |share: f64| {
         let at = (share * last as f64) as usize;
@@ -109,15 +107,15 @@ fn taken_off(cells: &[Option<f64>], median: f64) -> f64 {
     if apart.is_some_and(|apart| median.abs() > FAR * apart) { median } else { 0.0 }
 }
 
+/// The cells that are there, in order.
 fn sorted(cells: &[Option<f64>]) -> Vec<f64> {
     let mut known: Vec<f64> = cells.iter().flatten().copied().collect();
     known.sort_by(f64::total_cmp);
     known
 }
 
-/// The median of the cells that are there; 0 without any.
-fn median(cells: &[Option<f64>]) -> f64 {
-    let known = sorted(cells);
+/// The median of numbers in order; 0 without any.
+fn median(known: &[f64]) -> f64 {
     match known.len() {
         0 => 0.0,
         n if n % 2 == 1 => known[n / 2],

@@ -6,7 +6,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::draw::normal;
 use super::features::Features;
-use super::field::noisy;
+use super::field::measured;
 use super::reading::Reading;
 use crate::PredictError;
 use crate::gaussian_process::lower_factor;
@@ -43,7 +43,7 @@ impl Fantasies {
         let kernel = &reading.kernel;
         let cross = kernel.between(pending, reading.features());
         let told = cross.dot(reading.inverse()).dot(&cross.t());
-        let left = noisy(kernel.between(pending, pending) - told, kernel.chance());
+        let left = measured(kernel.between(pending, pending) - told, kernel, &[]);
         let factor = lower_factor(left.view())?;
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(SEED);
         let mut drawn = Array2::zeros((pending.len(), 2 * PAIRS));

@@ -58,7 +58,7 @@ impl<'a> Field<'a> {
         belief: ScaleBelief,
         fallen: &[bool],
     ) -> Result<Self, PredictError> {
-        let k = slippery(noisy(parts.covariance(&kernel), kernel.chance()), fallen, kernel.slip);
+        let k = measured(parts.covariance(&kernel), &kernel, fallen);
         let at_rest = GaussianProcess::new(k.view(), Array1::zeros(told.scores.len()).view())?;
         Ok(Field { told, shape, belief, slope, centre: &told.features.mean * slope, at_rest })
     }
@@ -173,16 +173,12 @@ fn medians(measured: &[(f64, f64)], unit: f64) -> [f64; 3] {
     [0.25, 0.5, 0.75].map(|share| all[(share * (all.len() - 1) as f64).round() as usize])
 }
 
-/// Covariances of what is measured where what has fallen to the bottom may have slipped.
-pub(super) fn slippery(mut k: Array2<f64>, fallen: &[bool], slip: f64) -> Array2<f64> {
-    for (variance, fallen) in k.diag_mut().iter_mut().zip(fallen) {
-        *variance += if *fallen { slip } else { 0.0 };
+/// Covariances of what is measured: with the variance of the noise and, of what has fallen to the bottom, of a slip. `fallen` may be
+/// shorter; what is beyond has not.
+pub(super) fn measured(mut k: Array2<f64>, kernel: &Kernel, fallen: &[bool]) -> Array2<f64> {
+    k.diag_mut().mapv_inplace(|variance| variance + kernel.chance());
+    for (variance, _) in k.diag_mut().iter_mut().zip(fallen).filter(|(_, fallen)| **fallen) {
+        *variance += kernel.slip;
     }
-    k
-}
-
-/// Covariances of what is measured: with the variance of the noise.
-pub(super) fn noisy(mut k: Array2<f64>, noise: f64) -> Array2<f64> {
-    k.diag_mut().mapv_inplace(|variance| variance + noise);
     k
 }

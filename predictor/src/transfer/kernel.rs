@@ -19,7 +19,7 @@ pub(super) struct Kernel {
     pub(super) length: f64,
     /// Variance of the noise: of what a measurement has beyond all that, most of which is particular to an architecture.
     pub(super) noise: f64,
-    /// Variance of what has fallen to the bottom has beside that: a failure or a divergence may be chance.
+    /// Variance that what has fallen to the bottom has beside that: a failure or a divergence may be chance.
     pub(super) slip: f64,
     /// How far away architectures still share what is particular; 0 where no two are so near that they would.
     pub(super) grain: f64,

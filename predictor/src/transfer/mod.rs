@@ -50,6 +50,7 @@ use recall::Recall;
 use relevance::Relevance;
 use scale_belief::ScaleBelief;
 use score_shape::ScoreShape;
+pub(crate) use score_shape::median_and_unit;
 pub use task_shares::task_shares;
 pub use views::Views;
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::fantasies::Fantasies;
 use super::features::Features;
-use super::field::{Alternative, Field, Told, likeliest, noisy, slippery};
+use super::field::{Alternative, Field, Told, likeliest, measured};
 use super::kernel::{self, FIELDS, Kernel, Parts};
 use super::scale_belief::ScaleBelief;
 use super::score_shape::{Scale, ScoreShape};
@@ -90,8 +90,7 @@ impl Reading {
         let fantasies = Fantasies::new(&self, pending, &expected)?;
         let features = self.features.joined(pending);
         let z: Array1<f64> = self.z.iter().chain(&expected).copied().collect();
-        let k = noisy(self.kernel.between(&features, &features), self.kernel.chance());
-        let k = slippery(k, &self.fallen, self.kernel.slip);
+        let k = measured(self.kernel.between(&features, &features), &self.kernel, &self.fallen);
         let surprise = &z - &(&features.mean * self.slope);
         let cross = self.kernel.between(pending, &self.features);
         let alternatives = self.alternatives.iter().map(|other| {
@@ -285,7 +284,7 @@ fn tune(
     let surprise = z.select(Axis(0), &keep) - &(&features.mean * slope);
     let parts = Parts::between(&features, &features);
     let score = |kernel: Kernel| -> Result<f64, PredictError> {
-        let k = slippery(noisy(parts.covariance(&kernel), kernel.chance()), fallen, kernel.slip);
+        let k = measured(parts.covariance(&kernel), &kernel, fallen);
         Ok(GaussianProcess::log_density(k.view(), surprise.view())? + kernel.log_prior(default))
     };
     let mut best = (default, score(default)?);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use heirloom_kb::{Trial, TrialQuery};
+use heirloom_kb::Trial;
 
 use super::Study;
-use crate::before_study::{BeforeStudy, is_of_study};
+use crate::before_study::BeforeStudy;
 use crate::study_setup::StudySetup;
 use crate::{Recommender, SearchError};
 
@@ -31,9 +31,7 @@ impl Study {
     pub fn take_up(recommender: &Recommender, id: &str) -> Result<Self, SearchError> {
         let store = recommender.store();
         let setup = StudySetup::kept(&**store, id)?;
-        let query = TrialQuery { space: Some(setup.space.clone()), ..TrialQuery::task(setup.task.clone()) };
-        let mut trials = store.trials(&query)?.trials;
-        trials.retain(|trial| is_of_study(trial, id));
+        let trials = setup.trials(&**store, id)?;
         let before = Recommender::new(Arc::new(BeforeStudy::new(store, id)));
         let start = || {
             let mut study = Study::start(&before, id.into(), setup.clone())?;

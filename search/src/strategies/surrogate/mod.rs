@@ -75,14 +75,16 @@ impl SurrogateStrategy {
     ) -> Result<Self, SearchError> {
         let past = columns.counting(&history, &own);
         let candidates = Candidates::of(&history, pool, &own, seed);
-        let model = history.transfer(task, &past);
+        let views_of = |some: &[Architecture]| Ok::<_, SearchError>(history.views(some)?.tasks(&past));
+        let attuned = TransferModel::attuning(own.len());
+        let model = attuned_to(&history.transfer(task, &past), &own, attuned, views_of)?;
         let views = candidates.pool().views.tasks(&past);
         let telling = own.telling();
-        let mut strategy = SurrogateStrategy {
+        Ok(SurrogateStrategy {
             seen: model.see(&views),
-            own_views: history.views(&own.select(&telling))?.tasks(&past),
+            own_views: views_of(&own.select(&telling))?,
             telling,
-            attuned: 0,
+            attuned,
             model,
             candidates,
             own,
@@ -98,9 +100,7 @@ impl SurrogateStrategy {
             columns,
             past,
             seed,
-        };
-        strategy.attune()?;
-        Ok(strategy)
+        })
     }
 
     /// Takes canonical architectures out that are not to be proposed.
@@ -189,22 +189,26 @@ impl SurrogateStrategy {
         if let Some(opinion) = &self.opinion {
             self.model = self.model.clone().with_opinion(&views, opinion.foretells());
         }
-        self.seen = self.model.see(&views);
         self.portfolio = None;
-        self.attuned = 0;
-        self.attune()
+        self.attune_to(TransferModel::attuning(self.own.len()))?;
+        self.seen = self.model.see(&views);
+        Ok(())
     }
 
     /// Weighs parameters by the own trials, if there are enough more of them than the last time.
     fn attune(&mut self) -> Result<(), SearchError> {
         let n = TransferModel::attuning(self.own.len());
         if n != self.attuned {
-            self.attuned = n;
-            let first: Vec<usize> = (0..n).collect();
-            let views = self.views_of(&self.own.select(&first))?;
-            self.model = self.model.attuned(&views, &self.own.scores_of(&first))?;
+            self.attune_to(n)?;
             self.seen = self.model.see(&self.pool_views());
         }
+        Ok(())
+    }
+
+    /// Weighs parameters by the first own trials. The pool is to be seen anew.
+    fn attune_to(&mut self, trials: usize) -> Result<(), SearchError> {
+        self.model = attuned_to(&self.model, &self.own, trials, |some| self.views_of(some))?;
+        self.attuned = trials;
         Ok(())
     }
 
@@ -237,6 +241,17 @@ pub(crate) struct Pick {
     pub(crate) std: f64,
     /// In plain words.
     pub(crate) why: String,
+}
+
+/// A model whose parameters are weighed by so many of the own trials, the first.
+fn attuned_to(
+    model: &TransferModel,
+    own: &OwnTrials,
+    trials: usize,
+    views_of: impl FnOnce(&[Architecture]) -> Result<Views, SearchError>,
+) -> Result<TransferModel, SearchError> {
+    let first: Vec<usize> = (0..trials).collect();
+    Ok(model.attuned(&views_of(&own.select(&first))?, &own.scores_of(&first))?)
 }
 
 /// Refuses an acquisition of no meaning.
