@@ -75,6 +75,15 @@ impl ArdProcess {
         self.process.log_marginal()
     }
 
+    /// Mean squared error of each example as the others foretell it under the kernel as learned, in the targets' unit.
+    ///
+    /// *Source*: Rasmussen & Williams 2006, equation 5.12.
+    #[must_use]
+    pub fn left_out_variance(&self) -> f64 {
+        let errors = self.process.weights() / &self.process.inverse().diag();
+        self.scaling.1.powi(2) * errors.mapv(|error| error * error).mean().unwrap_or(0.0)
+    }
+
     /// The mean prediction alone, which costs far less than the deviation.
     ///
     /// # Shapes

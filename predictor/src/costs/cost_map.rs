@@ -10,7 +10,7 @@ use crate::PredictError;
 const PRIOR_MEASUREMENTS: f64 = 6.0;
 
 /// Variance of the stretch of the mean, before places have shown how they differ.
-const STRETCH: f64 = 0.25;
+pub(super) const STRETCH: f64 = 0.25;
 
 /// Rounds in which noise and weights settle.
 const ROUNDS: usize = 4;
@@ -27,6 +27,8 @@ pub(super) struct CostPrior {
     pub(super) level: f64,
     /// Its variance.
     pub(super) level_variance: f64,
+    /// Variance of the stretch of the mean.
+    pub(super) stretch: f64,
     /// Variance of the costs that the map does not explain.
     pub(super) noise: f64,
 }
@@ -34,7 +36,7 @@ pub(super) struct CostPrior {
 /// The map from the costs of `S` places to those of another, on the model's scale:
 ///
 /// `y(x) = level + (1 + w0) m(x) + sum_s w_s (v_s(x) - m(x)) + e`, with `v_s` the costs of place `s` around their
-/// level, `m` their weighted mean, `w0 ~ N(0, 1/4)`, `w_s ~ N(0, 1 / (S - 1))`, which makes the prior covariance that between
+/// level, `m` their weighted mean, `w0 ~ N(0, stretch)`, `w_s ~ N(0, 1 / (S - 1))`, which makes the prior covariance that between
 /// the places seen, and `e ~ N(0, noise)`. Affine in the logarithms of the costs, so a device twice as slow, or
 /// one on which large networks cost more than in proportion, is learned from few measurements.
 ///
@@ -106,25 +108,41 @@ impl CostMap {
     }
 }
 
-/// The variance of a place's costs that the map from the others leaves unexplained, degrees of freedom counted: what to
-/// expect of the next place.
-pub(super) fn unexplained(
+/// How a past place differs from the others: what to expect of the next one.
+pub(super) struct Difference {
+    /// The variance of its costs that the map from the others leaves unexplained, degrees of freedom counted.
+    pub(super) noise: f64,
+    /// How much further apart its costs lie than the others' mean: 0 where as far; `None` where that has no spread.
+    pub(super) stretch: Option<f64>,
+}
+
+/// How costs `(n,)` at a place differ from the views of the others, `(n, S)`.
+pub(super) fn difference(
     views: ArrayView2<'_, f64>,
     y: ArrayView1<'_, f64>,
     weights: &Array1<f64>,
-) -> Result<f64, PredictError> {
+) -> Result<Difference, PredictError> {
     let n = y.len() as f64;
     let level = y.sum() / n;
     let spread = (y.mapv(|y| (y - level).powi(2)).sum() / n).max(LEAST_VARIANCE);
     let mut noise = (0.1 * spread).max(LEAST_VARIANCE);
-    let prior = CostPrior { weights: weights.clone(), level, level_variance: spread, noise };
+    let prior =
+        CostPrior { weights: weights.clone(), level, level_variance: spread, stretch: STRETCH, noise };
     let variances = weight_variances(&prior, views.ncols());
     let (features, target) = (features(views, weights), &y - &expected(views, &prior));
     for _ in 0..ROUNDS {
         let fit = Regression::new(&features, &target, &variances, noise)?;
         noise = (fit.squares / (n - fit.used).max(1.0)).max(LEAST_VARIANCE);
     }
-    Ok(noise)
+    Ok(Difference { noise, stretch: slope(&views.dot(weights), y).map(|slope| slope - 1.0) })
+}
+
+/// The slope of `y` over `x`, by least squares; `None` where `x` has no spread.
+fn slope(x: &Array1<f64>, y: ArrayView1<'_, f64>) -> Option<f64> {
+    let n = y.len() as f64;
+    let (x, y) = (x - x.sum() / n, &y - y.sum() / n);
+    let squares = x.dot(&x);
+    (squares > n * LEAST_VARIANCE).then(|| x.dot(&y) / squares)
 }
 
 /// Weights with normal priors around zero, given the noise.
@@ -185,7 +203,7 @@ fn features(views: ArrayView2<'_, f64>, weights: &Array1<f64>) -> Array2<f64> {
 fn weight_variances(prior: &CostPrior, places: usize) -> Array1<f64> {
     let mut variances = vec![prior.level_variance];
     if places > 0 {
-        variances.push(STRETCH);
+        variances.push(prior.stretch);
         // Of one place alone nothing deviates: any variance does.
         variances.extend(vec![1.0 / (places as f64 - 1.0).max(1.0); places]);
     }
@@ -200,7 +218,7 @@ mod tests {
 
     fn prior(places: usize) -> CostPrior {
         let weights = Array1::from_elem(places, 1.0 / places as f64);
-        CostPrior { weights, level: 1.0, level_variance: 4.0, noise: 0.01 }
+        CostPrior { weights, level: 1.0, level_variance: 4.0, stretch: STRETCH, noise: 0.01 }
     }
 
     /// Two places that order architectures alike, one of them with twice the spread.
@@ -252,8 +270,9 @@ mod tests {
     fn what_the_map_explains_is_not_noise() {
         let y = views().column(0).mapv(|v| 7.0 + 3.0 * v);
         let weights = array![0.5, 0.5];
-        assert!(unexplained(views().view(), y.view(), &weights).unwrap() < 1e-3);
+        let found = difference(views().view(), y.view(), &weights).unwrap();
+        assert!(found.noise < 1e-3 && (found.stretch.unwrap() - 1.0).abs() < 1e-12);
         let other = array![1.0, -1.0, 1.0, -1.0, 1.0];
-        assert!(unexplained(views().view(), other.view(), &weights).unwrap() > 0.5);
+        assert!(difference(views().view(), other.view(), &weights).unwrap().noise > 0.5);
     }
 }

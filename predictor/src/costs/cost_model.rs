@@ -4,20 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use heirloom_kb::Name;
-use linfa::dataset::DatasetBase;
-use linfa::traits::Fit;
 use ndarray::{ArcArray2, Array1, Array2, Axis};
 
+use super::cost_fill::CostFill;
 use super::cost_place::CostPlace;
 use super::cost_table::{CostTable, Measured};
-use crate::{ForestParams, PredictError, RegressionForest};
+use crate::{Part, PredictError};
 
 /// Architectures over which the level of a place is taken.
 const LEVEL_ROWS: usize = 256;
 
 /// One cost of any architecture of a space, learned from what it was at past places: tasks, and devices on them.
 ///
-/// What a place has measured is taken as measured; a [`RegressionForest`] of the place's own fills the rest. A new place is a
+/// What a place has measured is taken as measured; a process or a forest of the place's own fills the rest (`CostFill`). A new place is a
 /// map of the past ones, affine on the logarithmic scale, learned from few measurements.
 #[derive(Clone, Debug)]
 pub struct CostModel {
@@ -108,12 +107,12 @@ pub(super) struct Place {
     pub(super) device: Option<Name>,
     pub(super) measured: Measured,
     /// Fitted when the first architecture is asked for that was not measured here.
-    forest: Arc<OnceLock<RegressionForest>>,
+    fill: Arc<OnceLock<CostFill>>,
     pub(super) level: f64,
 }
 
 impl CostModel {
-    /// The model of one cost. Forests of places that have measured nothing since are taken over from `earlier`.
+    /// The model of one cost. Fits of places that have measured nothing since are taken over from `earlier`.
     ///
     /// # Errors
     /// [`PredictError::NoData`] for a cost that the table does not have.
@@ -221,7 +220,7 @@ impl CostModel {
 
 impl Place {
     fn new(task: Name, device: Option<Name>, measured: Measured) -> Self {
-        Place { task, device, measured, forest: Arc::default(), level: 0.0 }
+        Place { task, device, measured, fill: Arc::default(), level: 0.0 }
     }
 
     fn take_over(&mut self, earlier: &[Place]) {
@@ -231,7 +230,7 @@ impl Place {
                 && other.fingerprint() == self.fingerprint()
         };
         if let Some(same) = earlier.iter().find(same) {
-            self.forest = Arc::clone(&same.forest);
+            self.fill = Arc::clone(&same.fill);
         }
     }
 
@@ -254,7 +253,7 @@ impl Place {
         let missing: Vec<usize> = (0..rows.len()).filter(|at| measured[*at].is_none()).collect();
         let mut costs: Array1<f64> = measured.into_iter().map(Option::unwrap_or_default).collect();
         if !missing.is_empty() {
-            let filled = self.forest(table, scale)?.mean(x.select(Axis(0), &missing).view())?;
+            let filled = self.fill(table, scale)?.mean(x.select(Axis(0), &missing).view())?;
             for (at, cost) in missing.into_iter().zip(filled) {
                 costs[at] = cost;
             }
@@ -262,14 +261,14 @@ impl Place {
         Ok(costs)
     }
 
-    fn forest(&self, table: &CostTable, scale: Scale) -> Result<&RegressionForest, PredictError> {
-        if let Some(forest) = self.forest.get() {
-            return Ok(forest);
+    fn fill(&self, table: &CostTable, scale: Scale) -> Result<&CostFill, PredictError> {
+        if let Some(fill) = self.fill.get() {
+            return Ok(fill);
         }
         let y = self.measured.values.iter().filter_map(|cost| scale.of_cost(*cost)).collect();
         let x = table.encodings().select(Axis(0), &self.measured.rows);
-        let forest = ForestParams::default().trees(32).features(0.7).fit(&DatasetBase::new(x, y))?;
-        Ok(self.forest.get_or_init(|| forest))
+        let fill = CostFill::fit(x, y, &Part::of(table.encoder().features()))?;
+        Ok(self.fill.get_or_init(|| fill))
     }
 }
 

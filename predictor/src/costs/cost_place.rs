@@ -1,13 +1,13 @@
 //! `CostPlace`: what is known of a cost at one place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
-use super::cost_map::{CostMap, CostPrior, unexplained};
+use super::cost_map::{CostMap, CostPrior, Difference, STRETCH, difference};
 use super::cost_model::{CostModel, CostTarget, CostViews, Place, Scale, evenly};
 use super::cost_prediction::CostPrediction;
 use crate::{ForestParams, GaussianProcess, PredictError, RegressionForest};
@@ -15,14 +15,16 @@ use crate::{ForestParams, GaussianProcess, PredictError, RegressionForest};
 /// Own measurements that a map is learned from, at most.
 const OWN_ROWS: usize = 1_024;
 /// Measurements of a past place on which the map from the other past places is tried, and such places.
-const TRIED_ROWS: usize = 128;
-const TRIED_PLACES: usize = 24;
+const TRIED_ROWS: usize = 64;
+const TRIED_PLACES: usize = 12;
 /// How much more the same task, or the same device, counts than another.
 const KIN: f64 = 4.0;
 /// Measurements after which a place counts half of what it can.
 const HALF_TRUST: f64 = 10.0;
 /// Variance of the level of a place before places have shown how they differ: a factor of e, on the logarithmic scale.
 const LEVEL_VARIANCE: f64 = 1.0;
+/// Variance of a place's stretch that one place is taken to have shown beforehand.
+const USUAL_STRETCH: f64 = 0.01;
 /// Own measurements from which on a forest may explain what the map does not.
 const FOREST_ROWS: usize = 16;
 /// The share of the unexplained variance that such a forest must take away to be used.
@@ -135,7 +137,7 @@ impl CostPlace {
         let spread = self.own.iter().map(|cost| (cost - level).powi(2)).sum::<f64>() / n;
         // One measurement has no spread: a factor of e, on the logarithmic scale.
         let noise = if n > 1.0 && spread > 0.0 { spread } else { LEVEL_VARIANCE };
-        Some(CostPrior { weights: Array1::zeros(0), level, level_variance: noise, noise })
+        Some(CostPrior { weights: Array1::zeros(0), level, level_variance: noise, stretch: STRETCH, noise })
     }
 
     /// A forest of what the map does not explain, if it explains some of it.
@@ -194,8 +196,20 @@ fn prior(
     }
     let places: Vec<&Place> = past.iter().map(|at| &model.places[*at]).collect();
     let weights = weights(&places, Some(target.task), target.device);
-    let (level, level_variance) = level(&places, target)?;
-    Ok(Some(CostPrior { weights, level, level_variance, noise: noise(model, past)? }))
+    let differences = differences(model, past)?;
+    let (level, mut level_variance) = level(&places, target)?;
+    let (noise, mut stretch) = (noise(&differences), stretch(&differences));
+    if is_first_other_device(&places, target) {
+        level_variance = level_variance.max(LEVEL_VARIANCE);
+        stretch = STRETCH;
+    }
+    Ok(Some(CostPrior { weights, level, level_variance, stretch, noise }))
+}
+
+/// Whether a device is asked for of which the past places, all on one other, say nothing.
+fn is_first_other_device(places: &[&Place], target: &CostTarget<'_>) -> bool {
+    let devices: BTreeSet<&str> = places.iter().filter_map(|place| place.device.as_deref()).collect();
+    devices.len() == 1 && target.device.is_some_and(|device| !devices.contains(device))
 }
 
 /// Shares of places in the mean, summing to 1: more for those with more measurements, and for kin.
@@ -242,8 +256,8 @@ fn level(places: &[&Place], target: &CostTarget<'_>) -> Result<(f64, f64), Predi
     Ok((mean + expected[0], doubt[0]))
 }
 
-/// What is left unexplained when each past place in turn is taken for a map of the others: the median over places.
-fn noise(model: &CostModel, past: &[usize]) -> Result<f64, PredictError> {
+/// How each past place in turn differs from the others.
+fn differences(model: &CostModel, past: &[usize]) -> Result<Vec<Difference>, PredictError> {
     let mut found = Vec::new();
     for at in evenly(past.len(), TRIED_PLACES) {
         let place = &model.places[past[at]];
@@ -258,13 +272,29 @@ fn noise(model: &CostModel, past: &[usize]) -> Result<f64, PredictError> {
         let views = model.views_of_rows(&rows)?.by_place.select(Axis(1), &others);
         let places: Vec<&Place> = others.iter().map(|at| &model.places[*at]).collect();
         let weights = if places.is_empty() { Array1::zeros(0) } else { weights(&places, None, None) };
-        let mut unexplained = unexplained(views.view(), y.view(), &weights)?;
+        let mut difference = difference(views.view(), y.view(), &weights)?;
         if places.is_empty() {
             // One past place says nothing of how others differ: a tenth of its spread.
-            unexplained *= 0.1;
+            difference.noise *= 0.1;
         }
-        found.push(unexplained);
+        found.push(difference);
     }
-    found.sort_by(f64::total_cmp);
-    Ok(found.get(found.len() / 2).copied().unwrap_or(LEVEL_VARIANCE))
+    Ok(found)
+}
+
+/// What is left unexplained of a place's costs: the median over places.
+fn noise(differences: &[Difference]) -> f64 {
+    let mut noise: Vec<f64> = differences.iter().map(|difference| difference.noise).collect();
+    noise.sort_by(f64::total_cmp);
+    noise.get(noise.len() / 2).copied().unwrap_or(LEVEL_VARIANCE)
+}
+
+/// The variance of a place's stretch: where places have all the same, a new one is expected to have it, too.
+fn stretch(differences: &[Difference]) -> f64 {
+    let seen: Vec<f64> = differences.iter().filter_map(|difference| difference.stretch).collect();
+    if seen.is_empty() {
+        return STRETCH;
+    }
+    let squares: f64 = seen.iter().map(|stretch| stretch * stretch).sum();
+    (USUAL_STRETCH + squares) / (1.0 + seen.len() as f64)
 }

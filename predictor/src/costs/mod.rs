@@ -1,5 +1,6 @@
 //! What architectures cost: learned over tasks and devices.
 
+mod cost_fill;
 mod cost_map;
 mod cost_model;
 mod cost_place;

@@ -202,9 +202,50 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(error, "architectures and costs: 1 against 2");
 }
 
-/// A model made anew over a grown table takes the forests over that still hold, and answers as a fresh one does.
+/// Trials of four tasks on which an architecture takes as long, each with architectures of its own: a floor below and a product above.
+fn alike() -> (Vec<Trial>, impl Fn((i64, i64)) -> f64) {
+    let latency = |(depth, width): (i64, i64)| 1e-4 * (1.0 + (depth * width * width) as f64 / 200.0);
+    let one_of = |task: usize| move |(index, _): &(usize, (i64, i64))| index % 9 == 2 * task;
+    let trials_of = |(task, name): (usize, &str)| {
+        let own = all().into_iter().enumerate().filter(one_of(task));
+        own.map(|(_, at)| trial(name, at, &[("latency_s", latency(at))])).collect::<Vec<_>>()
+    };
+    let trials = ["a", "b", "c", "d"].into_iter().enumerate().flat_map(trials_of).collect();
+    (trials, latency)
+}
+
+/// A forest answers with means of what was measured, so all near the floor cost too much, and no bound there can be kept to.
 #[test]
-fn forests_are_taken_over() {
+fn costs_near_their_floor_are_foretold_and_where_tasks_agree_so_is_a_new_one() {
+    let (trials, latency) = alike();
+    let model = model(&table(&trials), "latency_s");
+    let cheap: Vec<(i64, i64)> = all().into_iter().filter(|at| latency(*at) < 1.3e-4).collect();
+    let got = model.at(&of_task("new")).unwrap().predict(&views(&model, &cheap)).unwrap().unwrap();
+    for (at, got) in cheap.iter().zip(&got.median) {
+        assert!((got / latency(*at) - 1.0).abs() < 0.1, "{at:?}: {got} {}", latency(*at));
+    }
+    let pool = views(&model, &[(1, 2), (6, 6), (20, 20)]);
+    let kept = model.at(&of_task("new")).unwrap().predict(&pool).unwrap().unwrap().at_most(1.6e-4);
+    assert!(kept[0] > 0.95 && kept[1] < 0.05 && kept[2] < 0.01, "{kept:?}");
+}
+
+/// Places on one device say nothing of how another differs.
+#[test]
+fn of_a_device_never_seen_one_device_tells_little() {
+    let (trials, _) = alike();
+    let trials: Vec<Trial> = trials.into_iter().map(|trial| on("pi", trial)).collect();
+    let model = model(&table(&trials), "latency_s");
+    let kept = |device| {
+        let target = CostTarget { device: Some(device), ..of_task("new") };
+        let pool = views(&model, &[(1, 2)]);
+        model.at(&target).unwrap().predict(&pool).unwrap().unwrap().at_most(1.6e-4)[0]
+    };
+    assert!(kept("pi") > 0.95 && kept("phone") < 0.8, "{} {}", kept("pi"), kept("phone"));
+}
+
+/// A model made anew over a grown table takes over the fits that still hold, and answers as a fresh one does.
+#[test]
+fn fits_are_taken_over() {
     let half: Vec<Trial> = all()
         .into_iter()
         .step_by(2)
