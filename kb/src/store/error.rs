@@ -56,6 +56,18 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A base that holds less than it has acknowledged. Its files are as they were found.
+    #[error(
+        "the base at {path} is damaged: of {wanted} writes that it has acknowledged {held} can be read; nothing was changed; restore it from its last export, or, to go on with what can be read, copy the folder and delete receipt.json in it"
+    )]
+    Lost {
+        /// The base's folder.
+        path: String,
+        /// Writes that can be read.
+        held: u64,
+        /// Writes that were acknowledged.
+        wanted: u64,
+    },
     /// A base written by a newer Heirloom.
     #[error("the base has format {found}, this Heirloom reads up to {known}; use a newer one")]
     NewerFormat {

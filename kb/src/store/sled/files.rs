@@ -3,11 +3,14 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ::sled::{IVec, Tree};
 
 use super::super::StoreError;
+use super::receipt::{self, Found, Receipt};
+use super::{keys, record};
 
 /// Memory that sled may take for its page cache, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -23,10 +26,11 @@ const CONFIG: &str = "conf";
 #[derive(Debug)]
 pub(super) struct Files {
     dir: PathBuf,
-    // Dropped in this order: the tree before the database that flushes it.
-    tree: Tree,
-    _database: ::sled::Db,
+    // Closed in this order: the tree before the database that flushes it.
+    open: Option<(Tree, ::sled::Db)>,
     log: File,
+    /// Writes so far; the base itself and the receipt beside it say the same.
+    writes: AtomicU64,
 }
 
 impl Files {
@@ -39,6 +43,56 @@ impl Files {
             return Err(StoreError::OtherFiles { path: dir.display().to_string() });
         }
         fs::create_dir_all(dir).map_err(|source| io("create", dir, source))?;
+        let receipt = Receipt::of(dir);
+        let found = match &receipt {
+            Some(receipt) => in_doubt(dir, receipt)?,
+            None => None,
+        };
+        match Files::open_checked(dir, receipt.as_ref(), found.as_ref()) {
+            Ok(files) => {
+                let whole = files.writes() >= receipt.unwrap_or_default().writes;
+                if let Some(found) = found.filter(|found| whole && files.is_readable(found.path())) {
+                    found.forget();
+                }
+                files.acknowledge();
+                Ok(files)
+            }
+            Err(error) => {
+                let back = found.map_or(Ok(()), Found::put_back);
+                back.map_err(|source| io("put back", dir, source))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens sled and compares what it holds with what was acknowledged.
+    fn open_checked(
+        dir: &Path,
+        receipt: Option<&Receipt>,
+        found: Option<&Found>,
+    ) -> Result<Self, StoreError> {
+        let mut files = Files::open_sled(dir)?;
+        let (held, wanted) = (files.writes(), receipt.map_or(0, |receipt| receipt.writes));
+        if held >= wanted {
+            return Ok(files);
+        }
+        let was_closed = receipt.is_some_and(|receipt| receipt.closed.is_some());
+        match found.filter(|_| !was_closed) {
+            // It may be a copy made of a base in use, whose receipt was copied later than its log.
+            Some(found) => {
+                let kept = found.path().display();
+                tracing::warn!(held, wanted, %kept, "the base lacks writes: it was copied while in use, or is damaged; its files are kept as they were found");
+                Ok(files)
+            }
+            None => {
+                // Closed without a receipt, which would say that this is all.
+                files.open = None;
+                Err(StoreError::Lost { path: dir.display().to_string(), held, wanted })
+            }
+        }
+    }
+
+    fn open_sled(dir: &Path) -> Result<Self, StoreError> {
         let database = match open_guarded(dir) {
             Err(StoreError::Database { source, .. }) if set_snapshots_aside(dir)? > 0 => {
                 // sled rebuilds everything from its log; a snapshot only saves it the work.
@@ -50,15 +104,42 @@ impl Files {
         let log_path = dir.join(LOG);
         let log = File::open(&log_path).map_err(|source| io("open", &log_path, source))?;
         let tree = Tree::clone(&database);
-        Ok(Files { dir: dir.to_owned(), tree, _database: database, log })
+        let files =
+            Files { dir: dir.to_owned(), open: Some((tree, database)), log, writes: AtomicU64::new(0) };
+        if let Some(value) = files.get(keys::WRITES)? {
+            files.writes.store(record::read_number(keys::WRITES, &value)?, Ordering::Relaxed);
+        }
+        Ok(files)
+    }
+
+    /// Reads everything once, for sled notices damage only when it comes to it, and removes large values that it cannot read.
+    fn is_readable(&self, kept: &Path) -> bool {
+        let unreadable = self.tree().iter().find_map(Result::err);
+        if let Some(error) = &unreadable {
+            let kept = kept.display();
+            tracing::warn!(%kept, %error, "a part of the base is damaged; restore it from its last export; its files are kept as they were found");
+        }
+        unreadable.is_none()
     }
 
     pub(super) fn tree(&self) -> &Tree {
-        &self.tree
+        &self.open.as_ref().expect("a base is open until it is dropped").0
+    }
+
+    fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Says beside the base what it holds by now.
+    fn acknowledge(&self) {
+        let receipt = Receipt { writes: self.writes(), closed: None };
+        if let Err(error) = receipt.put(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %error, "cannot write the receipt beside the base");
+        }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        self.tree.get(key).map_err(|error| database(&self.dir, error))
+        self.tree().get(key).map_err(|error| database(&self.dir, error))
     }
 
     /// Entries whose key begins with `prefix`, in order.
@@ -66,7 +147,7 @@ impl Files {
         &'a self,
         prefix: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(IVec, IVec), StoreError>> + use<'a> {
-        self.tree.scan_prefix(prefix).map(|entry| entry.map_err(|error| database(&self.dir, error)))
+        self.tree().scan_prefix(prefix).map(|entry| entry.map_err(|error| database(&self.dir, error)))
     }
 
     /// Entries from `start` until before `end`, in order.
@@ -75,7 +156,7 @@ impl Files {
         start: Vec<u8>,
         end: Vec<u8>,
     ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
-        self.tree.range(start..end).map(|entry| entry.map_err(|error| database(&self.dir, error)))
+        self.tree().range(start..end).map(|entry| entry.map_err(|error| database(&self.dir, error)))
     }
 
     pub(super) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
@@ -85,12 +166,17 @@ impl Files {
     }
 
     /// Writes a batch, all or nothing, and returns when it is on the disk.
-    pub(super) fn apply(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
-        self.tree.apply_batch(batch).map_err(|error| database(&self.dir, error))?;
-        self.tree.flush().map_err(|error| database(&self.dir, error))?;
+    pub(super) fn apply(&self, mut batch: ::sled::Batch) -> Result<(), StoreError> {
+        let writes = self.writes() + 1;
+        batch.insert(keys::WRITES, record::number(writes));
+        self.tree().apply_batch(batch).map_err(|error| database(&self.dir, error))?;
+        self.writes.store(writes, Ordering::Relaxed);
+        self.tree().flush().map_err(|error| database(&self.dir, error))?;
         // On Linux sled 0.34.7 flushes with sync_file_range, which power loss does not respect.
         self.log.sync_all().map_err(|source| io("sync", &self.dir.join(LOG), source))?;
-        self.sync_blobs()
+        self.sync_blobs()?;
+        self.acknowledge();
+        Ok(())
     }
 
     /// sled keeps a value beyond its segment size in a file of its own.
@@ -107,6 +193,37 @@ impl Files {
         }
         Ok(())
     }
+}
+
+impl Drop for Files {
+    /// Closes sled and says beside the base what its files are, so that damage is told from what sled writes.
+    fn drop(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        drop(open);
+        let closed = receipt::sums(&self.dir).map(Some);
+        let put = closed.and_then(|closed| Receipt { writes: self.writes(), closed }.put(&self.dir));
+        if let Err(error) = put {
+            tracing::debug!(dir = %self.dir.display(), %error, "no receipt of the closed base");
+        }
+    }
+}
+
+/// A copy of files that are not as they were when the base was closed: sled would cut off what it cannot read. `None` where they are, and
+/// where another process has them open, which will be said when they are opened.
+fn in_doubt(dir: &Path, receipt: &Receipt) -> Result<Option<Found>, StoreError> {
+    let start = Instant::now();
+    while !receipt::is_free(&dir.join(LOG)) {
+        if start.elapsed() > PATIENCE {
+            return Ok(None);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    if receipt.agrees(dir) {
+        return Ok(None);
+    }
+    Found::copy(dir)
+        .map(Some)
+        .map_err(|source| io("keep a copy of what is damaged or was not closed in", dir, source))
 }
 
 /// Whether sled has begun a database in a folder.
@@ -162,7 +279,14 @@ fn set_snapshots_aside(dir: &Path) -> Result<usize, StoreError> {
 }
 
 fn database(dir: &Path, error: ::sled::Error) -> StoreError {
-    StoreError::Database { path: dir.display().to_string(), source: Box::new(error) }
+    let path = dir.display().to_string();
+    match error {
+        ::sled::Error::Corruption { .. } => {
+            let damaged = "a part of it is damaged; restore the base from its last export (heirloom export --task still reads tasks that are whole)";
+            StoreError::Database { path, source: damaged.into() }
+        }
+        error => StoreError::Database { path, source: Box::new(error) },
+    }
 }
 
 fn io(act: &'static str, path: &Path, source: std::io::Error) -> StoreError {

@@ -8,6 +8,8 @@ use crate::schema::{Name, Split};
 pub(super) const FORMAT: &[u8] = b"mformat";
 /// The number of commits that changed something.
 pub(super) const REVISION: &[u8] = b"mrevision";
+/// The number of writes, those of documents too.
+pub(super) const WRITES: &[u8] = b"mwrites";
 /// Before the id of a space.
 pub(super) const SPACES: &[u8] = b"s";
 /// Before the id of a task.

@@ -6,6 +6,9 @@ mod documents;
 mod faults;
 mod files;
 mod keys;
+mod receipt;
+#[cfg(test)]
+mod receipt_tests;
 mod record;
 
 use std::collections::{BTreeMap, HashMap};
@@ -57,7 +60,7 @@ impl SledStore {
     /// Opens the base in a folder, which is made if it is not there.
     ///
     /// # Errors
-    /// [`StoreError::OtherFiles`], [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Database`] or
+    /// [`StoreError::OtherFiles`], [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Lost`], [`StoreError::Database`] or
     /// [`StoreError::Io`].
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let files = Files::open(dir)?;
