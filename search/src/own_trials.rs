@@ -9,6 +9,9 @@ use crate::space_history::SpaceHistory;
 
 /// Own trials that the Gaussian process is conditioned on; its cost grows with their cube.
 const CONDITIONED: usize = 256;
+/// So many of them are the best. Were they half, those of thousands of noisy trials would lie in a heap at the top, and the
+/// median that is told from them far from the task's.
+const BEST: usize = CONDITIONED / 8;
 
 /// What a task has tried itself: canonical architectures and their scores, higher is better.
 #[derive(Clone, Debug, Default)]
@@ -106,8 +109,9 @@ impl OwnTrials {
         all.map(|(at, z)| (self.architectures[*at].clone(), *z)).collect()
     }
 
-    /// Positions of the trials that a posterior is conditioned on: all, or the best half of the allowance and an even spread of
-    /// the others by score.
+    /// Positions of the trials that a posterior is conditioned on, as they came: all, or the best few and an even spread of the others
+    /// by score. As they came, for a kernel is tuned on the first, which are to be like the rest: the best alone look as if there were no
+    /// noise, and so the scores of all others as if they lay at the bottom.
     pub(crate) fn telling(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         if order.len() <= CONDITIONED {
@@ -115,10 +119,12 @@ impl OwnTrials {
         }
         let key = |at: &usize| self.scores[*at].unwrap_or(f64::NEG_INFINITY);
         order.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.cmp(b)));
-        let (best, rest) = order.split_at(CONDITIONED / 2);
-        let step = rest.len() as f64 / (CONDITIONED / 2) as f64;
-        let spread = (0..CONDITIONED / 2).map(|i| rest[(i as f64 * step) as usize]);
-        best.iter().copied().chain(spread).collect()
+        let (best, rest) = order.split_at(BEST);
+        let spread = CONDITIONED - BEST;
+        let spread = (0..spread).map(|at| rest[at * rest.len() / spread]);
+        let mut telling: Vec<usize> = best.iter().copied().chain(spread).collect();
+        telling.sort_unstable();
+        telling
     }
 }
 
@@ -138,5 +144,25 @@ mod tests {
         for n in 0..9 {
             assert_eq!(own.best(n), all[..n.min(7)]);
         }
+    }
+
+    #[test]
+    fn of_many_trials_those_tell_that_are_like_all_and_the_best() {
+        let mut own = OwnTrials::default();
+        let score = |at: i64| (at * 611 % 1000) as f64;
+        (0..1000).for_each(|at| own.push([("a", at)].into_iter().collect(), Some(score(at))));
+        let telling = own.telling();
+        assert_eq!(telling.len(), CONDITIONED);
+        assert!(telling.windows(2).all(|pair| pair[0] < pair[1]), "as they came, each once");
+        let scores: Vec<f64> = own.scores_of(&telling).into_iter().flatten().collect();
+        assert!((990..1000).all(|best| scores.contains(&f64::from(best))));
+        let median = |mut scores: Vec<f64>| {
+            scores.sort_by(f64::total_cmp);
+            scores[scores.len() / 2]
+        };
+        assert!((median(scores.clone()) - 500.0).abs() < 100.0, "{}", median(scores));
+        // What a kernel is tuned on.
+        let first = median(scores[..96].to_vec());
+        assert!((first - 500.0).abs() < 150.0, "{first}");
     }
 }

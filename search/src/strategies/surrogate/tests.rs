@@ -26,6 +26,22 @@ fn what_has_been_told_is_believed_as_what_was_known_before() {
     }
 }
 
+/// Scores that are noise, as likely everywhere between two bounds: nothing is known to be better or worse than others.
+#[test]
+fn many_trials_that_are_noise_let_expect_the_middle() {
+    let history = Arc::new(separable_history(&[[1.0, 0.5, 2.0, 0.7, 1.5], [1.0, 0.2, 1.0, 0.7, 1.0]]));
+    let mut own = OwnTrials::default();
+    for (at, one) in drawn(1000, 7).into_iter().enumerate() {
+        let noise = blake3::hash(&at.to_le_bytes()).as_bytes()[0];
+        own.push(one, Some(f64::from(noise)));
+    }
+    let columns = PastColumns { telling: vec![], doubted: vec![] };
+    let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+    let strategy = SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap();
+    let mean = strategy.belief().unwrap().expected.mean;
+    assert!(mean.iter().all(|mean| mean.abs() < 0.7), "{mean}");
+}
+
 /// A client that rounds what was proposed has tried it all the same, and is not told to try it again.
 #[test]
 fn what_is_told_with_rounded_numbers_has_been_tried() {
