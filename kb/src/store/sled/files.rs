@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The files of a sled database that are always there.
-const LOG: &str = "db";
-const CONFIG: &str = "conf";
+pub(super) const LOG: &str = "db";
+pub(super) const CONFIG: &str = "conf";
 
 /// The folder of a base: sled's default tree, and handles to write it through.
 #[derive(Debug)]
@@ -208,13 +208,12 @@ impl Drop for Files {
     }
 }
 
-/// A copy of files that are not as they were when the base was closed: sled would cut off what it cannot read. `None` where they are, and
-/// where another process has them open, which will be said when they are opened.
+/// A copy of files that are not as they were when the base was closed: sled would cut off what it cannot read. `None` where they are.
 fn in_doubt(dir: &Path, receipt: &Receipt) -> Result<Option<Found>, StoreError> {
     let start = Instant::now();
-    while !receipt::is_free(&dir.join(LOG)) {
+    while receipt::is_locked(&dir.join(LOG)) {
         if start.elapsed() > PATIENCE {
-            return Ok(None);
+            return Err(StoreError::InUse { path: dir.display().to_string() });
         }
         std::thread::sleep(PAUSE);
     }
@@ -269,7 +268,7 @@ fn set_snapshots_aside(dir: &Path) -> Result<usize, StoreError> {
     let mut moved = 0;
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("snap.") {
+        if receipt::is_snapshot(Path::new(&name)) {
             let aside = dir.join(format!("damaged-{name}"));
             fs::rename(&path, &aside).map_err(|source| io("rename", &path, source))?;
             moved += 1;

@@ -1,11 +1,13 @@
 //! `Receipt`: what a base has acknowledged, kept beside sled's files, which cut off without a word what they cannot read.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::files::{CONFIG, LOG};
 
 /// The file that holds it.
 pub(super) const RECEIPT: &str = "receipt.json";
@@ -107,7 +109,7 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = PathBuf::from(entry?.file_name());
-        if name.as_os_str() == "db" || name.as_os_str() == "conf" || is_snapshot(&name) {
+        if name.as_os_str() == LOG || name.as_os_str() == CONFIG || is_snapshot(&name) {
             files.push(name);
         }
     }
@@ -123,11 +125,12 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn is_snapshot(path: &Path) -> bool {
+/// Whether a file, by its path in the folder, is one of sled's snapshots.
+pub(super) fn is_snapshot(path: &Path) -> bool {
     path.to_string_lossy().starts_with("snap.")
 }
 
-/// Whether nobody holds sled's lock on a log; one that is not there has none.
-pub(super) fn is_free(log: &Path) -> bool {
-    File::open(log).is_ok_and(|log| log.try_lock().is_ok()) || !log.exists()
+/// Whether somebody holds sled's lock on a log.
+pub(super) fn is_locked(log: &Path) -> bool {
+    matches!(File::open(log).map(|log| log.try_lock()), Ok(Err(TryLockError::WouldBlock)))
 }

@@ -74,7 +74,7 @@ fn a_flipped_bit_in_the_log_is_never_a_silent_loss() {
 }
 
 #[test]
-fn damaged_large_values_and_a_missing_log_are_refused() {
+fn a_missing_log_is_refused() {
     let dir = base(1, 6_000);
     assert_eq!(trials(dir.path()), 6_000);
     let log = dir.path().join("db");
