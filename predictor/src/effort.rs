@@ -1,10 +1,12 @@
 //! What a measurement took, and which can be compared.
 
-use heirloom_kb::{Status, Trial};
+use heirloom_kb::{Goal, Status, Trial};
+
+use crate::fidelity_levels::Course;
 
 /// The share of measurements that set what a full one is, and the share of that which still counts as one.
 const FULLEST: usize = 3;
-const NEARLY: f64 = 0.5;
+pub(crate) const NEARLY: f64 = 0.5;
 
 /// What a trial took: the product of its fidelities, which have the same names within a history, so that it orders them.
 pub(crate) fn effort(trial: &Trial) -> f64 {
@@ -16,6 +18,50 @@ pub(crate) fn effort(trial: &Trial) -> f64 {
 pub(crate) fn least_comparable(mut efforts: Vec<f64>) -> Option<f64> {
     efforts.sort_by(|a, b| b.total_cmp(a));
     efforts.get(efforts.len().saturating_sub(1) / FULLEST).map(|fullest| NEARLY * fullest)
+}
+
+/// What trials took, where some of them say so in their fidelity and others only in the steps of their curves.
+pub(crate) struct Efforts {
+    /// What a trial took that ended by itself and says nothing of it.
+    unsaid: f64,
+}
+
+impl Efforts {
+    /// Of a task's trials. Where no complete trial says what it took they all count as full, and what was stopped took its steps.
+    pub(crate) fn of(trials: &[&Trial]) -> Self {
+        let said =
+            trials.iter().filter(|trial| trial.status == Status::Complete && !trial.fidelity.is_empty());
+        Efforts { unsaid: said.map(|trial| effort(trial)).reduce(f64::max).unwrap_or(f64::INFINITY) }
+    }
+
+    /// The scores of a trial by what they took, higher is better; of a failed one none. Steps are in the unit of the fidelity, unless they
+    /// count something else: the last of a trial that ended by itself is its end.
+    pub(crate) fn course(&self, trial: &Trial, goal: Goal) -> Course {
+        let last = trial.curve.last().map(|(step, _)| *step);
+        let said = (!trial.fidelity.is_empty()).then(|| effort(trial));
+        let end = match (trial.status, said, last) {
+            (Status::Failed, ..) => return Course::new(),
+            (Status::Complete, said, _) => said.unwrap_or(self.unsaid),
+            (Status::Pruned, Some(said), last) => last.map_or(said, |last| last.min(said)),
+            (Status::Pruned, None, Some(last)) => last,
+            (Status::Pruned, None, None) => return Course::new(),
+        };
+        let stretch = last.filter(|last| *last > 0.0 && end.is_finite()).map_or(1.0, |last| end / last);
+        let score = trial.score.or(trial.curve.last().map(|(_, score)| *score));
+        let Some(score) = score.map(|score| goal.higher_is_better(score)) else { return Course::new() };
+        let higher = trial.curve.iter().map(|(step, score)| (step * stretch, goal.higher_is_better(*score)));
+        let mut course: Course = higher.filter(|(effort, _)| *effort < end).collect();
+        // What is kept of a trial may be its best epoch.
+        if trial.curve.iter().all(|(_, other)| goal.higher_is_better(*other) <= score) {
+            let mut best = f64::NEG_INFINITY;
+            course.iter_mut().for_each(|(_, score)| {
+                best = best.max(*score);
+                *score = best;
+            });
+        }
+        course.push((end, score));
+        course
+    }
 }
 
 /// Which trials of a task measured enough to be compared with the fullest third of those that have a score: at least half of what

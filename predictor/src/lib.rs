@@ -45,6 +45,7 @@ mod elastic_net;
 mod encoder;
 mod error;
 mod examples;
+mod fidelity_levels;
 mod folds;
 mod forest;
 mod gaussian_process;

@@ -12,8 +12,7 @@ use crate::{Descriptors, Encoder, PredictError};
 
 /// The trials of one space over several tasks: each architecture once, each task's scores beside it.
 ///
-/// Only complete and failed trials on the validation split, in the task's own metric, count: a surrogate never
-/// sees a test score. What is said of a task follows from its own trials alone, but for the numbers of the rows.
+/// Only trials on the validation split, in the task's own metric, count: a surrogate never sees a test score. What is said of a task follows from its own trials alone, but for the numbers of the rows.
 #[derive(Clone, Debug)]
 pub struct TrainingTable {
     rows: Rows,
@@ -117,7 +116,9 @@ impl TableGrowth<'_> {
         trials: impl IntoIterator<Item = &'t Trial>,
         canonical: impl Fn(&Architecture) -> Architecture,
     ) -> Result<(), PredictError> {
-        let counts = |trial: &Trial| trial.task == task.id && counts(trial, task);
+        let trials: Vec<&Trial> = trials.into_iter().collect();
+        let has_ended = trials.iter().any(|trial| counts(trial, task) && trial.status != Status::Pruned);
+        let counts = |trial: &Trial| has_ended && counts(trial, task);
         let (counting, rows) = self.rows.take_trials(trials, counts, canonical)?;
         if counting.is_empty() {
             self.tasks.remove(&task.id);
@@ -134,7 +135,7 @@ impl TableGrowth<'_> {
         let mut met = FirstMet::default();
         for scores in &tasks {
             met.meet(&scores.rows);
-            met.meet(&scores.partial);
+            met.meet(&scores.untold);
         }
         let renumbered = self.rows.finish(&met.order);
         tasks.iter_mut().for_each(|scores| scores.renumber(&renumbered));
@@ -152,8 +153,10 @@ pub(crate) fn check_space(space: &SearchSpace, trials: &[Trial]) -> Result<(), P
     }
 }
 
+/// Whether a trial says something of a task; one that was stopped does if it has a score.
 fn counts(trial: &Trial, task: &Task) -> bool {
-    trial.split == Split::Validation && trial.metric == task.metric && trial.status != Status::Pruned
+    let has_score = trial.status != Status::Pruned || trial.score.is_some() || !trial.curve.is_empty();
+    trial.task == task.id && trial.split == Split::Validation && trial.metric == task.metric && has_score
 }
 
 #[cfg(test)]
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn test_scores_other_metrics_and_pruned_trials_are_not_seen() {
+    fn test_scores_other_metrics_and_stopped_trials_without_a_link_are_not_seen() {
         let tasks = [Task::new("t", Domain::Tabular, "loss", Goal::Minimize)];
         let mut test = trial("t", 1, 0.5);
         test.split = Split::Test;
@@ -217,25 +220,32 @@ mod tests {
     }
 
     #[test]
-    fn scores_of_far_fewer_epochs_are_not_compared() {
+    fn scores_of_far_fewer_epochs_are_carried_on() {
         let tasks = [Task::new("t", Domain::Tabular, "loss", Goal::Minimize)];
-        let at = |a: i64, epochs: f64| {
-            let mut trial = trial("t", a, 1.0 / epochs);
+        let at = |a: i64, epochs: f64, loss: f64| {
+            let mut trial = trial("t", a, loss);
             trial.fidelity.insert("epochs".into(), epochs);
             trial
         };
         let table =
             |trials: &[Trial]| TrainingTable::new(&space(), &tasks, trials, Clone::clone, None).unwrap();
-        let mut failed = at(5, 1.0);
+        let mut failed = at(7, 1.0, 0.0);
         failed.status = Status::Failed;
-        let unsaid = trial("t", 6, 0.3);
-        let mixed = table(&[at(0, 50.0), at(1, 50.0), at(2, 1.0), at(3, 1.0), at(4, 30.0), failed, unsaid]);
-        assert_eq!(mixed.tasks()[0].scores.len(), 5);
-        assert_eq!(mixed.tasks()[0].partial.len(), 2);
+        let mut trials: Vec<Trial> = (0..5).map(|a| at(a, 50.0, 0.1 * (a + 1) as f64)).collect();
+        trials.extend([at(5, 1.0, 0.7), at(6, 1.0, 0.9), failed, trial("t", 8, 0.05)]);
+        let mixed = table(&trials);
+        let mixed = &mixed.tasks()[0];
+        assert_eq!(mixed.scores.len(), 9);
+        let is = |flags: &[bool], wanted: &[usize]| (0..9).all(|at| flags[at] == wanted.contains(&at));
+        assert!(is(&mixed.carried, &[5, 6]) && is(&mixed.partial, &[5, 6]), "{mixed:?}");
+        // Nothing links the levels: each has a better and a worse half.
+        assert!(mixed.z[5] > mixed.z[3] && mixed.z[6] < mixed.z[2] && mixed.z[7] < mixed.z[4]);
+        assert!(mixed.scores[5] > Some(-0.4) && mixed.scores[6] < Some(-0.2));
+        assert_eq!(mixed.measured().count(), 6);
         // One far fuller than the rest does not outvote them.
-        let few = table(&[at(0, 500.0), at(1, 50.0), at(2, 50.0), at(3, 50.0), at(4, 50.0)]);
-        assert_eq!(few.tasks()[0].partial.len(), 0);
-        assert_eq!(table(&[at(0, 1.0), at(1, 1.0)]).tasks()[0].partial.len(), 0);
+        let few = table(&[500.0, 50.0, 50.0, 50.0, 50.0].map(|epochs| at(epochs as i64 / 60, epochs, 0.1)));
+        assert!(few.tasks()[0].carried.iter().all(|carried| !carried));
+        assert!(table(&[at(0, 1.0, 0.1), at(1, 1.0, 0.2)]).tasks()[0].partial.iter().all(|partial| !partial));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use heirloom_kb::{Name, Status, Task, Trial, TrialId};
 use rayon::prelude::*;
 
-use crate::effort::{effort, least_comparable};
+use crate::effort::{Efforts, effort, least_comparable};
+use crate::fidelity_levels::{Course, FidelityLevels, FullScores};
 use crate::gaussian_ranks;
 use crate::rows::{ByRow, Renumbered};
 
@@ -16,14 +17,19 @@ pub struct TaskScores {
     pub task: Name,
     /// Rows of the table, `(n_t,)`, no row twice.
     pub rows: Vec<usize>,
-    /// Scores at the highest fidelity measured, the mean over seeds; higher is better, `None` where all failed.
+    /// Scores at the highest fidelity measured, the mean over seeds, or what they let expect in full; higher is better, `None`
+    /// where all failed.
     pub scores: Vec<Option<f64>>,
     /// The scores as Gaussian ranks within the task.
     pub z: Vec<f64>,
     /// The trial that each score comes from (the first of several seeds).
     pub trials: Vec<TrialId>,
-    /// Rows of architectures that are left out because they were measured at far less than the others.
-    pub partial: Vec<usize>,
+    /// Whether a score is what shorter or stopped trials let expect.
+    pub carried: Vec<bool>,
+    /// Whether an architecture was measured at far less than most others, so that the task itself may be advised to try it in full.
+    pub partial: Vec<bool>,
+    /// Rows of architectures that are left out because their trials were stopped and nothing tells how they would have gone on.
+    pub(crate) untold: Vec<usize>,
     by_row: ByRow,
 }
 
@@ -40,27 +46,28 @@ impl TaskScores {
         self.position(row).map(|at| self.z[at])
     }
 
+    /// Scores that were measured in full.
+    pub fn measured(&self) -> impl Iterator<Item = f64> {
+        let scores = self.scores.iter().zip(&self.carried);
+        scores.filter_map(|(score, carried)| score.filter(|_| !carried))
+    }
+
     /// Puts the rows' numbers in a table in place of those that they had while it was made.
     pub(crate) fn renumber(&mut self, renumbered: &Renumbered) {
         renumbered.renumber(&mut self.rows);
-        renumbered.renumber(&mut self.partial);
+        renumbered.renumber(&mut self.untold);
         self.by_row = ByRow::of(&self.rows);
     }
 }
 
-/// What is measured of one architecture: its row, its score, and the trial that this comes from.
-#[derive(Clone, Copy)]
+/// What is measured of one architecture: its row, its score, what that took, and the trial that it comes from.
+#[derive(Clone, Debug)]
 struct Measured<'a> {
     row: usize,
     score: Option<f64>,
+    effort: f64,
     first: &'a Trial,
-}
-
-impl Measured<'_> {
-    /// What a measurement took, if it has a score and says so.
-    fn full(&self) -> Option<f64> {
-        (self.score.is_some() && !self.first.fidelity.is_empty()).then(|| effort(self.first))
-    }
+    carried: bool,
 }
 
 /// The scores of a task's trials, which are of these rows.
@@ -74,35 +81,96 @@ pub(crate) fn task_scores(task: &Task, rows: &[usize], trials: &[&Trial]) -> Tas
         }
         by_row[place].1.push(trial);
     }
-    let all: Vec<Measured<'_>> = by_row.iter().map(|(row, trials)| summarise(task, *row, trials)).collect();
-    let (measured, partial) = comparable(all);
-    let scores: Vec<Option<f64>> = measured.iter().map(|one| one.score).collect();
+    let efforts = Efforts::of(trials);
+    let measured = by_row.iter().map(|(row, trials)| summarise(task, &efforts, *row, trials)).collect();
+    let Carried { measured, z, untold } = carry_on(task, &efforts, measured, &by_row);
+    let partial = partial(&measured);
     TaskScores {
         task: task.id.clone(),
         rows: measured.iter().map(|one| one.row).collect(),
-        z: gaussian_ranks(&scores),
-        scores,
+        z,
+        scores: measured.iter().map(|one| one.score).collect(),
         trials: measured.par_iter().map(|one| one.first.id()).collect(),
-        partial: partial.iter().map(|one| one.row).collect(),
+        carried: measured.iter().map(|one| one.carried).collect(),
+        partial,
+        untold,
         by_row: ByRow::default(),
     }
 }
 
-/// The mean score of the trials at the highest fidelity, and the first of them.
-fn summarise<'a>(task: &Task, row: usize, trials: &[&'a Trial]) -> Measured<'a> {
+/// The mean score of the trials at the highest fidelity, and the first of them; those that were stopped count where there are no others.
+fn summarise<'a>(task: &Task, efforts: &Efforts, row: usize, trials: &[&'a Trial]) -> Measured<'a> {
+    let ended: Vec<&Trial> = trials.iter().filter(|trial| trial.status != Status::Pruned).copied().collect();
+    let (trials, carried) = if ended.is_empty() { (trials, true) } else { (ended.as_slice(), false) };
     let most = trials.iter().map(|trial| effort(trial)).fold(f64::NEG_INFINITY, f64::max);
-    let full: Vec<&Trial> = trials.iter().filter(|trial| effort(trial) >= most).copied().collect();
-    let complete = full.iter().filter(|trial| trial.status == Status::Complete);
-    let scores: Vec<f64> =
-        complete.filter_map(|trial| trial.score).map(|score| task.goal.higher_is_better(score)).collect();
+    let full: Vec<&'a Trial> = trials.iter().filter(|trial| effort(trial) >= most).copied().collect();
+    let ends = full.iter().filter_map(|trial| efforts.course(trial, task.goal).pop());
+    let (ends, scores): (Vec<f64>, Vec<f64>) = ends.unzip();
     let score = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
-    Measured { row, score, first: full[0] }
+    let effort = ends.into_iter().fold(0.0, f64::max);
+    Measured { row, score, effort, first: full[0], carried }
 }
 
-/// What can be compared: scores after one epoch and after fifty have no common scale. What was measured at less than half of what the
-/// fullest third of the architectures was is left out. Failed trials stay, and so does what says nothing of its fidelity.
-fn comparable(measured: Vec<Measured<'_>>) -> (Vec<Measured<'_>>, Vec<Measured<'_>>) {
-    let least = least_comparable(measured.iter().filter_map(Measured::full).collect());
-    let compares = |effort: f64| least.is_none_or(|least| effort >= least);
-    measured.into_iter().partition(|one| one.full().is_none_or(compares))
+/// What counts of a task's measurements, its Gaussian ranks, and the rows of what does not.
+struct Carried<'a> {
+    measured: Vec<Measured<'a>>,
+    z: Vec<f64>,
+    untold: Vec<usize>,
+}
+
+/// What scores let expect in full, where some architectures were measured at far less than others ([`FidelityLevels`]), and the Gaussian
+/// ranks of all. What was stopped is left out where nothing tells how it would have gone on.
+fn carry_on<'a>(
+    task: &Task,
+    efforts: &Efforts,
+    all: Vec<Measured<'a>>,
+    by_row: &[(usize, Vec<&Trial>)],
+) -> Carried<'a> {
+    let levels =
+        FidelityLevels::of(all.iter().filter(|one| one.score.is_some()).map(|one| one.effort).collect());
+    if levels.is_one() {
+        let z = gaussian_ranks(&all.iter().map(|one| one.score).collect::<Vec<_>>());
+        return Carried { measured: all, z, untold: Vec::new() };
+    }
+    let courses: Vec<Vec<Course>> = by_row
+        .par_iter()
+        .map(|(_, trials)| trials.iter().map(|trial| efforts.course(trial, task.goal)).collect())
+        .collect();
+    let goes_on = levels.go_on(&all.iter().map(|one| one.effort).collect::<Vec<_>>(), &courses);
+    let all = all.into_iter().zip(courses).zip(goes_on);
+    let (told, untold): (Vec<_>, Vec<_>) =
+        all.partition(|((one, _), goes_on)| !one.carried || one.score.is_some() && *goes_on);
+    let (mut measured, courses): (Vec<Measured<'a>>, Vec<Vec<Course>>) =
+        told.into_iter().map(|(one, _)| one).unzip();
+    let standings = levels.standings(&courses);
+    let standings: Vec<Option<f64>> = measured
+        .iter()
+        .zip(standings)
+        .map(|(one, standing)| standing.filter(|_| one.score.is_some()))
+        .collect();
+    let is_full = |one: &Measured<'_>| !one.carried && levels.is_full(one.effort);
+    let full = measured.iter().zip(&standings).filter(|(one, _)| is_full(one));
+    let full = FullScores::of(full.filter_map(|(one, standing)| Some(((*standing)?, one.score?))).collect());
+    for (one, standing) in measured.iter_mut().zip(&standings) {
+        one.carried = one.score.is_some() && !is_full(one);
+        if let (true, Some(full), Some(standing)) = (one.carried, &full, standing) {
+            one.score = Some(full.at(*standing));
+        }
+    }
+    let untold = untold.into_iter().map(|((one, _), _)| one.row).collect();
+    Carried { z: gaussian_ranks(&standings), measured, untold }
+}
+
+/// Which architectures were measured at less than half of what the fullest third was. What was stopped has been judged, and what says
+/// nothing of its fidelity is given the benefit of the doubt.
+fn partial(measured: &[Measured<'_>]) -> Vec<bool> {
+    let told = |one: &Measured<'_>| {
+        let told =
+            one.score.is_some() && one.first.status == Status::Complete && !one.first.fidelity.is_empty();
+        told.then_some(one.effort)
+    };
+    let efforts: Vec<Option<f64>> = measured.iter().map(told).collect();
+    let least = least_comparable(efforts.iter().flatten().copied().collect());
+    let is_partial = |effort: Option<f64>| effort.zip(least).is_some_and(|(effort, least)| effort < least);
+    efforts.into_iter().map(is_partial).collect()
 }

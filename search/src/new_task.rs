@@ -130,7 +130,8 @@ impl NewTask {
 }
 
 /// The first few of many names, and how many more there are.
-pub(crate) fn some_of(names: &[String]) -> String {
+pub(crate) fn some_of(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     match names.len().checked_sub(NAMED) {
         None | Some(0) => names.join(", "),
         Some(more) => format!("{} and {more} more", names[..NAMED].join(", ")),

@@ -51,7 +51,21 @@ pub(crate) fn telling(
             notes.push(format!("left out of the history, for {why}: {}", tasks.join(", ")));
         }
     }
+    notes.extend(contradiction(history, &counting));
     past
+}
+
+/// A note about past tasks that contradict the others.
+fn contradiction(history: &SpaceHistory, past: &[usize]) -> Option<String> {
+    let reversed = history.reversed(past);
+    let names: Vec<&str> = reversed.iter().map(|task| &***task).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the past contradicts itself: what does well on {} does badly on the other past tasks; the first proposals try both, and \
+             trials of the task tell which holds",
+            some_of(&names)
+        )
+    })
 }
 
 /// A note about what the answer lacks, if it lacks something.
@@ -113,7 +127,9 @@ pub(crate) fn idle_description(
 
 /// A note about own trials that are left out because they were measured at far less than the others.
 pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<String> {
-    let partial = history.scores(&task.id).map_or(0, |scores| scores.partial.len());
+    let partial = history
+        .scores(&task.id)
+        .map_or(0, |scores| scores.partial.iter().filter(|partial| **partial).count());
     (partial > 0).then(|| {
         format!(
             "{partial} architectures that the task has tried at less than half the fidelity of others do not count and may be \

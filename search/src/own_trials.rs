@@ -35,7 +35,8 @@ impl OwnTrials {
         }
         let Some(scores) = history.scores(task) else { return OwnTrials::default() };
         let table = history.table();
-        let tried: HashSet<usize> = scores.rows.iter().copied().collect();
+        let counting: Vec<usize> = (0..scores.rows.len()).filter(|at| !scores.partial[*at]).collect();
+        let tried: HashSet<usize> = counting.iter().map(|at| scores.rows[*at]).collect();
         let all = pool
             .architectures
             .iter()
@@ -49,8 +50,8 @@ impl OwnTrials {
             return OwnTrials::default();
         }
         OwnTrials {
-            architectures: scores.rows.iter().map(|row| table.architectures().at(*row)).collect(),
-            scores: scores.scores.clone(),
+            architectures: counting.iter().map(|at| table.architectures().at(scores.rows[*at])).collect(),
+            scores: counting.iter().map(|at| scores.scores[*at]).collect(),
         }
     }
 

@@ -213,6 +213,12 @@ impl SpaceHistory {
         PastColumns { telling, doubted }
     }
 
+    /// Those of some past tasks that contradict the others, see [`PastTasks::reversed`].
+    pub(crate) fn reversed(&self, past: &[usize]) -> Vec<&Name> {
+        let reversed = self.past_tasks(past).reversed();
+        reversed.into_iter().map(|at| &self.table.tasks()[at].task).collect()
+    }
+
     fn past_tasks<'a>(&'a self, columns: &'a [usize]) -> PastTasks<'a> {
         let (table, models, agreement) = (&*self.table, &self.models, &*self.agreement);
         PastTasks { table, models, agreement, tasks: &self.account.tasks, columns }

@@ -1,7 +1,7 @@
 //! `StudyReport`: how a study is getting on.
 
 use heirloom_kb::{Architecture, Name, Split, Status, Trial, TrialId};
-use heirloom_predictor::are_comparable;
+use heirloom_predictor::{TaskScores, are_comparable};
 use serde::Serialize;
 
 use crate::Study;
@@ -96,11 +96,11 @@ impl Scale {
     /// Of the task's scores from before the study and those in it.
     fn of(study: &Study) -> Option<Scale> {
         let goal = study.task().goal;
-        let before = study.history().scores(&study.task().id).map(|scores| scores.scores.as_slice());
+        let before = study.history().scores(&study.task().id).into_iter().flat_map(TaskScores::measured);
         let complete = |trial: &&Trial| trial.split == Split::Validation && trial.status == Status::Complete;
         let told = study.trials().iter().filter(complete);
         let told = told.filter_map(|trial| trial.score).map(|score| goal.higher_is_better(score));
-        let mut all: Vec<f64> = before.unwrap_or_default().iter().flatten().copied().chain(told).collect();
+        let mut all: Vec<f64> = before.chain(told).collect();
         all.sort_by(f64::total_cmp);
         let (best, median) = (*all.last()?, all[all.len() / 2]);
         (best > median).then_some(Scale { best, median })

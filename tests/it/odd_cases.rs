@@ -144,6 +144,57 @@ async fn trust_falls_with_own_trials_that_speak_against_the_history() {
 }
 
 #[tokio::test]
+async fn a_past_that_contradicts_itself_is_said_and_its_parts_are_named() {
+    let turned = |(op, depth, width): (&str, u32, u32)| {
+        trial("odd", op, depth, width, 1.0 - quality(op, depth, width)) + "\n"
+    };
+    let odd = task("odd") + "\n" + &architectures().map(turned).collect::<String>();
+    let agreed = history(&["a", "b", "c"], "new");
+    let answer = ask(&(agreed.clone() + &odd), json!({"task": "new"})).await;
+    assert_note(
+        &answer,
+        "the past contradicts itself: what does well on odd does badly on the other past tasks",
+    );
+    let why = |at: usize| answer["ranked"][at]["why"].as_str().unwrap();
+    assert_eq!(answer["ranked"][0]["architecture"]["op"], "conv", "by the majority");
+    assert!(why(0).starts_with("the likeliest good start by the past"), "{}", why(0));
+    assert!(why(1).contains("it is for a task like odd"), "{}", why(1));
+    assert!(!ask(&agreed, json!({"task": "new"})).await["notes"].to_string().contains("contradicts"));
+}
+
+#[tokio::test]
+async fn what_past_tasks_stopped_early_counts() {
+    let history = history_with_curves(&["a", "b"], "new");
+    let stopped = |(at, line): (usize, &str)| {
+        let mut trial: Value = serde_json::from_str(line).unwrap();
+        if trial["type"] == "trial" && at % 9 != 0 {
+            trial["curve"].as_array_mut().unwrap().truncate(3);
+            trial["fidelity"]["epochs"] = 3.into();
+            trial["status"] = "pruned".into();
+            trial.as_object_mut().unwrap().remove("score");
+        }
+        trial.to_string() + "\n"
+    };
+    let lines: String = history.lines().enumerate().map(stopped).collect();
+    let answer = ask(&lines, json!({"task": "new"})).await;
+    let (of_full, of_stopped) =
+        (architectures().count(), |task: usize| answer["history"][task]["architectures"].as_u64());
+    assert_eq!((of_stopped(0), of_stopped(1)), (Some(of_full as u64), Some(of_full as u64)), "{answer}");
+    let first = &answer["ranked"][0]["architecture"];
+    assert_eq!((&first["op"], &first["width"]), (&json!("conv"), &json!(128)), "{first}");
+    // Without curves of full ones nothing tells how they would have gone on.
+    let bare = |line: &str| {
+        let mut trial: Value = serde_json::from_str(line).unwrap();
+        if trial["status"] != "pruned" && trial["type"] == "trial" {
+            trial.as_object_mut().unwrap().remove("curve");
+        }
+        trial.to_string() + "\n"
+    };
+    let answer = ask(&lines.lines().map(bare).collect::<String>(), json!({"task": "new"})).await;
+    assert_eq!(answer["history"][0]["architectures"], 12);
+}
+
+#[tokio::test]
 async fn curves_of_past_trials_give_a_fidelity() {
     let answer = ask(&history_with_curves(&["a", "b"], "new"), json!({"task": "new"})).await;
     assert_eq!((&answer["fidelity"]["name"], &answer["fidelity"]["full"]), (&json!("epochs"), &json!(9.0)));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use heirloom_kb::{Architecture, Name};
+use heirloom_predictor::TaskScores;
 use heirloom_search::fidelity::FidelityAdvice;
 use heirloom_search::{
     FrontPoint, RankedArchitecture, Recommendation, RecommendationRequest, Recommender, TaskChoice,
@@ -121,8 +122,7 @@ fn read_candidates(path: &Path) -> anyhow::Result<Vec<Architecture>> {
 fn true_ranks(recommender: &Recommender, recommendation: &Recommendation) -> anyhow::Result<TrueRanks> {
     let history = recommender.history(&recommendation.space)?;
     let scores = history.scores(&recommendation.task);
-    let mut sorted: Vec<f64> =
-        scores.iter().flat_map(|scores| scores.scores.iter().flatten().copied()).collect();
+    let mut sorted: Vec<f64> = scores.into_iter().flat_map(TaskScores::measured).collect();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let ranks = recommendation.ranked.iter().map(|ranked| {
         let canonical = heirloom_search::spaces::canonical(&recommendation.space, &ranked.architecture);

@@ -58,12 +58,27 @@ impl PastTasks<'_> {
 
     /// Whether the others foretell the task at this place, together or one of them. A minority that agrees with itself is no noise.
     fn is_foretold(&self, at: usize) -> bool {
-        let trials = self.table.tasks()[self.columns[at]].z.len().min(PROBED) as f64;
-        let bar = FORETOLD_BY_ONE.max(DEVIATIONS / trials.sqrt());
+        let bar = FORETOLD_BY_ONE.max(DEVIATIONS / self.trials(at).sqrt());
         let foretold = |by: &[usize]| self.agreement.foretold(self.columns, at, by);
         let all: Vec<usize> = (0..self.columns.len()).filter(|by| *by != at).collect();
         foretold(&all).is_some_and(|correlation| correlation > FORETOLD)
             || all.iter().any(|by| foretold(&[*by]).is_some_and(|correlation| correlation > bar))
+    }
+
+    /// The past tasks that the others, taken together, foretell the wrong way round, beyond chance.
+    #[must_use]
+    pub fn reversed(&self) -> Vec<usize> {
+        let is_reversed = |at: &usize| {
+            let all: Vec<usize> = (0..self.columns.len()).filter(|by| by != at).collect();
+            let bar = FORETOLD.max(DEVIATIONS / self.trials(*at).sqrt());
+            self.agreement.foretold(self.columns, *at, &all).is_some_and(|correlation| correlation < -bar)
+        };
+        (0..self.columns.len()).filter(is_reversed).map(|at| self.columns[at]).collect()
+    }
+
+    /// Trials of the task at this place that a correlation is told from.
+    fn trials(&self, at: usize) -> f64 {
+        self.table.tasks()[self.columns[at]].z.len().min(PROBED) as f64
     }
 
     /// Whether nothing is known of the architectures but their names.

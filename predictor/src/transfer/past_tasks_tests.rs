@@ -16,6 +16,15 @@ fn telling_of_names(rules: &[fn(i64) -> f64]) -> Vec<usize> {
 }
 
 fn telling_of(range: &serde_json::Value, value: fn(i64) -> Value, rules: &[fn(i64) -> f64]) -> Vec<usize> {
+    chosen(range, value, rules, |past| past.telling())
+}
+
+fn chosen(
+    range: &serde_json::Value,
+    value: fn(i64) -> Value,
+    rules: &[fn(i64) -> f64],
+    choose: fn(&PastTasks<'_>) -> Vec<usize>,
+) -> Vec<usize> {
     let space = json!({"id": "s/1", "params": [{"name": "a", "range": range}]});
     let space: SearchSpace = serde_json::from_value(space).unwrap();
     let name = |index: usize| format!("task{index}");
@@ -31,8 +40,13 @@ fn telling_of(range: &serde_json::Value, value: fn(i64) -> Value, rules: &[fn(i6
     let models = TaskModels::fit(&table, &[]).unwrap();
     let agreement = Agreement::new(&table, &models).unwrap();
     let columns: Vec<usize> = (0..rules.len()).collect();
-    PastTasks { table: &table, models: &models, agreement: &agreement, tasks: &tasks, columns: &columns }
-        .telling()
+    choose(&PastTasks {
+        table: &table,
+        models: &models,
+        agreement: &agreement,
+        tasks: &tasks,
+        columns: &columns,
+    })
 }
 
 /// A number between 0 and 1 that follows no rule.
@@ -57,4 +71,20 @@ fn a_minority_that_agrees_with_itself_is_no_noise() {
     let few: fn(i64) -> f64 = |a| scrambled(a, 5 << 40);
     let noise: fn(i64) -> f64 = |a| scrambled(a, 9 << 40);
     assert_eq!(telling_of_names(&[most, most, few, most, few, noise, most]), [0, 1, 2, 3, 4, 6]);
+}
+
+#[test]
+fn tasks_that_the_others_foretell_the_wrong_way_round_are_reversed() {
+    let rise: fn(i64) -> f64 = |a| a as f64;
+    let fall: fn(i64) -> f64 = |a| -a as f64;
+    let noise: fn(i64) -> f64 = |a| scrambled(a, 1);
+    let other: fn(i64) -> f64 = |a| -((a - 30) as f64).powi(2);
+    let reversed = |rules: &[fn(i64) -> f64]| {
+        let range = json!({"kind": "int", "lo": 0, "hi": 59});
+        chosen(&range, Value::Int, rules, |past| past.reversed())
+    };
+    assert_eq!(reversed(&[rise, rise, fall, rise]), [2]);
+    assert_eq!(reversed(&[rise, fall]), [0, 1]);
+    assert_eq!(reversed(&[rise, rise, noise, other]), [] as [usize; 0]);
+    assert_eq!(reversed(&[rise]), [] as [usize; 0]);
 }

@@ -10,11 +10,13 @@ use super::features::Features;
 use super::kernel::Kernel;
 use super::{Seen, TransferModel, Views};
 
-/// Candidates among which a portfolio is chosen: those of the highest expected height.
+/// Candidates among which a portfolio is chosen: those of the highest expected height above the median.
 const SHORTLIST: usize = 1_200;
 /// Tasks that the new one might be, drawn from the prior; each past task is another such, so often.
 const DRAWN: usize = 96;
 const PAST: usize = 6;
+/// A pick that is expected to beat those before it by more than this on a past task, in heights, is a hedge for its like.
+const HEDGED: f64 = 0.3;
 /// Places that first picks without a past are spread over.
 const PLACES: usize = 512;
 
@@ -27,12 +29,15 @@ pub struct Portfolio {
     heights: Array2<f64>,
     /// The best height in each scenario of what was tried before, `(scenarios,)`.
     reached: Vec<f64>,
+    /// For each past task the first of its own scenarios, if it has some.
+    past: Vec<Option<usize>>,
 }
 
 impl TransferModel {
     /// The scenarios that first picks among `open` candidates are chosen over, beside what has been `tried`: each past task, and
     /// draws of how the new one may mix them. What is particular to a task is left out: the best of many candidates in few draws
-    /// of it would be chosen by luck.
+    /// of it would be chosen by luck. A first pick below the median costs a trial, however far below it is: were its depth counted, the
+    /// first pick after a past that contradicts itself would be one that is mediocre everywhere.
     #[must_use]
     pub fn portfolio(&self, seen: &Seen, tried: &Views, open: &[usize], seed: u64) -> Portfolio {
         let tried = seen.lens.see(tried);
@@ -42,8 +47,9 @@ impl TransferModel {
         let features = &seen.features;
         let kernel = Kernel { own: 0.0, linear: 0.0, grain: 0.0, ..self.trusting(seen) };
         let variances = kernel.variances(features);
+        let median = Some(self.shape.height(0.0));
         let height = |at: usize| {
-            self.shape.expected_gain(self.slope() * features.mean[at], variances[at].sqrt(), None)
+            self.shape.expected_gain(self.slope() * features.mean[at], variances[at].sqrt(), median)
         };
         let heights: Vec<f64> = open.iter().map(|at| height(*at)).collect();
         let mut order: Vec<usize> = (0..open.len()).collect();
@@ -61,8 +67,10 @@ impl TransferModel {
             columns.push(&features.mean * slope + features.deviations.dot(&by_task));
         }
         let said = features.said(ArrayView1::from(&self.weights));
+        let mut past = Vec::with_capacity(tasks);
         for (own, weight) in said.columns().into_iter().zip(&self.weights) {
             let copies = (PAST as f64 * weight * tasks as f64).round() as usize;
+            past.push((copies > 0).then_some(columns.len()));
             columns.extend(std::iter::repeat_n(own.to_owned(), copies));
         }
         let mut heights = Array2::zeros((features.len(), columns.len()));
@@ -70,7 +78,7 @@ impl TransferModel {
             to.iter_mut().zip(column).for_each(|(to, z)| *to = self.shape.height(*z));
         }
         let (open, tried) = heights.view().split_at(Axis(0), shortlist.len());
-        Portfolio { shortlist, reached: most_of_columns(tried), heights: open.to_owned() }
+        Portfolio { shortlist, reached: most_of_columns(tried), heights: open.to_owned(), past }
     }
 
     /// Picks in which the past has no say, beside what has been `tried`: where the pool is told least of. For a task whose first
@@ -108,29 +116,25 @@ impl TransferModel {
         let mut order: Vec<usize> = (0..shortlist.len()).collect();
         order.sort_by(|a, b| total[*b].total_cmp(&total[*a]).then(a.cmp(b)));
         let heights = likeness.select(Axis(0), &order);
-        Portfolio { shortlist: order.into_iter().map(|at| shortlist[at]).collect(), heights, reached }
+        Portfolio {
+            shortlist: order.into_iter().map(|at| shortlist[at]).collect(),
+            heights,
+            reached,
+            past: Vec::new(),
+        }
     }
 }
 
 impl Portfolio {
     /// Up to `k` positions beside those `chosen`, each the one that raises the expected best of all most; the first of all is
-    /// the one of the highest expected height.
+    /// the one of the highest expected height above the median.
     ///
     /// *Source*: greedy submodular maximisation, Nemhauser, Wolsey, Fisher 1978; portfolios of configurations as in Feurer et
     /// al., "Auto-sklearn 2.0" (arXiv:2007.04074), section 4.
     #[must_use]
     pub fn picks(&self, chosen: &[usize], k: usize) -> Vec<usize> {
-        let mut best = self.reached.clone();
-        let mut open = vec![true; self.shortlist.len()];
-        let take = |row: usize, best: &mut Vec<f64>| {
-            best.iter_mut().zip(self.heights.row(row)).for_each(|(best, height)| *best = best.max(*height));
-        };
-        for (row, position) in self.shortlist.iter().enumerate() {
-            if chosen.contains(position) {
-                open[row] = false;
-                take(row, &mut best);
-            }
-        }
+        let mut best = self.reached_with(chosen);
+        let mut open: Vec<bool> = self.shortlist.iter().map(|position| !chosen.contains(position)).collect();
         let mut picks = Vec::new();
         while picks.len() < k {
             let first = best.first().is_none_or(|best| *best == f64::NEG_INFINITY);
@@ -149,10 +153,36 @@ impl Portfolio {
             };
             let Some(row) = next else { break };
             open[row] = false;
-            take(row, &mut best);
+            self.take(row, &mut best);
             picks.push(self.shortlist[row]);
         }
         picks
+    }
+
+    /// The past tasks on which a position is expected to beat what was tried and those `chosen` by most, if they are a minority: by how
+    /// much, in heights, the most first. It is what such a pick is a hedge for.
+    #[must_use]
+    pub fn hedged(&self, position: usize, chosen: &[usize]) -> Vec<(usize, f64)> {
+        let Some(row) = self.shortlist.iter().position(|other| *other == position) else { return Vec::new() };
+        let best = self.reached_with(chosen);
+        let gain = |(task, first): (usize, &Option<usize>)| {
+            first.map(|at| (task, self.heights[[row, at]] - best[at])).filter(|(_, gain)| *gain > HEDGED)
+        };
+        let mut gains: Vec<(usize, f64)> = self.past.iter().enumerate().filter_map(gain).collect();
+        gains.sort_by(|a, b| b.1.total_cmp(&a.1));
+        if 2 * gains.len() > self.past.len() { Vec::new() } else { gains }
+    }
+
+    /// The best height in each scenario of what was tried and is chosen.
+    fn reached_with(&self, chosen: &[usize]) -> Vec<f64> {
+        let mut best = self.reached.clone();
+        let rows = (0..self.shortlist.len()).filter(|row| chosen.contains(&self.shortlist[*row]));
+        rows.for_each(|row| self.take(row, &mut best));
+        best
+    }
+
+    fn take(&self, row: usize, best: &mut [f64]) {
+        best.iter_mut().zip(self.heights.row(row)).for_each(|(best, height)| *best = best.max(*height));
     }
 }
 

@@ -138,6 +138,23 @@ fn the_first_picks_cover_what_the_task_may_be_like() {
 }
 
 #[test]
+fn the_first_pick_goes_by_the_majority_and_the_second_is_a_hedge() {
+    // Scores fall off ever faster: whoever picks the best place of the wrong task scores very badly.
+    let falling_off = |best: i64| move |a: i64| -((a - best).pow(2) as f64);
+    let history = history_of(10, &[9, 9, 0, 9].map(falling_off));
+    let model = history.model();
+    let seen = model.see(&history.views);
+    let open: Vec<usize> = (0..10).collect();
+    let portfolio = model.portfolio(&seen, &history.views.select(&[]), &open, 0);
+    let picks = portfolio.picks(&[], 2);
+    assert!(picks[0] >= 8 && picks[1] <= 3, "{picks:?}");
+    let hedged = portfolio.hedged(picks[1], &picks[..1]);
+    assert!(matches!(hedged[..], [(2, gain)] if gain > 1.0), "{hedged:?}");
+    assert_eq!(portfolio.hedged(picks[0], &[]), [], "what is good for most is no hedge");
+    assert_eq!(portfolio.hedged(picks[0], &picks[..1]), []);
+}
+
+#[test]
 fn a_misleading_history_is_overruled_and_loses_trust() {
     let history = history(&[true, true, true]);
     let rows = [9, 7, 5, 3, 1];

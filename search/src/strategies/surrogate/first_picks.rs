@@ -4,6 +4,7 @@ use heirloom_predictor::{Acquisition, Posterior, Views};
 
 use super::{Pick, SurrogateStrategy};
 use crate::SearchError;
+use crate::new_task::some_of;
 
 /// Trials that tell something. One alone does not: a task's median and unit are not known before, so its score has no place on
 /// the normalised scale, and an improvement over it would be one over what was expected of it. The second pick is therefore the
@@ -53,13 +54,25 @@ impl SurrogateStrategy {
             (Some(_), n) if self.knows_nothing() => {
                 format!("least is told of its like by the {n} picked before")
             }
-            (Some(_), 0) => format!("the surest good start by {}", self.sources()),
-            (Some(_), n) => format!("adds most to the {n} proposed before, by {}", self.sources()),
+            (Some(_), 0) => format!("the likeliest good start by {}", self.sources()),
+            (Some(pick), n) => {
+                let hedged = self.hedged(pick, &chosen);
+                format!("adds most to the {n} proposed before, by {}{hedged}", self.sources())
+            }
             (None, _) => "highest expected score of the candidates left".to_owned(),
         };
         let best = || open.iter().copied().reduce(|a, b| if prior.mean[b] > prior.mean[a] { b } else { a });
         let position = pick.or_else(best).expect("the caller saw that candidates are open");
         Ok(self.pick(position, &prior.select(&[position]), why))
+    }
+
+    /// The past tasks that a pick is a hedge for, in words.
+    fn hedged(&self, pick: usize, chosen: &[usize]) -> String {
+        let hedged =
+            self.portfolio.as_ref().map_or_else(Vec::new, |portfolio| portfolio.hedged(pick, chosen));
+        let task = |(at, _): &(usize, f64)| Some(&*self.history.table().tasks()[*self.past.get(*at)?].task);
+        let tasks: Vec<&str> = hedged.iter().filter_map(task).collect();
+        if tasks.is_empty() { String::new() } else { format!(": it is for a task like {}", some_of(&tasks)) }
     }
 
     /// What a portfolio is to be chosen beside: what is under way, and what was tried. By a past, what failed covers nothing.
