@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heirloom_kb::{Name, Range, SearchSpace, Task, nearest};
+use heirloom_kb::{Goal, Name, Range, SearchSpace, Task, nearest};
 
 use crate::cost_book::CostBook;
 use crate::new_task::some_of;
@@ -13,6 +13,9 @@ use crate::pool::Pool;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
+/// Scores of which one can be an outlier, and how many times as far from the others as they lie apart it is.
+const SEVERAL: usize = 5;
+const FAR: f64 = 20.0;
 /// Candidates whose expected scores are compared with and without a description of the task.
 const COMPARED: usize = 64;
 
@@ -138,6 +141,21 @@ pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<Stri
     })
 }
 
+/// A note about an own trial whose score lies so far above all others that it may be an error.
+pub(crate) fn outlying_trial(scores: &[Option<f64>], goal: Goal) -> Option<String> {
+    let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let [worst, .., next, best] = sorted[..] else { return None };
+    let [worst, next, best] = [worst, next, best].map(|score| goal.higher_is_better(score));
+    let is_outlying = next != worst && (best - next).abs() > FAR * (next - worst).abs();
+    (sorted.len() >= SEVERAL && is_outlying).then(|| {
+        format!(
+            "one of the task's own trials scores {best}, far beyond the others ({worst} to {next}): should it be an error or in another \
+             unit, export the base, correct it and import it into a new one"
+        )
+    })
+}
+
 /// A note about own trials that tell nothing apart.
 pub(crate) fn poor_trials(scores: &[Option<f64>]) -> Option<String> {
     let n = scores.len();
@@ -248,4 +266,24 @@ fn has_descriptors(space: &SearchSpace) -> bool {
     let described =
         |range: &Range| matches!(range, Range::Choice { descriptors, .. } if !descriptors.is_empty());
     spaces::descriptors(space.id()).is_some() || space.params().iter().any(|param| described(&param.range))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_in_another_unit_is_pointed_out() {
+        let note = |scores: &[f64], goal: Goal| {
+            outlying_trial(&scores.iter().map(|score| Some(*score)).collect::<Vec<_>>(), goal)
+        };
+        let far = note(&[0.81, 0.79, 81.0, 0.7, 0.75], Goal::Maximize).unwrap();
+        assert!(far.contains("scores 81, far beyond the others (0.7 to 0.81)"), "{far}");
+        let low = note(&[-0.81, -0.79, 40.0, -0.7, -0.75], Goal::Minimize).unwrap();
+        assert!(low.contains("scores -40, far beyond the others (0.81 to 0.7)"), "{low}");
+        assert_eq!(note(&[0.8, 0.5, 0.7, 0.6, -81.0], Goal::Maximize), None, "what diverged is no error");
+        assert_eq!(note(&[0.8, 0.5, 0.7, 2.0, 0.6], Goal::Maximize), None);
+        assert_eq!(note(&[0.8, 0.79, 0.81, 81.0], Goal::Maximize), None, "too few to say");
+        assert_eq!(note(&[0.8, 0.8, 0.8, 0.8, 0.9], Goal::Maximize), None);
+    }
 }

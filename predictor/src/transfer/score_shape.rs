@@ -19,6 +19,10 @@ const BAD: f64 = -5.0;
 pub(super) const FLOOR: f64 = -3.0;
 /// How far below.
 const CELLAR: f64 = 0.5;
+/// Nor do they go on for ever above this: one score in other units than the rest, or without sense, would outweigh all of them.
+const CEILING: f64 = 4.0;
+/// How far above.
+const ATTIC: f64 = 1.0;
 /// Without a history the best architecture is taken to lie so many deviations above the median.
 const BEST_DEVIATIONS: f64 = 3.0;
 /// Fewer scores than this say nothing about the shape.
@@ -86,16 +90,22 @@ impl ScoreShape {
         let (lo, hi) = (self.heights[above - 1], self.heights[above]);
         let z = z_of(above - 1) + STEP * (height - lo) / (hi - lo);
         let rise = self.rise(above - 1);
-        if z >= FLOOR { (z, rise) } else { self.cellar(height) }
+        if z < FLOOR {
+            self.beyond(height, FLOOR, -CELLAR)
+        } else if z > CEILING {
+            self.beyond(height, CEILING, ATTIC)
+        } else {
+            (z, rise)
+        }
     }
 
-    /// The place of a height below that of the floor, and the rise there: one to one, so that densities stay densities. Were all
-    /// places below the floor the same, scores would be likeliest all together there.
-    fn cellar(&self, height: f64) -> (f64, f64) {
-        let at = ((FLOOR - LOWEST) / STEP).round() as usize;
+    /// The place of a height beyond that of an end, up to so far beyond it, and the rise there: one to one, so that densities stay
+    /// densities. Were all places beyond an end the same, scores would be likeliest all together there.
+    fn beyond(&self, height: f64, end: f64, room: f64) -> (f64, f64) {
+        let at = ((end - LOWEST) / STEP).round() as usize;
         let rise = self.rise(at);
-        let depth = (self.heights[at] - height).max(0.0) / (CELLAR * rise);
-        (FLOOR - CELLAR * depth / (1.0 + depth), rise * (1.0 + depth).powi(2))
+        let depth = ((height - self.heights[at]) / (room * rise)).max(0.0);
+        (end + room * depth / (1.0 + depth), rise * (1.0 + depth).powi(2))
     }
 
     fn rise(&self, at: usize) -> f64 {
@@ -270,7 +280,7 @@ mod tests {
     #[test]
     fn reads_both_ways() {
         let shape = straight();
-        for z in [-3.0, -0.77, 0.0, 1.234, 4.9] {
+        for z in [-3.0, -0.77, 0.0, 1.234, 3.9] {
             assert!((shape.place(shape.height(z)).0 - z).abs() < 1e-9, "{z}");
         }
         assert!((shape.height(3.0) - 1.0).abs() < 1e-9);
@@ -286,6 +296,23 @@ mod tests {
         // The rise is that of the height over the place, or densities would be none.
         let step = (shape.place(-1.5 + 1e-6).0 - shape.place(-1.5 - 1e-6).0) / 2e-6;
         assert!((step * shape.place(-1.5).1 - 1.0).abs() < 1e-3, "{step}");
+    }
+
+    #[test]
+    fn what_is_beyond_all_experience_has_places_of_its_own_above_the_ceiling() {
+        let shape = straight();
+        let heights = [1.2, 1.34, 1.5, 3.0, 100.0, 1e9];
+        let places = heights.map(|height| shape.place(height));
+        assert!(
+            places[1..].windows(2).all(|pair| pair[1].0 > pair[0].0 && pair[1].1 > pair[0].1),
+            "{places:?}"
+        );
+        assert!(
+            (places[0].0 - 3.6).abs() < 1e-9 && (places[5].0 - CEILING - ATTIC).abs() < 1e-6,
+            "{places:?}"
+        );
+        let step = (shape.place(3.0 + 1e-6).0 - shape.place(3.0 - 1e-6).0) / 2e-6;
+        assert!((step * shape.place(3.0).1 - 1.0).abs() < 1e-3, "{step}");
     }
 
     #[test]

