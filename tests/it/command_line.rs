@@ -1,5 +1,7 @@
 //! The command line from a history to a recommendation, and what bad input gets.
 
+use std::process::Stdio;
+
 use crate::histories::{self, SPACE, quality, task, trial};
 use crate::program::{Program, arg};
 
@@ -80,6 +82,29 @@ fn export_and_import_move_a_base() {
     // A plain folder means the same base as its URL.
     let folder = program.path("base");
     assert_eq!(other.run(&["--base", arg(&folder), "export"]).stdout, program.run(&["export"]).stdout);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_an_export_quietly() {
+    let program = Program::new();
+    program
+        .json(&["import", arg(&program.file("history.jsonl", &histories::history(&["a", "b", "c"], "new")))]);
+    let mut export =
+        program.command(&["export"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(export.stdout.take());
+    let output = export.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+}
+
+#[test]
+fn where_nothing_can_be_served_no_base_is_made() {
+    let program = Program::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = program.run(&["serve", "--listen", &address]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains(&format!("cannot listen on {address}")), "{error}");
+    assert!(!program.path("base").exists());
 }
 
 #[test]

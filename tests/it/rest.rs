@@ -260,6 +260,7 @@ async fn errors_are_answers_that_name_what_to_mend() {
         (get(&app, "/v1/trials?limit=0").await, 400, "bad_limit", "limit is 0"),
         (get(&app, "/v1/trials?cursor=zzz").await, 400, "bad_cursor", "is not a cursor"),
         (get(&app, "/v1/trials?split=exam").await, 400, "bad_query", "exam"),
+        (get(&app, "/v1/trials?task=nope").await, 404, "unknown_task", r#"the base has no task "nope""#),
         (get(&app, "/v1/export?task=nope").await, 404, "unknown_task", r#"the base has no task "nope""#),
         (
             get(&app, "/v1/export?split=test").await,

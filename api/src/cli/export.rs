@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use heirloom_kb::Name;
-use heirloom_kb::jsonl::{self, ExportFilter, Exported};
+use heirloom_kb::jsonl::{self, ExportFilter, Exported, JsonlError};
 
 use super::Failure;
 use super::base::BaseArgs;
@@ -28,8 +28,13 @@ pub(super) fn run(base: &BaseArgs, args: &ExportArgs, out: &Output) -> Result<()
     let filter = ExportFilter { task: args.task.clone(), space: args.space.clone() };
     if args.file == Path::new("-") {
         let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
-        jsonl::export(&*store, &mut stdout, &filter, &mut |_| {})?;
-        return Ok(std::io::Write::flush(&mut stdout)?);
+        let written = jsonl::export(&*store, &mut stdout, &filter, &mut |_| {});
+        let flushed = written.and_then(|_| std::io::Write::flush(&mut stdout).map_err(JsonlError::Write));
+        return match flushed {
+            // A reader that has gone away (`| head`) has what it wanted.
+            Err(JsonlError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            done => Ok(done?),
+        };
     }
     let bar = bar(Some(store.stats()?.trials()), progress::COUNT);
     let mut show = |done: Exported| bar.set_position(done.trials as u64);

@@ -17,11 +17,12 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &ServeArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open()?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
+        // First, so that no base is made where nothing can be served.
         let listener = tokio::net::TcpListener::bind(args.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
+        let store = base.open()?;
         let address = listener.local_addr()?;
         if out.is_json() {
             out.line(&serde_json::json!({ "listening": format!("http://{address}") }).to_string())?;

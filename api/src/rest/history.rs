@@ -151,7 +151,8 @@ struct IdentifiedTrial {
 /// Trials by task, space and split, in the order they came.
 #[utoipa::path(get, path = "/v1/trials", params(TrialsQuery),
     responses((status = 200, description = "A page of them.", body = TrialsPage),
-        (status = 400, description = "A parameter does not fit.", body = ErrorBody)))]
+        (status = 400, description = "A parameter does not fit.", body = ErrorBody),
+        (status = 404, description = "The base has no such task or space.", body = ErrorBody)))]
 pub(super) async fn trials(
     State(state): State<Arc<AppState>>,
     query: Result<Query<TrialsQuery>, QueryRejection>,
@@ -165,7 +166,12 @@ pub(super) async fn trials(
     let after = query.cursor.map(|cursor| cursor.parse::<Cursor>()).transpose()?;
     let query =
         TrialQuery { task: query.task, space: query.space, split: query.split, after, limit: Some(limit) };
-    let page = blocking(&state, move |state| state.store().trials(&query)).await?;
+    let named = ExportFilter { task: query.task.clone(), space: query.space.clone() };
+    let page = blocking(&state, move |state| {
+        named.check(state.store())?;
+        Ok::<_, JsonlError>(state.store().trials(&query)?)
+    });
+    let page = page.await?;
     let trials = page.trials.into_iter().map(|trial| IdentifiedTrial { id: trial.id(), trial });
     Ok(Json(TrialsPage { trials: trials.collect(), next: page.next.map(|cursor| cursor.to_string()) }))
 }

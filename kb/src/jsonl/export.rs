@@ -23,6 +23,18 @@ pub struct ExportFilter {
     pub space: Option<Name>,
 }
 
+impl ExportFilter {
+    /// Refuses a filter that names nothing of a base.
+    ///
+    /// # Errors
+    /// [`JsonlError::Unknown`], or of the store.
+    pub fn check(&self, store: &dyn KnowledgeStore) -> Result<(), JsonlError> {
+        let (spaces, tasks) = (store.spaces()?, store.tasks()?);
+        check("space", self.space.as_ref(), &spaces.iter().map(SearchSpace::id).collect::<Vec<_>>())?;
+        check("task", self.task.as_ref(), &tasks.iter().map(|task| &task.id).collect::<Vec<_>>())
+    }
+}
+
 /// What was exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Exported {
@@ -58,14 +70,21 @@ pub fn export_to_path(
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
+    if path.is_dir() {
+        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        return Err(failed("write", path, source));
+    }
     let file = File::create(&unfinished).map_err(|source| failed("write", &unfinished, source))?;
     let written = Compression::of_path(path)
         .write(BufWriter::new(&file), |writer| export(store, writer, filter, progress))
         .and_then(|done| file.sync_all().map(|()| done).map_err(JsonlError::Write));
     match written {
         Ok(done) => {
-            fs::rename(&unfinished, path).map_err(|source| failed("rename", &unfinished, source))?;
-            Ok(done)
+            let renamed = fs::rename(&unfinished, path);
+            renamed.map(|()| done).map_err(|source| {
+                let _ = fs::remove_file(&unfinished);
+                failed("rename", &unfinished, source)
+            })
         }
         Err(error) => {
             // The export has failed already; that its remains cannot be removed adds nothing.
@@ -87,9 +106,8 @@ pub fn export(
 ) -> Result<Exported, JsonlError> {
     let mut done = Exported::default();
     let asked = |wanted: &Option<Name>, id: &Name| wanted.as_ref().is_none_or(|wanted| wanted == id);
+    filter.check(store)?;
     let (spaces, tasks) = (store.spaces()?, store.tasks()?);
-    check("space", filter.space.as_ref(), &spaces.iter().map(SearchSpace::id).collect::<Vec<_>>())?;
-    check("task", filter.task.as_ref(), &tasks.iter().map(|task| &task.id).collect::<Vec<_>>())?;
     for space in spaces.iter().filter(|space| asked(&filter.space, space.id())) {
         write_line(writer, "space", space)?;
         done.spaces += 1;

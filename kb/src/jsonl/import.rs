@@ -220,6 +220,13 @@ impl Import {
         }
     }
 
+    /// Whether a space, which the base does not have yet, has the id of a built-in one and is another.
+    fn redefines_built_in(&self, space: &SearchSpace) -> bool {
+        let built_in = || self.built_in.and_then(|built_in| built_in(space.id()));
+        !self.definitions.spaces.contains_key(space.id())
+            && built_in().is_some_and(|built_in| built_in != *space)
+    }
+
     /// Whether a trial that fits is one of those that teach nothing because their score is another than the task asks for.
     fn is_of_other_metric(&self, trial: &Trial) -> bool {
         let task = self.definitions.tasks.get(&trial.task);
@@ -228,6 +235,10 @@ impl Import {
 
     fn take_definition(&mut self, number: u64, line: Result<Line, String>) {
         let fits = match line {
+            Ok(Line::Space(space)) if self.redefines_built_in(&space) => Err(format!(
+                "space {:?} is built in and defined otherwise; give this one an id of its own",
+                space.id()
+            )),
             Ok(Line::Space(space)) => self
                 .definitions
                 .add_space(&space)

@@ -86,12 +86,22 @@ fn trials_in_a_built_in_space_need_no_definition_of_it() {
     let task = HEAD.lines().find(|line| line.contains(r#""type":"task""#)).unwrap();
     let text = [task.to_owned(), line(1), line(2), line(3).replace("s/1", "t/1")].join("\n");
     let options = ImportOptions { built_in: Some(built_in), ..Default::default() };
-    let import = || import(text.as_bytes(), &base, options, &mut |_| {}).unwrap();
-    let report = import();
+    let once = || import(text.as_bytes(), &base, options, &mut |_| {}).unwrap();
+    let report = once();
     assert_eq!((report.added.spaces, report.added.trials), (1, 2));
     let why = r#"space "t/1" is not defined; define it before its trials"#;
     assert_eq!(report.refused, [Refused { line: 4, why: why.into() }]);
-    assert_eq!((import().added.spaces, import().known), (0, 2));
+    assert_eq!((once().added.spaces, once().known), (0, 2));
+    assert_eq!(base.spaces().unwrap(), [built_in("s/1").unwrap()]);
+    // Another space of that id would be a trap for whatever knows the built-in one.
+    let other =
+        r#"{"type":"space","id":"s/1","params":[{"name":"op","range":{"kind":"choice","options":["zip"]}}]}"#;
+    let (text, base) = ([other, task, &line(1)].join("\n"), MemoryStore::default());
+    let report = import(text.as_bytes(), &base, options, &mut |_| {}).unwrap();
+    assert!(
+        report.refused[0].why.starts_with(r#"space "s/1" is built in and defined otherwise"#),
+        "{report:?}"
+    );
     assert_eq!(base.spaces().unwrap(), [built_in("s/1").unwrap()]);
 }
 
@@ -218,6 +228,12 @@ fn a_failed_export_leaves_the_older_file_and_no_half_one() {
         export_to_path(&MemoryStore::default(), &path, &ExportFilter::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, JsonlError::File { act: "write", .. }), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let folder = dir.path().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let error =
+        export_to_path(&MemoryStore::default(), &folder, &ExportFilter::default(), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("cannot write"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]
