@@ -128,7 +128,7 @@ pub(crate) fn centre(prediction: &mut Prediction) {
 
 /// Whether a space whose networks compare has trials of another task.
 fn others_know(recommender: &Recommender, task: &Task) -> Result<bool, SearchError> {
-    let spaces = spaces::relatives(any_network::ID);
+    let spaces = spaces::relatives(&any_network::space());
     let stats = recommender.store().stats()?;
     Ok(stats.groups.iter().any(|group| {
         group.split == Split::Validation && group.task != task.id && spaces.contains(&group.space)

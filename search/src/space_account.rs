@@ -59,7 +59,7 @@ impl SpaceAccount {
 }
 
 fn counts(stats: &Stats, space: &SearchSpace) -> BTreeMap<Name, u64> {
-    let relatives = spaces::relatives(space.id());
+    let relatives = spaces::relatives(space);
     let tells = |group: &&GroupStats| {
         let of_space = group.space == *space.id() || relatives.contains(&group.space);
         of_space && group.split == Split::Validation

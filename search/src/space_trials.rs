@@ -45,7 +45,7 @@ fn read(
         Ok::<_, StoreError>(store.trials(&query)?.trials)
     };
     let mut trials = of(space.id().clone())?;
-    for relative in spaces::relatives(space.id()) {
+    for relative in spaces::relatives(space) {
         for there in of(relative.clone())? {
             let architecture = spaces::translated(space, &relative, &there.architecture);
             let Some(architecture) = architecture else { continue };

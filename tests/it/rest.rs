@@ -93,6 +93,41 @@ async fn metrics_count_requests_and_the_base() {
     }
 }
 
+/// A space that has gained a parameter starts from what was tried without it.
+#[tokio::test]
+async fn trials_of_a_space_that_is_extended_tell_of_the_wider_one() {
+    let (app, _) = server().await;
+    let mut wider: Value = serde_json::from_str(histories::SPACE).unwrap();
+    wider["id"] = "toy/2".into();
+    let dropout = json!({"name": "dropout", "range": {"kind": "real", "lo": 0.0, "hi": 0.9}});
+    wider["params"].as_array_mut().unwrap().push(dropout);
+    wider["extends"] = json!([{"space": "toy/1", "with": {"dropout": 0.1}}, {"space": "toy/0"}]);
+    let (status, report) = call(&app, "POST", "/v1/import", wider.to_string()).await;
+    let notes = json!(["space \"toy/2\" extends \"toy/0\", which the base does not have"]);
+    assert_eq!((status, &report["notes"]), (StatusCode::OK, &notes), "{report}");
+    let (status, answer) = post(&app, "/v1/recommendations", json!({"task": "new", "space": "toy/2"})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["history"][0]["architectures"], 108, "{answer}");
+    let first = &answer["ranked"][0];
+    assert_eq!(
+        (&first["architecture"]["op"], &first["architecture"]["width"]),
+        (&json!("conv"), &json!(128))
+    );
+    // What is cited are trials that the base has.
+    let cited = first["evidence"][0].clone();
+    let trials = get(&app, "/v1/trials?space=toy/1&limit=1000").await.1;
+    assert!(trials["trials"].as_array().unwrap().iter().any(|trial| trial["id"] == cited), "{first}");
+    // Told in the wider space, a result counts beside those of the other.
+    let mut trial: Value = serde_json::from_str(&histories::trial("a", "pool", 1, 16, 0.99)).unwrap();
+    trial["space"] = "toy/2".into();
+    trial["architecture"]["dropout"] = 0.7.into();
+    call(&app, "POST", "/v1/import", trial.to_string()).await;
+    let (_, answer) = post(&app, "/v1/recommendations", json!({"task": "new", "space": "toy/2"})).await;
+    let tried: Vec<&Value> =
+        answer["history"].as_array().unwrap().iter().map(|task| &task["architectures"]).collect();
+    assert!(tried.contains(&&json!(109)), "{tried:?}");
+}
+
 /// What is recommended, trained elsewhere and imported: whoever does so need not say what the space is.
 #[tokio::test]
 async fn the_result_of_a_recommendation_in_a_built_in_space_can_be_imported() {

@@ -1,5 +1,6 @@
 //! JSON Lines into a base.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -142,6 +143,7 @@ pub fn import(
     }
     import.commit(store)?;
     import.report.notes.extend(of_other_metrics(import.other_metric));
+    import.report.notes.extend(import.extended_unknown());
     Ok(import.report)
 }
 
@@ -153,6 +155,8 @@ struct Import {
     report: ImportReport,
     /// Validation trials that fit, but whose metric is not their task's.
     other_metric: usize,
+    /// Spaces of the file that extend others.
+    extending: BTreeSet<Name>,
 }
 
 impl Import {
@@ -165,6 +169,7 @@ impl Import {
             batch: Batch::default(),
             report: ImportReport::default(),
             other_metric: 0,
+            extending: BTreeSet::new(),
         })
     }
 
@@ -227,6 +232,21 @@ impl Import {
             && built_in().is_some_and(|built_in| built_in != *space)
     }
 
+    /// Notes about spaces that extend what the base does not have.
+    fn extended_unknown(&self) -> Vec<String> {
+        let is_known = |space: &Name| {
+            self.definitions.spaces.contains_key(space)
+                || self.built_in.is_some_and(|built_in| built_in(space).is_some())
+        };
+        let spaces = self.extending.iter().filter_map(|id| self.definitions.spaces.get(id));
+        let pairs =
+            spaces.flat_map(|space| space.extends().iter().map(move |other| (space.id(), &other.space)));
+        let unknown = pairs.filter(|(_, other)| !is_known(other));
+        unknown
+            .map(|(id, other)| format!("space {id:?} extends {other:?}, which the base does not have"))
+            .collect()
+    }
+
     /// Whether a trial that fits is one of those that teach nothing because their score is another than the task asks for.
     fn is_of_other_metric(&self, trial: &Trial) -> bool {
         let task = self.definitions.tasks.get(&trial.task);
@@ -239,11 +259,14 @@ impl Import {
                 "space {:?} is built in and defined otherwise; give this one an id of its own",
                 space.id()
             )),
-            Ok(Line::Space(space)) => self
-                .definitions
-                .add_space(&space)
-                .map(|_| self.batch.spaces.push(space))
-                .map_err(|error| error.to_string()),
+            Ok(Line::Space(space)) => match self.definitions.add_space(&space) {
+                Ok(_) => {
+                    self.extending.extend((!space.extends().is_empty()).then(|| space.id().clone()));
+                    self.batch.spaces.push(space);
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+            },
             Ok(Line::Task(task)) => self
                 .definitions
                 .add_task(&task)

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod error;
+mod extension;
 mod param;
 mod space;
 mod task;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use architecture::Architecture;
 pub use error::SchemaError;
+pub use extension::Extension;
 pub use param::{Condition, Param, Range};
 pub use space::SearchSpace;
 pub use task::{Domain, Goal, Task};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Json, Name, Param, SchemaError, Value, check_id};
+use super::{Architecture, Extension, Json, Name, Param, SchemaError, Value, check_id};
 
 /// An ordered list of parameters, named and versioned (`nas-bench-graph/1`). Data, not a type: the base stores
 /// it and JSON carries it.
@@ -15,6 +15,8 @@ use super::{Architecture, Json, Name, Param, SchemaError, Value, check_id};
 pub struct SearchSpace {
     id: Name,
     params: Vec<Param>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extends: Vec<Extension>,
     #[serde(flatten)]
     extra: BTreeMap<String, Json>,
 }
@@ -24,6 +26,8 @@ pub struct SearchSpace {
 struct RawSpace {
     id: Name,
     params: Vec<Param>,
+    #[serde(default)]
+    extends: Vec<Extension>,
     #[serde(flatten)]
     extra: BTreeMap<String, Json>,
 }
@@ -33,6 +37,10 @@ impl TryFrom<RawSpace> for SearchSpace {
 
     fn try_from(raw: RawSpace) -> Result<Self, SchemaError> {
         let mut space = SearchSpace::new(raw.id, raw.params)?;
+        for extension in &raw.extends {
+            extension.check(&space.id, &space.params)?;
+        }
+        space.extends = raw.extends;
         space.extra = raw.extra;
         space.extra.remove("type");
         Ok(space)
@@ -53,7 +61,7 @@ impl SearchSpace {
         for (at, param) in params.iter().enumerate() {
             param.check(&id, &params[..at])?;
         }
-        Ok(SearchSpace { id, params, extra: BTreeMap::new() })
+        Ok(SearchSpace { id, params, extends: Vec::new(), extra: BTreeMap::new() })
     }
 
     /// The space's name and version.
@@ -66,6 +74,12 @@ impl SearchSpace {
     #[must_use]
     pub fn params(&self) -> &[Param] {
         &self.params
+    }
+
+    /// Other spaces whose trials tell of this one.
+    #[must_use]
+    pub fn extends(&self) -> &[Extension] {
+        &self.extends
     }
 
     /// The number of assignments, conditions disregarded; `None` when a parameter is real or the count

@@ -188,18 +188,21 @@ pub(crate) fn translated(
     architecture: &Architecture,
 ) -> Option<Architecture> {
     if any_network::is_any_network(space) {
-        any_network::wrapped(from, architecture)
-    } else {
-        widened(space, architecture)
+        return any_network::wrapped(from, architecture);
+    }
+    match space.extends().iter().find(|other| *other.space == *from) {
+        Some(extension) => extension.translate(space, architecture),
+        None => widened(space, architecture),
     }
 }
 
-/// The spaces whose trials tell of a space, beside itself: that which it extends; of all networks, every other.
-pub(crate) fn relatives(space: &str) -> Vec<Name> {
-    if space == any_network::ID {
+/// The spaces whose trials tell of a space, beside itself: those which it extends; of all networks, every other.
+pub(crate) fn relatives(space: &SearchSpace) -> Vec<Name> {
+    if any_network::is_any_network(space) {
         return any_network::members().map(|family| family.id.into()).collect();
     }
-    family(space).and_then(|family| family.extends).map(Name::from).into_iter().collect()
+    let built_in = family(space.id()).and_then(|family| family.extends).map(Name::from);
+    built_in.into_iter().chain(space.extends().iter().map(|other| other.space.clone())).collect()
 }
 
 /// The representative of all architectures isomorphic to this one; in a space that is not built in, itself.
