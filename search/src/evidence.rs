@@ -100,7 +100,8 @@ fn describe(history: &SpaceHistory, cited: &[Cited], of: &str) -> String {
     let shown = cited.iter().take(3).map(|cited| {
         let scores = &tasks[cited.task];
         let beats = heirloom_predictor::percentile(scores.z[cited.at]);
-        format!("{:.0} % on {}", 100.0 * beats, scores.task)
+        let short = if scores.carried[cited.at] { " by a short trial" } else { "" };
+        format!("{:.0} % on {}{short}", 100.0 * beats, scores.task)
     });
     let mut words = shown.collect::<Vec<_>>().join(", ");
     if cited.len() > 3 {

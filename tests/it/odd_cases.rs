@@ -182,6 +182,9 @@ async fn what_past_tasks_stopped_early_counts() {
     assert_eq!((of_stopped(0), of_stopped(1)), (Some(of_full as u64), Some(of_full as u64)), "{answer}");
     let first = &answer["ranked"][0]["architecture"];
     assert_eq!((&first["op"], &first["width"]), (&json!("conv"), &json!(128)), "{first}");
+    let whys: Vec<&str> =
+        answer["ranked"].as_array().unwrap().iter().filter_map(|ranked| ranked["why"].as_str()).collect();
+    assert!(whys.iter().any(|why| why.contains("% on a by a short trial")), "{whys:?}");
     // Without curves of full ones nothing tells how they would have gone on.
     let bare = |line: &str| {
         let mut trial: Value = serde_json::from_str(line).unwrap();
