@@ -15,6 +15,8 @@ const SHORTLIST: usize = 1_200;
 /// Tasks that the new one might be, drawn from the prior; each past task is another such, so often.
 const DRAWN: usize = 96;
 const PAST: usize = 6;
+/// The share at which a first pick's depth below the median counts.
+const DEPTH: f64 = 0.15;
 /// A pick that is expected to beat those before it by more than this on a past task, in heights, is a hedge for its like.
 const HEDGED: f64 = 0.3;
 /// Places that first picks without a past are spread over.
@@ -36,8 +38,8 @@ pub struct Portfolio {
 impl TransferModel {
     /// The scenarios that first picks among `open` candidates are chosen over, beside what has been `tried`: each past task, and
     /// draws of how the new one may mix them. What is particular to a task is left out: the best of many candidates in few draws
-    /// of it would be chosen by luck. A first pick below the median costs a trial, however far below it is: were its depth counted, the
-    /// first pick after a past that contradicts itself would be one that is mediocre everywhere.
+    /// of it would be chosen by luck. A first pick below the median costs a trial, nearly however far below it is: were its depth counted
+    /// in full, the first pick after a past that contradicts itself would be one that is mediocre everywhere.
     #[must_use]
     pub fn portfolio(&self, seen: &Seen, tried: &Views, open: &[usize], seed: u64) -> Portfolio {
         let tried = seen.lens.see(tried);
@@ -49,7 +51,9 @@ impl TransferModel {
         let variances = kernel.variances(features);
         let median = Some(self.shape.height(0.0));
         let height = |at: usize| {
-            self.shape.expected_gain(self.slope() * features.mean[at], variances[at].sqrt(), median)
+            let (mean, std) = (self.slope() * features.mean[at], variances[at].sqrt());
+            let gain = |floor| self.shape.expected_gain(mean, std, floor);
+            (1.0 - DEPTH) * gain(median) + DEPTH * gain(None)
         };
         let heights: Vec<f64> = open.iter().map(|at| height(*at)).collect();
         let mut order: Vec<usize> = (0..open.len()).collect();
