@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use heirloom_kb::{Domain, Goal, Name, Task};
 use ndarray::Array2;
 
+use crate::row_traces::mark_of;
 use crate::{DatasetError, Preparation, meta_features};
 
 /// Examples of one shape, each of one class.
@@ -22,6 +23,7 @@ pub struct Dataset {
     official_validation: Option<Vec<usize>>,
     notes: Vec<String>,
     preparation: Option<Preparation>,
+    raw_marks: Option<Vec<u32>>,
     /// Worked out when first asked for.
     meta_features: Once<BTreeMap<Name, f64>>,
 }
@@ -79,6 +81,7 @@ impl Dataset {
             official_validation: None,
             notes: Vec::new(),
             preparation: None,
+            raw_marks: None,
             meta_features: Once::default(),
         })
     }
@@ -116,6 +119,13 @@ impl Dataset {
     #[must_use]
     pub(crate) fn prepared(mut self, preparation: Option<Preparation>) -> Self {
         self.preparation = preparation;
+        self
+    }
+
+    /// The same data set, of whose examples these are the marks as their files have them, `(n,)`.
+    #[must_use]
+    pub(crate) fn with_raw_marks(mut self, marks: Option<Vec<u32>>) -> Self {
+        self.raw_marks = marks.filter(|marks| marks.len() == self.n());
         self
     }
 
@@ -236,8 +246,14 @@ impl Dataset {
     #[must_use]
     pub fn row_mark(&self, row: usize) -> u32 {
         let bytes: Vec<u8> = self.x.row(row).iter().flat_map(|value| value.to_le_bytes()).collect();
-        let hash = blake3::hash(&bytes);
-        u32::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
+        mark_of(&bytes)
+    }
+
+    /// What an example is known by as its file has it, before it was brought to the shape that all get; nothing where the
+    /// loader does not change it.
+    #[must_use]
+    pub fn raw_mark(&self, row: usize) -> Option<u32> {
+        self.raw_marks.as_ref().map(|marks| marks[row])
     }
 
     /// What [`meta_features`] says of the data, worked out once.

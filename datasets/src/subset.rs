@@ -97,7 +97,8 @@ impl Dataset {
         let x = self.x().select(Axis(0), rows);
         let source = format!("part of {}", self.source());
         let data = Dataset::new(name, self.domain(), self.shape(), x, y, classes, &source)?
-            .prepared(self.preparation().cloned());
+            .prepared(self.preparation().cloned())
+            .with_raw_marks(rows.iter().map(|row| self.raw_mark(*row)).collect());
         let places = |official: &[usize]| -> Vec<usize> {
             (0..rows.len()).filter(|at| official.binary_search(&rows[*at]).is_ok()).collect()
         };

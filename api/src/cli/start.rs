@@ -59,7 +59,7 @@ impl StartArgs {
                 kept::by_id(store, weights.as_ref(), id)?
             };
             let store = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
-            TeacherSource::Kept { store, hash: kept.hash, trial: kept.trial.id().to_string() }
+            TeacherSource::Kept { store, trial: Box::new(kept.trial) }
         };
         Ok(Some(Teacher { source, temperature, alpha, hint }))
     }

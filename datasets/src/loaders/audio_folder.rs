@@ -11,6 +11,7 @@ use super::class_folders::{ClassFile, ClassFolders, FileKind, Part, files};
 use super::files::{format, io};
 use super::log_mel::LogMel;
 use super::wav::{WavHead, resample, resampled_length, samples};
+use crate::row_traces::mark_of;
 use crate::{Dataset, DatasetError, Preparation};
 
 pub(super) const SOUNDS: FileKind =
@@ -91,29 +92,26 @@ pub fn audio_folder(dir: &Path, name: &str, options: &AudioFolderOptions) -> Res
     let size: usize = shape.iter().product();
     let mut values = vec![0.0_f32; sounds.files.len() * size];
     let fill = |(values, (file, head)): (&mut [f32], (&ClassFile, &WavHead))| {
-        let mut sound = match samples(&file.path) {
-            Ok(sound) => resample(&sound, head.rate, rate),
-            Err(error) => return Some(error),
-        };
+        let sound = samples(&file.path)?;
+        let mark = mark_of(&sound.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
+        let mut sound = resample(&sound, head.rate, rate);
         sound.resize(length, 0.0);
         match &log_mel {
             Some(log_mel) => values.copy_from_slice(&log_mel.apply(&sound)),
             None => values.copy_from_slice(&sound),
         }
-        None
+        Ok(mark)
     };
     // All of them, so that the first bad file is named whichever thread met one first.
-    let errors: Vec<DatasetError> =
-        values.par_chunks_mut(size).zip(sounds.files.par_iter().zip(&heads)).filter_map(fill).collect();
-    if let Some(error) = errors.into_iter().next() {
-        return Err(error);
-    }
+    let marks: Vec<Result<u32, DatasetError>> =
+        values.par_chunks_mut(size).zip(sounds.files.par_iter().zip(&heads)).map(fill).collect();
+    let marks: Vec<u32> = marks.into_iter().collect::<Result<_, _>>()?;
     let x = Array2::from_shape_vec((heads.len(), size), values).expect("every sound has its values");
     let source = format!("folder {name:?} of sounds at {rate} Hz");
     let data = Dataset::new(name, Domain::Audio, &shape, x, sounds.y(), sounds.classes.clone(), &source)?;
     let log_mel = log_mel.as_ref().map(LogMel::settings);
     let data = data.prepared(Some(Preparation::Sounds { rate, length, log_mel }));
-    Ok(sounds.with_parts(data))
+    Ok(sounds.with_parts(data.with_raw_marks(Some(marks))))
 }
 
 fn check(dir: &Path, options: &AudioFolderOptions) -> Result<(), DatasetError> {
@@ -300,6 +298,10 @@ mod tests {
             audio_folder(dir.path(), "mine", &AudioFolderOptions { rate: Some(8_000), ..RAW }).unwrap();
         let gap = (data.x()[[0, 60]] - data.x()[[1, 60]]).abs();
         assert!(gap < 0.01, "{gap}");
+        let higher =
+            audio_folder(dir.path(), "mine", &AudioFolderOptions { rate: Some(11_025), ..RAW }).unwrap();
+        assert_eq!(data.raw_mark(0), higher.raw_mark(0), "it is known again at another rate");
+        assert_ne!(data.raw_mark(0), data.raw_mark(1));
         assert!(why(dir.path(), AudioFolderOptions { rate: Some(1), ..RAW }).contains("option \"rate\""));
         assert!(why(dir.path(), AudioFolderOptions { length: Some(0), ..RAW }).contains("option \"length\""));
         let features = AudioFeatures::LogMel { mels: 0, frames: 3 };

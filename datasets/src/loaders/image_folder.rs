@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::class_folders::{ClassFolders, FileKind};
 use super::files::{format, io};
+use crate::row_traces::mark_of;
 use crate::{Dataset, DatasetError, Preparation};
 
 pub(super) const IMAGES: FileKind = FileKind {
@@ -51,14 +52,12 @@ pub fn image_folder(dir: &Path, name: &str, options: &ImageFolderOptions) -> Res
     let [channels, height, width] = shape(&folders, options)?;
     let size = channels * height * width;
     let mut values = vec![0.0_f32; folders.files.len() * size];
-    let fill = |(values, path): (&mut [f32], &Path)| read(path, values, [channels, height, width]).err();
+    let fill = |(values, path): (&mut [f32], &Path)| read(path, values, [channels, height, width]);
     let paths: Vec<&Path> = folders.files.iter().map(|file| file.path.as_path()).collect();
     // All of them, so that the first bad file is named whichever thread met one first.
-    let errors: Vec<DatasetError> =
-        values.par_chunks_mut(size).zip(paths.into_par_iter()).filter_map(fill).collect();
-    if let Some(error) = errors.into_iter().next() {
-        return Err(error);
-    }
+    let marks: Vec<Result<u32, DatasetError>> =
+        values.par_chunks_mut(size).zip(paths.into_par_iter()).map(fill).collect();
+    let marks: Vec<u32> = marks.into_iter().collect::<Result<_, _>>()?;
     let x = Array2::from_shape_vec((folders.files.len(), size), values).expect("every image has its values");
     let source = format!("folder {name:?} of images");
     let shape = [channels, height, width];
@@ -67,7 +66,7 @@ pub fn image_folder(dir: &Path, name: &str, options: &ImageFolderOptions) -> Res
     let resampling = Some("bilinear".to_owned());
     let data =
         data.prepared(Some(Preparation::Images { channels, height, width, divided_by: 255.0, resampling }));
-    Ok(folders.with_parts(data))
+    Ok(folders.with_parts(data.with_raw_marks(Some(marks))))
 }
 
 fn check(dir: &Path, options: &ImageFolderOptions) -> Result<(), DatasetError> {
@@ -114,9 +113,11 @@ impl Head {
     }
 }
 
-/// Reads an image into its values, channel by channel.
-fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) -> Result<(), DatasetError> {
+/// Reads an image into its values, channel by channel, and says what it is known by as it was.
+fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) -> Result<u32, DatasetError> {
     let image = reader(path)?.decode().map_err(|error| unreadable(path, &error))?;
+    // In colour, so that the same picture is known again whether it was read as grey or not.
+    let mark = mark_of(image.to_rgb8().as_raw());
     let image = if channels == 1 {
         DynamicImage::ImageLuma8(image.into_luma8())
     } else {
@@ -142,7 +143,7 @@ fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) 
     for (at, byte) in image.as_bytes().iter().enumerate() {
         values[at % channels * height * width + at / channels] = f32::from(*byte) / 255.0;
     }
-    Ok(())
+    Ok(mark)
 }
 
 /// A reader that looks at the content, for files are at times named after another format.
@@ -162,6 +163,7 @@ mod tests {
     use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
     use super::*;
+    use crate::RowTraces;
 
     fn save(dir: &Path, path: &str, image: &DynamicImage) {
         let path = dir.join(path);
@@ -212,6 +214,22 @@ mod tests {
         let large = tempfile::tempdir().unwrap();
         save(large.path(), "a/1.png", &grey(65, 65, 9));
         assert_eq!(load(large.path(), None, None).unwrap().shape(), [1, 32, 32]);
+    }
+
+    #[test]
+    fn a_picture_is_known_again_at_another_size_and_in_grey() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, value) in [("a/1.png", 9), ("a/2.png", 8), ("b/1.png", 7)] {
+            let image = RgbImage::from_fn(12, 9, |x, y| Rgb([x as u8, y as u8, value]));
+            save(dir.path(), path, &image.into());
+        }
+        let (usual, other) =
+            (load(dir.path(), None, None).unwrap(), load(dir.path(), Some(8), Some(1)).unwrap());
+        let marks = |data: &Dataset| [0, 1, 2].map(|row| data.raw_mark(row).unwrap());
+        assert_eq!(marks(&usual), marks(&other));
+        assert!(marks(&usual)[0] != marks(&usual)[1] && usual.row_mark(0) != other.row_mark(0));
+        let traces: Vec<_> = (0..3).map(|row| RowTraces::of(&usual).trace(row)).collect();
+        assert_eq!(RowTraces::of(&other).recognised(&traces, &[0, 2]), [true, false, true]);
     }
 
     #[test]

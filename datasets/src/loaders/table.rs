@@ -18,6 +18,9 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
 }
 
+/// What a last column is called that needs no word about being the class.
+const USUAL_LABELS: [&str; 5] = ["class", "label", "target", "y", "species"];
+
 /// How a table becomes a data set.
 ///
 /// Numbers keep their values, of percents that before the sign; a missing one (empty, `NA`, `NaN`, `null`, `#N/A`, `?`, in a column
@@ -47,6 +50,13 @@ impl Table {
         let label = self.label(file, options.label.as_deref())?;
         let (y, classes) = self.classes(file, label)?;
         let (mut features, mut notes): (Vec<Feature>, Vec<String>) = (Vec::new(), Vec::new());
+        let title = self.names[label].as_str();
+        let is_usual = USUAL_LABELS.contains(&title.to_lowercase().as_str());
+        if options.label.is_none() && !is_usual {
+            notes.push(format!(
+                "the last column, {title:?}, is taken for the class; say which is with a label"
+            ));
+        }
         let mut values: Vec<Vec<f32>> = Vec::new();
         for (at, (column, title)) in self.columns.iter().zip(&self.names).enumerate() {
             if at == label {

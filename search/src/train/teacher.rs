@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use heirloom_kb::Trial;
 use serde::{Deserialize, Serialize};
 
 use super::{TrainError, WeightStore};
@@ -31,10 +32,8 @@ pub enum TeacherSource {
     Kept {
         /// Where.
         store: WeightStore,
-        /// The hash of its weights.
-        hash: String,
-        /// The id of its trial, for the record.
-        trial: String,
+        /// Its trial, which names its weights.
+        trial: Box<Trial>,
     },
     /// A TorchScript file that takes examples as they are in the data set, `[n, shape...]`, and gives scores
     /// `[n, n_classes]`, classes in the data set's order.
@@ -52,7 +51,7 @@ impl Teacher {
     #[must_use]
     pub fn name(&self) -> String {
         match &self.source {
-            TeacherSource::Kept { trial, .. } => trial.clone(),
+            TeacherSource::Kept { trial, .. } => trial.id().to_string(),
             TeacherSource::Script(file) => file.display().to_string(),
         }
     }

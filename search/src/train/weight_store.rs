@@ -41,8 +41,12 @@ impl WeightStore {
     /// The file of a hash.
     #[must_use]
     pub fn file(&self, hash: &str) -> PathBuf {
+        self.file_as(hash, "safetensors")
+    }
+
+    fn file_as(&self, hash: &str, ending: &str) -> PathBuf {
         let shelf = hash.get(..2).unwrap_or(hash);
-        self.folder.join(shelf).join(format!("{hash}.safetensors"))
+        self.folder.join(shelf).join(format!("{hash}.{ending}"))
     }
 
     /// Keeps the bytes of a safetensors file and returns their hash.
@@ -50,8 +54,13 @@ impl WeightStore {
     /// # Errors
     /// [`TrainError::File`]; nothing is left of them then.
     pub fn put(&self, bytes: &[u8]) -> Result<String, TrainError> {
+        self.put_as(bytes, "safetensors")
+    }
+
+    /// As [`WeightStore::put`], of bytes of another kind.
+    pub(crate) fn put_as(&self, bytes: &[u8], ending: &str) -> Result<String, TrainError> {
         let hash = content_hash(bytes);
-        let file = self.file(&hash);
+        let file = self.file_as(&hash, ending);
         // One that is damaged is written anew.
         let is_kept = fs::read(&file).is_ok_and(|kept| kept == bytes);
         if !is_kept {
@@ -66,7 +75,12 @@ impl WeightStore {
     /// # Errors
     /// [`TrainError::File`] when they cannot be read, [`TrainError::BadWeights`] when they are not what was written.
     pub fn get(&self, hash: &str) -> Result<Vec<u8>, TrainError> {
-        let file = self.file(hash);
+        self.get_as(hash, "safetensors")
+    }
+
+    /// As [`WeightStore::get`], of bytes of another kind.
+    pub(crate) fn get_as(&self, hash: &str, ending: &str) -> Result<Vec<u8>, TrainError> {
+        let file = self.file_as(hash, ending);
         let bytes = fs::read(&file).map_err(|source| file_error("read", &file, source))?;
         let found = content_hash(&bytes);
         if found != hash {

@@ -99,7 +99,7 @@ impl TorchTrainer {
         if let Some(mut inherited) = inherited {
             inherited.left_out.clone_from(&self.left_out);
             for source in self.options.sources.iter().filter(|source| inherited.is_of(source)) {
-                fitted = fitted.and(&FittedRows::of_trial(source));
+                fitted = fitted.and(&FittedRows::of_trial(source, self.options.weights.as_ref()));
             }
             let value = serde_json::to_value(&inherited).expect("a record holds names and numbers");
             trial.extra.insert(INHERITED_FIELD.into(), value);

@@ -2,21 +2,25 @@
 
 use std::path::Path;
 
-use heirloom_datasets::{Dataset, Standardiser};
+use heirloom_datasets::{Dataset, RowTraces, Splits, Standardiser};
 use heirloom_kb::Json;
 use tch::{CModule, Device, Kind, TchError, Tensor, no_grad};
 
 use super::data::Batch;
 use super::fit::Network;
+use super::fitted_rows::{FittedRows, kept_back};
 use super::kept_network::{KeptNetwork, Scaling, feature_node, feature_width};
 use super::objective::{CrossEntropy, Objective, scores};
 use super::{first_line, turn};
 use crate::net::NetGraph;
 use crate::train::weight_store::{content_hash, file_error};
-use crate::train::{Teacher, TeacherSource, TrainError};
+use crate::train::{Teacher, TeacherSource, TrainError, WEIGHTS_FIELD};
 
 /// What the names of weights start with that serve the comparison of features alone; they are not kept.
 pub(super) const HINT: &str = "hint";
+
+/// The entry of its record with the share of what it was fitted on that the task keeps back.
+const KNOWS: &str = "knows";
 
 /// A teacher ready to teach.
 pub(super) struct LoadedTeacher {
@@ -36,15 +40,22 @@ impl LoadedTeacher {
     /// # Errors
     /// [`TrainError::BadRecipe`] for settings out of their range, [`TrainError::File`], [`TrainError::BadWeights`] and
     /// [`TrainError::BadTeacher`] for one that has other classes or takes other examples.
-    pub(super) fn new(teacher: &Teacher, dataset: &Dataset, device: Device) -> Result<Self, TrainError> {
+    pub(super) fn new(
+        teacher: &Teacher,
+        dataset: &Dataset,
+        splits: &Splits,
+        device: Device,
+    ) -> Result<Self, TrainError> {
         teacher.check()?;
         let bad = |reason: String| TrainError::BadTeacher { teacher: teacher.name(), reason };
         let _turn = turn();
         let (net, hash) = match &teacher.source {
-            TeacherSource::Kept { store, hash, .. } => {
+            TeacherSource::Kept { store, trial } => {
+                let hash = trial.extra.get(WEIGHTS_FIELD).and_then(Json::as_str);
+                let hash = hash.ok_or_else(|| bad("of its trial no weights are kept".into()))?;
                 let kept = KeptNetwork::parse(&store.get(hash)?, &store.file(hash), device)?;
                 fits(&kept, dataset).map_err(bad)?;
-                (TeacherNet::Kept(Box::new(kept)), hash.clone())
+                (TeacherNet::Kept(Box::new(kept)), hash.to_owned())
             }
             TeacherSource::Script(file) => {
                 if teacher.hint > 0.0 {
@@ -55,10 +66,13 @@ impl LoadedTeacher {
                 (TeacherNet::Script(module), hash)
             }
         };
-        let record = serde_json::json!({
+        let mut record = serde_json::json!({
             "name": teacher.name(), "hash": hash, "temperature": teacher.temperature, "alpha": teacher.alpha,
             "hint": teacher.hint,
         });
+        if let Some(share) = knows(teacher, dataset, splits) {
+            record[KNOWS] = share.into();
+        }
         Ok(LoadedTeacher { teacher: teacher.clone(), net, record })
     }
 
@@ -66,6 +80,21 @@ impl LoadedTeacher {
     pub(super) fn record(&self) -> Json {
         self.record.clone()
     }
+}
+
+/// The share of what a kept teacher was fitted on that a data set keeps back for validation and test. It may teach all the same, for what
+/// it says is of the training part alone; but a little of what it remembers goes over.
+fn knows(teacher: &Teacher, dataset: &Dataset, splits: &Splits) -> Option<f64> {
+    let TeacherSource::Kept { store, trial } = &teacher.source else { return None };
+    let fitted = FittedRows::of_trial(trial, Some(store));
+    let share = fitted.shared(&RowTraces::of(dataset), &kept_back(splits))?;
+    tracing::warn!(
+        teacher = teacher.name(),
+        "{:.0} % of what this teacher was fitted on are examples that {} keeps back for validation and test, so that scores may be too high",
+        100.0 * share,
+        dataset.name()
+    );
+    Some(share)
 }
 
 /// Why a kept network cannot teach on a data set.
@@ -107,13 +136,18 @@ fn script(file: &Path, device: Device) -> Result<(CModule, String), TrainError> 
 fn answers(module: &CModule, dataset: &Dataset, device: Device) -> Result<(), String> {
     let size: Vec<i64> = std::iter::once(2).chain(dataset.shape().iter().map(|side| *side as i64)).collect();
     let got = no_grad(|| {
-        let x = Tensor::f_zeros(size.as_slice(), (Kind::Float, device))?;
-        Ok(module.forward_ts(&[x])?.size())
+        let values: Vec<f32> = dataset.x().rows().into_iter().cycle().take(2).flatten().copied().collect();
+        let x = Tensor::f_from_slice(&values)?.f_reshape(size.as_slice())?.f_to_device(device)?;
+        let scores = module.forward_ts(&[x])?;
+        Ok((scores.size(), scores.f_isfinite()?.f_all()?.f_int64_value(&[])? == 1))
     });
-    let got = got.map_err(|error: TchError| {
+    let (got, is_finite) = got.map_err(|error: TchError| {
         format!("it does not take examples of shape {:?}: {}", dataset.shape(), first_line(&error))
     })?;
     let want = [2, dataset.n_classes() as i64];
+    if got == want && !is_finite {
+        return Err("its scores for the first two examples are not finite".into());
+    }
     if got == want { Ok(()) } else { Err(format!("for two examples it gives {got:?}, not scores {want:?}")) }
 }
 

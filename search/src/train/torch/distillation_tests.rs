@@ -28,9 +28,13 @@ fn taught(dataset: &Arc<Dataset>, store: &WeightStore, epochs: u32) -> (Trial, T
     let budget = Budget { epochs, ..BUDGET };
     let mut trainer = trainer(Arc::clone(dataset), Some(store.clone()), None);
     let trial = trainer.train(&space, &architecture, &budget).unwrap();
-    let hash = store.of_trial(&trial).unwrap().to_owned();
-    let source = TeacherSource::Kept { store: store.clone(), hash, trial: "the teacher".into() };
+    let source = TeacherSource::Kept { store: store.clone(), trial: Box::new(trial.clone()) };
     (trial, Teacher::new(source))
+}
+
+/// The hash of a trial's weights.
+fn hash<'a>(store: &WeightStore, trial: &'a Trial) -> &'a str {
+    store.of_trial(trial).unwrap()
 }
 
 fn student(width: usize) -> Architecture {
@@ -109,7 +113,7 @@ fn a_teacher_is_named_by_its_trial_and_changes_what_is_learned() {
     assert!(!plain.extra.contains_key("teacher"));
     for teacher in [teacher.clone(), Teacher { hint: 1.0, ..teacher.clone() }] {
         let (trial, with) = tensors(Some(teacher.clone()));
-        assert_eq!(trial.extra["teacher"]["name"], "the teacher");
+        assert_eq!(trial.extra["teacher"]["name"], teacher.name());
         assert_eq!(trial.extra["teacher"]["hint"], teacher.hint);
         // The map of the hints is no part of the student.
         assert_eq!(with.keys().collect::<Vec<_>>(), own.keys().collect::<Vec<_>>());
@@ -121,14 +125,32 @@ fn a_teacher_is_named_by_its_trial_and_changes_what_is_learned() {
 }
 
 #[test]
+fn a_teacher_that_knows_what_is_kept_back_is_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = WeightStore::new(folder.path());
+    let (dataset, (space, architecture)) = (halves(), small_cnn());
+    let knows = |split| {
+        let budget = Budget { epochs: 1, split, ..BUDGET };
+        let mut alone = trainer(Arc::clone(&dataset), Some(store.clone()), None);
+        let trial = alone.train(&space, &architecture, &budget).unwrap();
+        let source = TeacherSource::Kept { store: store.clone(), trial: Box::new(trial) };
+        let mut taught = trainer(Arc::clone(&dataset), None, Some(Teacher::new(source)));
+        let trial = taught.train(&space, &student(8), &Budget { epochs: 1, ..BUDGET }).unwrap();
+        trial.extra["teacher"].get("knows").and_then(heirloom_kb::Json::as_f64)
+    };
+    assert_eq!(knows(Split::Validation), None);
+    let share = knows(Split::Test).unwrap();
+    assert!((0.1..0.5).contains(&share), "validation rows are a quarter of what it was fitted on: {share}");
+}
+
+#[test]
 fn a_teacher_as_torchscript_teaches_as_the_network_it_was_made_of() {
     let folder = tempfile::tempdir().unwrap();
     let store = WeightStore::new(folder.path());
     let dataset = halves();
-    let (_, teacher) = taught(&dataset, &store, 3);
-    let TeacherSource::Kept { hash, .. } = &teacher.source else { panic!("it is a kept one") };
+    let (trial, teacher) = taught(&dataset, &store, 3);
     let file = folder.path().join("teacher.pt");
-    export_network(&store, hash, &file, NetFormat::TorchScript).unwrap();
+    export_network(&store, hash(&store, &trial), &file, NetFormat::TorchScript).unwrap();
     let script = Teacher::new(TeacherSource::Script(file));
     let space = small_cnn().0;
     let score =
@@ -153,10 +175,9 @@ fn a_teacher_of_other_classes_or_examples_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = WeightStore::new(folder.path());
     let halves = halves();
-    let (_, teacher) = taught(&halves, &store, 1);
-    let TeacherSource::Kept { hash, .. } = &teacher.source else { panic!("it is a kept one") };
+    let (trial, teacher) = taught(&halves, &store, 1);
     let file = folder.path().join("teacher.pt");
-    export_network(&store, hash, &file, NetFormat::TorchScript).unwrap();
+    export_network(&store, hash(&store, &trial), &file, NetFormat::TorchScript).unwrap();
     let script = Teacher::new(TeacherSource::Script(file));
     let other = |shape: &[usize], classes: &[&str]| {
         let width = shape.iter().product();
@@ -172,7 +193,7 @@ fn a_teacher_of_other_classes_or_examples_is_refused() {
     };
     let three = || other(&[1, 8, 8], &["left", "right", "both"]);
     let said = refused(&teacher, three()).unwrap();
-    assert_eq!(said, "teacher the teacher: it knows 2 classes, the data have 3");
+    assert_eq!(said, format!("teacher {}: it knows 2 classes, the data have 3", trial.id()));
     assert!(refused(&script, three()).unwrap().contains("it gives [2, 2], not scores [2, 3]"));
     let named = refused(&teacher, other(&[1, 8, 8], &["left", "up"])).unwrap();
     assert!(named.ends_with(r#"it knows other classes: "right" where the data have "up""#), "{named}");

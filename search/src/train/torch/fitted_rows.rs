@@ -1,12 +1,18 @@
 //! Which examples weights were fitted on, and whether a new task keeps them back.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
-use heirloom_datasets::{Dataset, Splits};
+use heirloom_datasets::{Dataset, RowTrace, RowTraces, Splits};
 use heirloom_kb::{Json, Trial};
 
-/// The field of a trial with a sample of the examples that its weights were fitted on: their marks in hexadecimal, eight digits each.
-const FITTED_FIELD: &str = "fitted_on";
+use crate::train::{TrainError, WeightStore};
+
+/// The field of a trial with the hash of the traces of some examples that its weights were fitted on; they lie beside its weights.
+const FITTED_FIELD: &str = "fitted_rows";
+/// The field in which earlier releases wrote the marks alone, in hexadecimal, eight digits each.
+const MARKS_FIELD: &str = "fitted_on";
+/// The ending of the files with traces.
+const ENDING: &str = "rows.json";
 /// The field with the fingerprint of a trial's data.
 pub(super) const DATA_FIELD: &str = "data";
 /// Examples in a sample: those of the smallest marks, so that the sample of two sets together follows from theirs.
@@ -19,62 +25,96 @@ const MOST_SHARED: f64 = 0.05;
 ///
 /// *Source*: bottom-k sketches, Cohen and Kaplan 2007 (doi:10.1145/1281100.1281133).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct FittedRows(BTreeSet<u32>);
+pub(super) struct FittedRows(BTreeMap<u32, RowTrace>);
 
 impl FittedRows {
     /// Of these rows of a data set.
     pub(super) fn of(dataset: &Dataset, rows: &[usize]) -> Self {
-        FittedRows::smallest(rows.iter().map(|row| dataset.row_mark(*row)).collect())
+        let places: BTreeMap<u32, usize> = rows.iter().map(|row| (dataset.row_mark(*row), *row)).collect();
+        let traces = RowTraces::of(dataset);
+        let sampled = places.into_iter().take(SAMPLED);
+        FittedRows(sampled.map(|(mark, row)| (mark, traces.trace(row))).collect())
     }
 
-    /// What a trial says; nothing where it says nothing.
-    pub(super) fn of_trial(trial: &Trial) -> Self {
-        let text = trial.extra.get(FITTED_FIELD).and_then(Json::as_str).unwrap_or_default();
+    /// What a trial says, with the file beside its weights; nothing where it says nothing.
+    pub(super) fn of_trial(trial: &Trial, store: Option<&WeightStore>) -> Self {
+        let text = |field| trial.extra.get(field).and_then(Json::as_str);
+        if let Some((hash, store)) = text(FITTED_FIELD).zip(store) {
+            match FittedRows::read(hash, store) {
+                Ok(rows) => return rows,
+                Err(error) => {
+                    tracing::warn!(trial = %trial.id(), %error, "what it was fitted on is not known")
+                }
+            }
+        }
+        let text = text(MARKS_FIELD).unwrap_or_default();
         let marks =
             (0..text.len() / 8).filter_map(|at| u32::from_str_radix(text.get(8 * at..8 * at + 8)?, 16).ok());
-        FittedRows(marks.collect())
+        FittedRows::sampled(marks.map(|mark| RowTrace { mark, ..RowTrace::default() }))
     }
 
-    fn smallest(marks: BTreeSet<u32>) -> Self {
-        FittedRows(marks.into_iter().take(SAMPLED).collect())
+    fn read(hash: &str, store: &WeightStore) -> Result<Self, TrainError> {
+        let traces: Vec<RowTrace> =
+            serde_json::from_slice(&store.get_as(hash, ENDING)?).map_err(|error| TrainError::BadWeights {
+                file: format!("{hash}.{ENDING}"),
+                reason: error.to_string(),
+            })?;
+        Ok(FittedRows::sampled(traces))
+    }
+
+    fn sampled(traces: impl IntoIterator<Item = RowTrace>) -> Self {
+        let all: BTreeMap<u32, RowTrace> = traces.into_iter().map(|trace| (trace.mark, trace)).collect();
+        FittedRows(all.into_iter().take(SAMPLED).collect())
     }
 
     /// The sample of what either is of: weights that were inherited have seen what their source has.
     pub(super) fn and(self, other: &FittedRows) -> Self {
-        FittedRows::smallest(self.0.union(&other.0).copied().collect())
+        FittedRows::sampled(other.0.values().cloned().chain(self.0.into_values()))
     }
 
-    /// Writes it into a trial.
-    pub(super) fn note(&self, trial: &mut Trial) {
-        let text: String = self.0.iter().map(|mark| format!("{mark:08x}")).collect();
-        trial.extra.insert(FITTED_FIELD.into(), text.into());
+    /// Writes it into a trial and beside its weights.
+    ///
+    /// # Errors
+    /// [`TrainError::File`]; the trial says nothing of it then.
+    pub(super) fn note(&self, trial: &mut Trial, store: &WeightStore) -> Result<(), TrainError> {
+        let traces: Vec<&RowTrace> = self.0.values().collect();
+        let bytes = serde_json::to_vec(&traces).expect("a trace holds numbers");
+        trial.extra.insert(FITTED_FIELD.into(), store.put_as(&bytes, ENDING)?.into());
+        Ok(())
     }
 
-    /// The share that is kept back, unless it is so small that it may be chance.
-    fn shared(&self, kept_back: &HashSet<u32>) -> Option<f64> {
-        let shared = self.0.iter().filter(|mark| kept_back.contains(mark)).count();
-        let share = shared as f64 / self.0.len().max(1) as f64;
+    /// The share of it that is among some rows of a data set, unless it is so small that it may be chance.
+    pub(super) fn shared(&self, traces: &RowTraces<'_>, rows: &[usize]) -> Option<f64> {
+        let own: Vec<RowTrace> = self.0.values().cloned().collect();
+        let shared = traces.recognised(&own, rows).into_iter().filter(|known| *known).count();
+        let share = shared as f64 / own.len().max(1) as f64;
         (shared > 1 && share > MOST_SHARED).then_some(share)
     }
+}
+
+/// What a data set keeps back to choose on and for the end.
+pub(super) fn kept_back(splits: &Splits) -> Vec<usize> {
+    [&splits.validation[..], &splits.test].concat()
 }
 
 /// Takes the sources out of a list whose weights have been fitted on examples that a data set keeps back to choose on and for the
 /// end: a score with them would be one of memory. Why, by trial. Weights of the same data have been fitted on the same part.
 pub(super) fn leave_out_knowing(
     sources: &mut Vec<Trial>,
+    store: Option<&WeightStore>,
     dataset: &Dataset,
     fingerprint: &str,
     splits: &Splits,
 ) -> BTreeMap<String, String> {
     let mut left_out = BTreeMap::new();
-    if sources.is_empty() {
+    let is_same = |source: &Trial| source.extra.get(DATA_FIELD).and_then(Json::as_str) == Some(fingerprint);
+    if sources.iter().all(is_same) {
         return left_out;
     }
-    let kept_back: HashSet<u32> =
-        splits.validation.iter().chain(&splits.test).map(|row| dataset.row_mark(*row)).collect();
+    let (traces, kept_back) = (RowTraces::of(dataset), kept_back(splits));
     sources.retain(|source| {
-        let same = source.extra.get(DATA_FIELD).and_then(Json::as_str) == Some(fingerprint);
-        let shared = FittedRows::of_trial(source).shared(&kept_back).filter(|_| !same);
+        let fitted = FittedRows::of_trial(source, store);
+        let shared = if is_same(source) { None } else { fitted.shared(&traces, &kept_back) };
         let Some(share) = shared else { return true };
         let why = format!(
             "{:.0} % of what its weights were fitted on are examples that {} keeps back for validation and test",
@@ -92,49 +132,74 @@ pub(super) fn leave_out_knowing(
 mod tests {
     use heirloom_kb::{Architecture, Domain, Split};
     use ndarray::Array2;
+    use rand::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
 
     use super::*;
 
     fn data(name: &str, rows: std::ops::Range<usize>) -> Dataset {
-        let n = rows.len();
-        let x = Array2::from_shape_fn((n, 2), |(row, column)| ((rows.start + row) * (column + 1)) as f32);
-        let y = (0..n).map(|row| row % 2).collect();
-        Dataset::new(name, Domain::Tabular, &[2], x, y, vec!["a".into(), "b".into()], "").unwrap()
+        scaled(name, rows, 1.0)
+    }
+
+    /// Some rows of a table of five columns of chance, the last one scaled.
+    fn scaled(name: &str, rows: std::ops::Range<usize>, by: f32) -> Dataset {
+        let value = |row: usize, column: usize| {
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64((5 * row + column) as u64);
+            rng.r#gen::<f32>() * if column == 4 { by } else { 1.0 }
+        };
+        let x = Array2::from_shape_fn((rows.len(), 5), |(row, column)| value(rows.start + row, column));
+        let y = (0..rows.len()).map(|row| row % 2).collect();
+        Dataset::new(name, Domain::Tabular, &[5], x, y, vec!["a".into(), "b".into()], "").unwrap()
     }
 
     /// A trial whose weights were fitted on the training part of a data set.
-    fn source(dataset: &Dataset) -> Trial {
+    fn source(dataset: &Dataset, store: &WeightStore) -> Trial {
         let architecture: Architecture = [("a", 1)].into_iter().collect();
         let mut trial = Trial::new(dataset.name(), "s/1", architecture, Split::Validation, "accuracy", 0.5);
         trial.extra.insert(DATA_FIELD.into(), dataset.fingerprint().into());
-        FittedRows::of(dataset, &Splits::new(dataset, 0).train).note(&mut trial);
+        FittedRows::of(dataset, &Splits::new(dataset, 0).train).note(&mut trial, store).unwrap();
         trial
     }
 
     #[test]
     fn weights_that_know_what_is_kept_back_are_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = WeightStore::new(dir.path());
+        let source = |dataset: &Dataset| source(dataset, &store);
         let new = data("new", 0..300);
         let (splits, fingerprint) = (Splits::new(&new, 0), new.fingerprint());
         let mut silent = source(&data("silent", 0..290));
         silent.extra.remove(FITTED_FIELD);
-        // The same rows and some more, other rows, the very same data, and a trial that does not say.
-        let all = [source(&data("more", 0..320)), source(&data("others", 300..600)), source(&new), silent];
-        let mut sources = all.to_vec();
-        let left_out = leave_out_knowing(&mut sources, &new, &fingerprint, &splits);
-        assert_eq!(sources, all[1..]);
-        let why = &left_out[&all[0].id().to_string()];
-        assert!(left_out.len() == 1 && why.contains("new keeps back") && why.contains('%'), "{why}");
+        // As earlier releases wrote it.
+        let mut earlier = silent.clone();
+        let marks: String = (0..80).map(|row| format!("{:08x}", new.row_mark(row))).collect();
+        earlier.task = "earlier".into();
+        earlier.extra.insert(MARKS_FIELD.into(), marks.into());
+        // The same rows and some more, with another column; other rows, the very same data, and a trial that does not say.
+        let knowing = [source(&data("more", 0..320)), source(&scaled("scaled", 0..320, 1e3)), earlier];
+        let others = [source(&data("others", 300..600)), source(&new), silent];
+        let mut sources = [&knowing[..], &others].concat();
+        let left_out = leave_out_knowing(&mut sources, Some(&store), &new, &fingerprint, &splits);
+        assert_eq!(sources, others);
+        for trial in &knowing {
+            let why = &left_out[&trial.id().to_string()];
+            assert!(why.contains("new keeps back") && why.contains('%'), "{why}");
+        }
+        assert_eq!(left_out.len(), knowing.len());
     }
 
     #[test]
     fn a_sample_of_two_sets_is_that_of_both_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = WeightStore::new(dir.path());
         let (a, b) = (data("a", 0..200), data("b", 150..500));
         let all = data("all", 0..500);
         let of = |data: &Dataset| FittedRows::of(data, &(0..data.n()).collect::<Vec<_>>());
-        assert_eq!(of(&a).and(&of(&b)), of(&all));
-        let mut trial = source(&a);
-        of(&all).note(&mut trial);
-        assert_eq!(FittedRows::of_trial(&trial), of(&all));
+        let marks = |rows: &FittedRows| rows.0.keys().copied().collect::<Vec<_>>();
+        assert_eq!(marks(&of(&a).and(&of(&b))), marks(&of(&all)));
+        let mut trial = source(&a, &store);
+        of(&all).note(&mut trial, &store).unwrap();
+        assert_eq!(FittedRows::of_trial(&trial, Some(&store)), of(&all));
         assert_eq!(of(&all).0.len(), SAMPLED);
     }
 }

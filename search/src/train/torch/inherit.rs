@@ -8,11 +8,12 @@ use ndarray::Array2;
 use tch::{Kind, TchError, Tensor, no_grad};
 
 use super::adapt::{Place, adapt};
+use super::block_layers::{BlockLayers, Origin, identity};
 use super::data::Part;
 use super::first_line;
 use super::fit::Network;
 use super::weights::{self, Tensors};
-use crate::net::{HEAD, NetGraph, Op};
+use crate::net::{HEAD, NetGraph, NetNode, Op};
 use crate::train::{Fate, Inherited, WeightStore};
 
 /// Examples whose features say how well weights suit a task.
@@ -192,15 +193,20 @@ impl Heir<'_> {
     fn fitted(&self, block: &str, source: &Tensors) -> Result<Option<(Tensors, String)>, TchError> {
         let own = in_block(&self.network.tensors(), block);
         let theirs = in_block(source, block);
-        if own.is_empty() || !own.keys().eq(theirs.keys()) {
-            return Ok(None);
-        }
+        let is_residual = self.in_block(block).any(|node| node.op == Op::Add);
+        let origins = BlockLayers::of(&own).origins(&BlockLayers::of(&theirs), is_residual);
+        let Some(origins) = origins else { return Ok(None) };
         let mut made = Tensors::new();
-        let (mut wider, mut narrower) = (false, false);
+        let (mut wider, mut narrower) = (false, own.len() < theirs.len());
         for (name, tensor) in &own {
-            let size = tensor.size();
-            let Some(fit) = adapt(&theirs[name], &size, self.place(block, name))? else { return Ok(None) };
-            let had = theirs[name].size();
+            let given = match &origins[name] {
+                Origin::From(other) => theirs[other].shallow_clone(),
+                Origin::Identity => {
+                    identity(theirs.values().next().expect("a block with layers has weights"))?
+                }
+            };
+            let (size, had) = (tensor.size(), given.size());
+            let Some(fit) = adapt(&given, &size, self.place(block, name))? else { return Ok(None) };
             wider |= size.iter().zip(&had).any(|(new, old)| new > old);
             narrower |= size.iter().zip(&had).any(|(new, old)| new < old);
             made.insert(format!("{block}.{name}"), fit.f_to_device(tensor.device())?);
@@ -227,14 +233,19 @@ impl Heir<'_> {
         if on_example { Place::Example } else { Place::Inside }
     }
 
+    fn in_block(&self, block: &str) -> impl Iterator<Item = &NetNode> {
+        self.net.nodes().iter().filter(move |node| node.block() == block)
+    }
+
     /// Weights with which a block passes on what a rectified layer gives it: convolutions and layers that are the identity, or
     /// a residual branch whose last norm is 0 (Net2Net's deepening). Nothing for a block that changes the width.
     fn inserted(&self, block: &str) -> Result<Option<Tensors>, TchError> {
-        let nodes: Vec<_> = self.net.nodes().iter().filter(|node| node.block() == block).collect();
         let bends = |op: &Op| matches!(op, Op::Gelu | Op::Tanh);
-        let is_residual = nodes.iter().any(|node| node.op == Op::Add);
-        if is_residual || nodes.iter().any(|node| bends(&node.op)) || block == "block1" {
+        if self.in_block(block).any(|node| bends(&node.op)) || block == "block1" {
             return Ok(None);
+        }
+        if let Some(sum) = self.in_block(block).find(|node| node.op == Op::Add) {
+            return self.without_branch(block, &sum.inputs);
         }
         let mut made = Tensors::new();
         for (name, tensor) in in_block(&self.network.tensors(), block) {
@@ -251,6 +262,25 @@ impl Heir<'_> {
             made.insert(format!("{block}.{name}"), value);
         }
         Ok(if made.is_empty() { None } else { Some(made) })
+    }
+
+    /// A residual block as it was drawn, but for the norm before its sum, which gives 0. Nothing where the shortcut has weights.
+    fn without_branch(&self, block: &str, summed: &[usize]) -> Result<Option<Tensors>, TchError> {
+        let nodes = self.net.nodes();
+        let own = |at: &&usize| nodes[**at].block() == block;
+        let [norm] = summed.iter().filter(own).collect::<Vec<_>>()[..] else { return Ok(None) };
+        if nodes[*norm].op != Op::BatchNorm {
+            return Ok(None);
+        }
+        let mut made = Tensors::new();
+        for (name, tensor) in in_block(&self.network.tensors(), block) {
+            let full = format!("{block}.{name}");
+            let is_last =
+                [".weight", ".bias"].iter().any(|part| full == format!("{}{part}", nodes[*norm].name));
+            let value = if is_last { tensor.f_zeros_like()? } else { tensor.f_detach_copy()? };
+            made.insert(full, value);
+        }
+        Ok(Some(made))
     }
 }
 

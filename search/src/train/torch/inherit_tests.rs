@@ -35,45 +35,69 @@ fn with(architecture: &Architecture, values: &[(&str, Value)]) -> Architecture {
     changed
 }
 
-/// Wider layers, larger windows and a fourth block: before a step is made, the network scores as its source does.
+/// What a network inherits from one trial on the same data, how well it scores before a step is made, and that trial's score.
+fn grown(source: &Architecture, values: &[(&str, Value)]) -> (Inherited, f64, f64) {
+    let dir = tempfile::tempdir().unwrap();
+    let space = small_cnn().0;
+    let grown = with(source, values);
+    let source = trainer(halves(), dir.path(), vec![]).train(&space, source, &BUDGET).unwrap();
+    let mut heir = trainer(halves(), dir.path(), vec![source.clone()]);
+    let net = heir.net(&space, &grown).unwrap();
+    heir.prepare(&BUDGET).unwrap();
+    let (_, parts) = heir.parts.as_ref().unwrap();
+    let _turn = turn();
+    let network = Network::new(&net, heir.device, &Recipe::default(), 7, None).unwrap();
+    let (task, n_classes) = (&source.task, 2);
+    let heir = Heir { network: &network, net: &net, architecture: &grown, task, n_classes, part: &parts.fit };
+    let heritage = heir.inherit(std::slice::from_ref(&source), &WeightStore::new(dir.path())).unwrap();
+    let score = measure::accuracy(&network.module, &parts.score).unwrap();
+    (heritage.record, score, source.score.unwrap())
+}
+
+/// Wider layers, larger windows and a third block: before a step is made, the network scores as its source does.
 #[test]
 fn a_grown_network_computes_what_its_source_does() {
     if !repeats() {
         return; // with other numbers fresh weights may suit as well
     }
-    let dir = tempfile::tempdir().unwrap();
-    let (space, small) = small_cnn();
-    let source = trainer(halves(), dir.path(), vec![]).train(&space, &small, &BUDGET).unwrap();
-    let grown = with(
-        &small,
-        &[
-            ("width1", Value::Int(32)),
-            ("width2", Value::Int(64)),
-            ("kernel1", Value::Int(5)),
-            ("blocks", Value::Int(3)),
-            ("kind3", Value::Text("conv".into())),
-            ("width3", Value::Int(64)),
-            ("kernel3", Value::Int(3)),
-            ("pool3", Value::Text("none".into())),
-            // A step of nothing: what is scored is what was inherited.
-            ("lr", Value::Real(0.0)),
-        ],
-    );
-    let mut heir = trainer(halves(), dir.path(), vec![source.clone()]);
-    let net = heir.net(&space, &grown).unwrap();
-    heir.prepare(&BUDGET).unwrap();
-    let (_, parts) = heir.parts.as_ref().unwrap();
-    let recipe = Recipe::default();
-    let _turn = turn();
-    let network = Network::new(&net, heir.device, &recipe, 7, None).unwrap();
-    let (task, n_classes) = (&source.task, 2);
-    let heir = Heir { network: &network, net: &net, architecture: &grown, task, n_classes, part: &parts.fit };
-    let heritage = heir.inherit(std::slice::from_ref(&source), &WeightStore::new(dir.path())).unwrap();
-    let blocks = &heritage.record.blocks;
-    assert_eq!(blocks["block1"], "tune, widened");
-    assert_eq!((&*blocks["block3"], &*blocks["head"]), ("tune, inserted", "tune, widened"));
-    let got = measure::accuracy(&network.module, &parts.score).unwrap();
-    assert_eq!(Some(got), source.score);
+    for kind in ["conv", "residual"] {
+        let (record, score, source) = grown(
+            &small_cnn().1,
+            &[
+                ("width1", Value::Int(32)),
+                ("width2", Value::Int(64)),
+                ("kernel1", Value::Int(5)),
+                ("blocks", Value::Int(3)),
+                ("kind3", Value::Text(kind.into())),
+                ("width3", Value::Int(64)),
+                ("kernel3", Value::Int(3)),
+                ("pool3", Value::Text("none".into())),
+            ],
+        );
+        assert_eq!(record.blocks["block1"], "tune, widened");
+        assert_eq!((&*record.blocks["block3"], &*record.blocks["head"]), ("tune, inserted", "tune, widened"));
+        assert_eq!(score, source, "{kind}");
+    }
+}
+
+/// A dropout moves the layers behind it to other places, and a residual block that is given more channels than it makes needs a
+/// shortcut with weights; neither changes what is computed.
+#[test]
+fn a_dropout_and_a_shortcut_that_come_new_leave_the_heritage_as_it_is() {
+    if !repeats() {
+        return; // with other numbers fresh weights may suit as well
+    }
+    let residual =
+        with(&small_cnn().1, &[("kind2", Value::Text("residual".into())), ("width1", Value::Int(32))]);
+    let (record, score, source) =
+        grown(&residual, &[("dropout", Value::Real(0.25)), ("width1", Value::Int(64))]);
+    assert_eq!(record.blocks["block2"], "tune, widened");
+    assert_eq!(record.blocks["head"], "tune");
+    assert_eq!(score, source);
+    // The other way there is no place for the shortcut's weights; the rest stays.
+    let (record, _, _) =
+        grown(&with(&residual, &[("width1", Value::Int(16))]), &[("width1", Value::Int(32))]);
+    assert_eq!(record.blocks["block2"], "tune, reshaped");
 }
 
 #[test]

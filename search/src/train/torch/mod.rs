@@ -3,6 +3,7 @@
 mod adapt;
 mod attempt;
 mod augment;
+mod block_layers;
 mod checkpoint;
 mod cuda;
 mod darts;
@@ -93,12 +94,14 @@ impl TorchTrainer {
     ) -> Result<Self, TrainError> {
         options.recipe.check(&dataset)?;
         let device = device::choose(options.device)?;
-        let teacher = options.teacher.as_ref();
-        let teacher = teacher.map(|teacher| LoadedTeacher::new(teacher, &dataset, device)).transpose()?;
         let (splits, fingerprint) = (Splits::new(&dataset, options.split_seed), dataset.fingerprint());
+        let teacher = options.teacher.as_ref();
+        let teacher =
+            teacher.map(|teacher| LoadedTeacher::new(teacher, &dataset, &splits, device)).transpose()?;
+        let store = options.weights.as_ref();
         Ok(TorchTrainer {
             task: dataset.task(),
-            left_out: leave_out_knowing(&mut options.sources, &dataset, &fingerprint, &splits),
+            left_out: leave_out_knowing(&mut options.sources, store, &dataset, &fingerprint, &splits),
             splits,
             fingerprint,
             outside: options.init_from.as_deref().map(OutsideWeights::read).transpose()?,

@@ -45,8 +45,11 @@ pub(super) fn blank(
 pub(super) fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8], fitted: &FittedRows) {
     match store.put(bytes) {
         Ok(hash) => {
-            trial.extra.insert(WEIGHTS_FIELD.into(), hash.into());
-            fitted.note(trial);
+            // Weights of which it is not known what they have seen could not be inherited honestly.
+            match fitted.note(trial, store) {
+                Ok(()) => drop(trial.extra.insert(WEIGHTS_FIELD.into(), hash.into())),
+                Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
+            }
         }
         Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
     }
