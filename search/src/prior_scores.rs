@@ -61,7 +61,7 @@ impl PriorScores {
         let all =
             candidates.iter().map(|candidate| encoder.key(candidate)).zip(self.scores.iter().zip(ranks));
         let known = all.filter_map(|(key, (score, rank))| score.map(|score| (key, (score, rank)))).collect();
-        Ok(Opinion { by: self.by.clone(), foretells: USUAL_CORRELATION, known })
+        Ok(Opinion { by: self.by.clone(), foretells: USUAL_CORRELATION, judged_on: 0, known })
     }
 }
 
@@ -71,6 +71,8 @@ pub struct Opinion {
     by: Name,
     /// How far they are expected to correlate with scores, from 0 to 1.
     foretells: f64,
+    /// Tasks whose trials say so.
+    judged_on: usize,
     /// By canonical key, the number and its Gaussian rank among the candidates.
     known: HashMap<Vec<u64>, (f64, f64)>,
 }
@@ -103,6 +105,7 @@ impl Opinion {
             by_task.values().filter(|pairs| pairs.len() >= ENOUGH).map(|pairs| agreement(pairs)).collect();
         let total: f64 = found.iter().sum();
         let n = found.len() as f64;
+        self.judged_on = found.len();
         self.foretells = ((total + USUAL_WEIGHT * USUAL_CORRELATION) / (n + USUAL_WEIGHT)).max(0.0);
         Ok(self)
     }
@@ -110,6 +113,18 @@ impl Opinion {
     /// Where they come from.
     pub(crate) fn by(&self) -> &Name {
         &self.by
+    }
+
+    /// How far they are trusted, in words.
+    pub(crate) fn words(&self) -> String {
+        let Opinion { by, foretells, judged_on, .. } = self;
+        let head =
+            format!("scores by {by} are expected to correlate by {foretells:.2} with what trials find");
+        match judged_on {
+            0 => format!("{head}: a rule of thumb, for no task here has {ENOUGH} trials with both"),
+            1 => format!("{head}, from how they did on one task and a rule of thumb"),
+            n => format!("{head}, from how they did on {n} tasks and a rule of thumb"),
+        }
     }
 
     /// How far they are expected to correlate with scores, from 0 to 1.

@@ -176,20 +176,32 @@ fn a_killed_joint_search_goes_on_from_its_checkpoint() {
     let trials = |output: Output| -> Vec<Value> {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let tried: Value = serde_json::from_slice(&output.stdout).unwrap();
-        tried[0]["trials"].as_array().unwrap().iter().cloned().map(timeless).collect()
+        let tried = tried.as_array().unwrap().iter();
+        tried.flat_map(|one| one["trials"].as_array().unwrap().iter().cloned().map(timeless)).collect()
     };
     let (whole, data) = two_tasks();
-    let want = trials(joint(&whole, &data, both, "1", "30").output().unwrap());
+    let want = trials(joint(&whole, &data, both, "2", "20").output().unwrap());
+    assert_eq!(want.len(), 4);
 
     let (program, data) = two_tasks();
-    let mut running = joint(&program, &data, both, "1", "30").stdout(Stdio::null()).spawn().unwrap();
+    let mut running = joint(&program, &data, both, "1", "20").stdout(Stdio::null()).spawn().unwrap();
     wait_for_checkpoints(&program, &mut running, 1);
     running.kill().unwrap();
     running.wait().unwrap();
     assert_eq!(program.trials(), 0);
-    let again = joint(&program, &data, both, "1", "30").arg("-v").output().unwrap();
+    assert_eq!(program.json(&["status"])["joint_searches"], serde_json::json!(["joint-1"]));
+    let resumed = |more: &[&str]| {
+        let mut command =
+            program.command(&[&["--json", "joint", "-v", "--resume", "joint-1"], more].concat());
+        command.env("HEIRLOOM_DATA", &data).output().unwrap()
+    };
+    let again = resumed(&[]);
     let words = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(words.contains("goes on where it was"), "it started anew: {words}");
-    assert_eq!(trials(again), want);
+    assert_eq!(trials(again), want[..2]);
     assert_eq!(std::fs::read_dir(program.path("base.weights/under-way")).unwrap().count(), 0);
+    // What has ended may have more trials, and no other options.
+    assert_eq!(trials(resumed(&["--top", "2"])), want);
+    let words = String::from_utf8_lossy(&resumed(&["--epochs", "3"]).stderr).into_owned();
+    assert!(words.contains("joint-1 was started with --epochs 20"), "{words}");
 }

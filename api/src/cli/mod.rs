@@ -37,6 +37,7 @@ mod trainer;
 
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -131,10 +132,30 @@ fn misused(error: &clap::Error) -> ! {
     error.exit()
 }
 
+/// The command line. What looks like a negative number is the value of the option before it: whether it is in its range the
+/// option says.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|verb| {
+        verb.mut_args(
+            |arg| if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg },
+        )
+    })
+}
+
+/// Makes a file that grows beyond the limit of the process an error of the one who writes it; else the system ends the process
+/// without a word.
+fn heed_file_limits() {
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()) {
+        tracing::debug!(%error, "files beyond the limit end the process");
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| misused(&error));
+    heed_file_limits();
+    let matches = command().try_get_matches().unwrap_or_else(|error| misused(&error));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| misused(&error));
     let given = resumption::given(&matches);
     match cli.color {
@@ -164,7 +185,7 @@ fn run(cli: Cli, given: &HashSet<String>, out: &output::Output) -> Result<(), Fa
         Verb::Recommend(args) => recommend::run(&base, args, out),
         Verb::Study(args) => study::run(&base, *args, given, out),
         Verb::Train(args) => train::run(&base, &args, out),
-        Verb::Joint(args) => joint::run(&base, &args, out),
+        Verb::Joint(args) => joint::run(&base, args, given, out),
         Verb::Supernet(args) => supernet::run(&base, &args, given, out),
         Verb::Proxies(args) => proxies::run(&base, &args, out),
         Verb::Serve(args) => serve::run(&base, &args, out),

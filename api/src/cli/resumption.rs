@@ -7,14 +7,21 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use heirloom_kb::{Document, DocumentKind, KnowledgeStore};
 use heirloom_search::StudySetup;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::joint::JointArgs;
 use super::output::InputFault;
 use super::study::StudyArgs;
 
 /// Options that may be others than those that a study was started with: how many trials it is to have, and where and on how many
 /// cores they are trained. Whoever asks for the study to be resumed says so and need not say that it trains.
 const MAY_DIFFER: [&str; 8] = ["top", "jobs", "data", "download", "from", "device", "resume", "train"];
+
+/// What the ids of joint searches start with.
+const JOINT: &str = "joint-";
+const INCOMPARABLE: &str = "these options cannot be compared with those that were kept";
 
 /// The options, by their names in the help without the dashes, that were given and are not left to their defaults.
 pub(super) fn given(matches: &ArgMatches) -> HashSet<String> {
@@ -26,8 +33,8 @@ pub(super) fn given(matches: &ArgMatches) -> HashSet<String> {
     matches.ids().map(clap::Id::as_str).filter(given).map(str::to_owned).collect()
 }
 
-/// Keeps in the base how a study was started, beside its set-up.
-pub(super) fn keep(store: &dyn KnowledgeStore, study: &str, args: &StudyArgs) -> anyhow::Result<()> {
+/// Keeps in the base how a study or a joint search was started.
+pub(super) fn keep(store: &dyn KnowledgeStore, study: &str, args: &impl Serialize) -> anyhow::Result<()> {
     // A path that is no Unicode cannot be written down.
     let bytes = serde_json::to_vec(args).context("the options of the study cannot be kept in the base")?;
     Ok(store.put_document(&Document { kind: DocumentKind::Study, name: document(study), bytes })?)
@@ -48,19 +55,72 @@ pub(super) fn resumed(
     args: StudyArgs,
     given: &HashSet<String>,
 ) -> anyhow::Result<StudyArgs> {
-    let damaged = || format!("the options of {study} in the base are damaged; start another study");
-    let new =
-        serde_json::to_value(args).context("these options cannot be compared with those of the study")?;
-    let mut kept = if let Some(document) = store.document(DocumentKind::Study, &document(study))? {
-        serde_json::from_slice(&document.bytes).with_context(damaged)?
+    let new = serde_json::to_value(args).context(INCOMPARABLE)?;
+    let kept = if let Some(kept) = kept(store, study)? {
+        kept
     } else {
         let StudySetup { task, space, .. } = StudySetup::kept(store, study)?;
         let mut kept = new.clone();
         (kept["task"], kept["space"]) = (Value::from(&*task), Value::from(&*space));
         kept
     };
-    take_over(&mut kept, &new, given, study)?;
-    serde_json::from_value(kept).with_context(damaged)
+    merged(kept, &new, given, study)
+}
+
+/// The same of a joint search.
+///
+/// # Errors
+/// For one that the base has not, and an option that is given with another value than before.
+pub(super) fn resumed_joint(
+    store: &dyn KnowledgeStore,
+    search: &str,
+    args: JointArgs,
+    given: &HashSet<String>,
+) -> anyhow::Result<JointArgs> {
+    let Some(kept) = kept(store, search)?.filter(|_| search.starts_with(JOINT)) else {
+        let known = joint_ids(store)?;
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        return Err(InputFault(format!("the base has no joint search {search:?}; it has {known}")).into());
+    };
+    let new = serde_json::to_value(args).context(INCOMPARABLE)?;
+    merged(kept, &new, given, search)
+}
+
+/// The joint searches of a base, in their order.
+pub(super) fn joint_ids(store: &dyn KnowledgeStore) -> anyhow::Result<Vec<String>> {
+    let names = store.document_names(DocumentKind::Study)?.into_iter();
+    let mut numbers: Vec<u64> = names
+        .filter_map(|name| name.strip_prefix(JOINT)?.strip_suffix(&document(""))?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers.into_iter().map(|number| format!("{JOINT}{number}")).collect())
+}
+
+/// An id for a new joint search.
+pub(super) fn next_joint_id(store: &dyn KnowledgeStore) -> anyhow::Result<String> {
+    let last = joint_ids(store)?.pop();
+    let number = last.and_then(|id| id.strip_prefix(JOINT)?.parse::<u64>().ok()).unwrap_or(0);
+    Ok(format!("{JOINT}{}", number + 1))
+}
+
+/// The options that the base keeps of a study or joint search.
+fn kept(store: &dyn KnowledgeStore, study: &str) -> anyhow::Result<Option<Value>> {
+    let Some(document) = store.document(DocumentKind::Study, &document(study))? else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(&document.bytes).with_context(|| damaged(study))?))
+}
+
+fn merged<T: DeserializeOwned>(
+    mut kept: Value,
+    new: &Value,
+    given: &HashSet<String>,
+    study: &str,
+) -> anyhow::Result<T> {
+    take_over(&mut kept, new, given, study)?;
+    serde_json::from_value(kept).with_context(|| damaged(study))
+}
+
+fn damaged(study: &str) -> String {
+    format!("the options of {study} in the base are damaged; start another one")
 }
 
 /// Puts those of the new options that are given, and may differ, in the place of the old ones.
@@ -80,7 +140,7 @@ fn take_over(kept: &mut Value, new: &Value, given: &HashSet<String>, study: &str
             let (old, value) = (words(old), words(value));
             let message = format!(
                 "{study} was started with --{option} {old} and goes on with that, not with {value}: leave --{option} away, \
-                 or start another study"
+                 or start another one"
             );
             return Err(InputFault(message).into());
         }

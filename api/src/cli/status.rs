@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Failure;
 use super::base::BaseArgs;
 use super::output::{Output, bold, table};
+use super::resumption::joint_ids;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArgs {}
@@ -23,6 +24,9 @@ struct Status {
     /// Trials by task and space.
     groups: Vec<GroupRow>,
     studies: Vec<StudyRow>,
+    /// The ids of joint searches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    joint_searches: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +55,7 @@ pub(super) fn run(base: &BaseArgs, _args: &StatusArgs, out: &Output) -> Result<(
         spaces: store.spaces()?.len(),
         groups: groups(&stats),
         studies: studies(&*store)?,
+        joint_searches: joint_ids(&*store)?,
     };
     out.answer(&status, describe)?;
     Ok(())
@@ -103,6 +108,9 @@ fn describe(status: &Status) -> String {
             rows.add_row([id.clone(), task.to_string(), space.to_string(), trials.to_string()]);
         }
         lines.extend([String::new(), rows.to_string()]);
+    }
+    if !status.joint_searches.is_empty() {
+        lines.extend([String::new(), format!("joint searches: {}", status.joint_searches.join(", "))]);
     }
     lines.join("\n")
 }

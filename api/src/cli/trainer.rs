@@ -110,7 +110,7 @@ pub(super) struct TrainerArgs {
     no_weights: bool,
     /// Start from the weights of the past trial that suits the task best, block by block, where one does so better than
     /// fresh weights.
-    #[arg(long, conflicts_with = "no_weights")]
+    #[arg(long, conflicts_with_all = ["no_weights", "init_from"])]
     inherit: bool,
     #[command(flatten)]
     recipe: RecipeArgs,

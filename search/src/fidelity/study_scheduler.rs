@@ -6,7 +6,7 @@ use std::sync::Arc;
 use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, Task, Trial, TrialQuery};
 use heirloom_predictor::CurveModel;
 
-use super::{Decision, EarlyStopping, SchedulerSetup, past_curves};
+use super::{Decision, EarlyStopping, SchedulerKind, SchedulerSetup, past_curves};
 use crate::space_history::SpaceHistory;
 use crate::{SearchError, spaces};
 
@@ -20,6 +20,8 @@ pub(crate) struct StudyScheduler {
     /// Trials under way, by canonical key.
     running: HashMap<Vec<u64>, u64>,
     numbered: u64,
+    /// What is to be known of the rule here.
+    note: Option<String>,
 }
 
 impl StudyScheduler {
@@ -36,13 +38,23 @@ impl StudyScheduler {
         let mut exclude = exclude.to_vec();
         exclude.push(task.id.clone());
         let past = past_curves(store, history.space().id(), &task.metric, EPOCHS, &exclude)?;
+        let is_blind = setup.kind == SchedulerKind::Extrapolation && past.is_empty();
+        let note = is_blind.then(|| {
+            "no past task has learning curves in this space, so that extrapolation goes by a trial's own curve and stops little; asha needs no past".into()
+        });
         let model = CurveModel::new(&past, f64::from(setup.max_epochs));
         Ok(StudyScheduler {
             stopping: EarlyStopping::new(setup.clone(), task.goal, model)?,
             history: Arc::clone(history),
             running: HashMap::new(),
             numbered: 0,
+            note,
         })
+    }
+
+    /// What is to be known of the rule before the first trial.
+    pub(crate) fn note(&self) -> Option<&String> {
+        self.note.as_ref()
     }
 
     /// Takes in what the base has of the task from elsewhere than the study: what is to be beaten, and how curves of this

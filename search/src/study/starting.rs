@@ -39,11 +39,7 @@ impl Study {
         let mut strategy = setup.strategy.start(&history, &task, past, Arc::clone(&pool), own, setup.seed)?;
         if let Some(opinion) = &opinion {
             strategy.heed(opinion.clone())?;
-            notes.push(format!(
-                "scores by {} are expected to correlate by {:.2} with what trials find",
-                opinion.by(),
-                opinion.foretells()
-            ));
+            notes.push(opinion.words());
         }
         if let Some((first, note)) = looks {
             strategy.start_with(&first);
@@ -73,6 +69,7 @@ impl Study {
             Ok::<_, SearchError>(scheduler)
         };
         let scheduler = setup.scheduler.as_ref().map(scheduler).transpose()?;
+        notes.extend(scheduler.iter().filter_map(|scheduler| scheduler.note().cloned()));
         Ok(Study {
             id,
             setup,

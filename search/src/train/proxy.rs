@@ -10,7 +10,7 @@
 pub enum Proxy {
     /// Synaptic flow, `ln(1 + sum of w dR/dw)` over the weights of convolutions and fully connected layers, where `R` is the
     /// sum of the outputs for an example of ones when all weights and biases are replaced by their absolute values and norms
-    /// pass on what they get. Needs no data.
+    /// and bounded activations pass on what they get. Needs no data.
     ///
     /// *Source*: Tanaka, Kunin, Yamins & Ganguli, NeurIPS 2020 (arXiv:2006.05467), section 5; without norms and in double
     /// precision as in the code of arXiv:2101.08134. The logarithm is ours and keeps the order.

@@ -188,7 +188,8 @@ const SCRIPT_OVERHEAD: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetFormat {
     /// `.pt`: a module that takes examples as they are in the data set, in batches of any size, and gives scores; the
-    /// standardisation is part of it. `torch.jit.load` opens it; its extra file `heirloom` is the [`NetCard`].
+    /// standardisation is part of it. `torch.jit.load` opens it; its extra file `heirloom` is the [`NetCard`], and
+    /// `heirloom-weights` says which of its constants are which weights.
     TorchScript,
     /// `.safetensors`: the weights, named as in the network, and a [`NetCard`] in its metadata with what examples have to be
     /// standardised by. `safetensors.torch.load_file` opens it.
@@ -242,6 +243,7 @@ fn write_script(kept: &KeptNetwork, file: &Path, weights: usize) -> Result<(), T
     fs::remove_file(file).map_err(|source| file_error("write", file, source))?;
     let torch = |error: TchError| TrainError::Torch { reason: first_line(&error) };
     kept.script().and_then(|module| module.save(file)).map_err(torch)?;
+    python_file::name_constants(file, &kept.network.tensors())?;
     python_file::add_extra(file, "heirloom", &kept.card.note())
 }
 

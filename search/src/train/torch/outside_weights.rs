@@ -33,7 +33,7 @@ pub(super) struct OutsideWeights {
 impl OutsideWeights {
     /// # Errors
     /// [`TrainError::File`] when it cannot be read, [`TrainError::BadWeights`] when it is neither a safetensors file, nor
-    /// TorchScript, nor a state dictionary.
+    /// TorchScript, nor a state dictionary, or a number in it is not finite.
     pub(super) fn read(path: &Path) -> Result<Self, TrainError> {
         let file = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| file_error("read", path, source))?;
@@ -42,6 +42,7 @@ impl OutsideWeights {
         } else {
             weights::parse(&bytes, path)?
         };
+        check_finite(&tensors).map_err(|reason| TrainError::BadWeights { file: file.clone(), reason })?;
         Ok(OutsideWeights { file, hash: content_hash(&bytes), tensors })
     }
 
@@ -153,6 +154,18 @@ impl OutsideWeights {
         }
         network.load(&values)
     }
+}
+
+/// Names the first tensor with a number that is not finite: every network that started from it would fail.
+fn check_finite(tensors: &Tensors) -> Result<(), String> {
+    let is_finite =
+        |tensor: &tch::Tensor| tensor.f_isfinite()?.f_all()?.f_int64_value(&[]).map(|all| all == 1);
+    for (name, tensor) in tensors {
+        if !is_finite(tensor).map_err(|error: TchError| super::first_line(&error))? {
+            return Err(format!("tensor {name} has numbers that are not finite"));
+        }
+    }
+    Ok(())
 }
 
 /// What fits of a file, by the names in the network unless said otherwise.

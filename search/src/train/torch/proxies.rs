@@ -89,7 +89,7 @@ fn measure(
     seed: u64,
     device: Device,
 ) -> Result<BTreeMap<Proxy, f64>, TrainError> {
-    let plain = without_norms(net);
+    let plain = linear(net);
     let shapes = (net.shapes()?, plain.shapes()?);
     let run = || -> Result<BTreeMap<Proxy, f64>, TchError> {
         // Sums of many threads would depend on how many there are.
@@ -133,11 +133,13 @@ fn measure(
     run().map_err(|error| TrainError::Torch { reason: first_line(&error) })
 }
 
-/// The same network with norms that pass on what they get. Names do not matter here.
-fn without_norms(net: &NetGraph) -> NetGraph {
+/// The same network with norms that pass on what they get, and so does tanh: what flows is positive, so that a rectifier passes
+/// it on too, and a bounded activation would hide all that comes before it. Names do not matter here.
+fn linear(net: &NetGraph) -> NetGraph {
     let mut plain = NetGraph::new(net.input().clone());
     for node in &net.nodes()[1..] {
-        let op = if node.op == Op::BatchNorm { Op::Identity } else { node.op.clone() };
+        let passes_on = matches!(node.op, Op::BatchNorm | Op::Tanh);
+        let op = if passes_on { Op::Identity } else { node.op.clone() };
         plain.enter(node.name.as_str());
         plain.add(op, &node.inputs);
     }

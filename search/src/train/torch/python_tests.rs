@@ -145,6 +145,15 @@ fn an_exported_network_names_no_device() {
         let code = names.iter().find(|name| name.ends_with("/code/__torch__.py")).unwrap();
         let code = std::io::read_to_string(archive.by_name(code).unwrap()).unwrap();
         assert!(code.contains("linear(") && !code.contains("device"), "{}: {code}", space.id());
+        // And it hands its weights down, though in the module they are constants.
+        let (bytes, _turn) = (store.get(store.of_trial(&trial).unwrap()).unwrap(), turn());
+        let net = net_for(&space, &architecture, &halves()).unwrap();
+        let network = super::fit::Network::new(&net, Device::Cpu, &Recipe::default(), 1, None).unwrap();
+        let outside = OutsideWeights::read(&file).unwrap();
+        let taken = outside.fit(&net).unwrap();
+        assert_eq!((taken.taken, taken.missing.len()), (taken.of, 0), "{taken:?}");
+        outside.fill(&network).unwrap();
+        assert_eq!(network.tensors(), weights::parse(&bytes, &file).unwrap(), "{}", space.id());
     }
 }
 
@@ -213,6 +222,10 @@ fn files_that_are_no_weights_or_do_not_fit_are_refused_by_name() {
         let options = TorchOptions { init_from: Some(file.to_owned()), ..TorchOptions::default() };
         TorchTrainer::new(Arc::clone(&dataset), options, Box::new(|_| {})).err().unwrap().to_string()
     };
+    let nan = dir.path().join("nan.safetensors");
+    let numbers: Tensors = [("head.1.bias".to_owned(), Tensor::from_slice(&[1.0_f32, f32::NAN]))].into();
+    std::fs::write(&nan, weights::to_bytes(&numbers).unwrap()).unwrap();
+    assert!(refused(&nan).ends_with("nan.safetensors: tensor head.1.bias has numbers that are not finite"));
     assert!(refused(&bad).contains("bad.safetensors: no safetensors"), "{}", refused(&bad));
     let old = dir.path().join("old.pth");
     std::fs::copy(&bad, &old).unwrap();

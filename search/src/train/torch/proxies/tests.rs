@@ -67,6 +67,22 @@ fn biases_flow_but_are_not_counted() {
     assert!((got - 36.0).abs() < 1e-9, "{got}");
 }
 
+/// A bounded activation would let networks of it look as if hardly anything flowed through them.
+#[test]
+fn what_flows_does_not_depend_on_a_bounded_activation() {
+    let flow_through = |op: Op| {
+        let mut net = NetGraph::new(vec![3]);
+        let hidden = net.add(Op::Linear { out: 4 }, &[0]);
+        let hidden = net.add(op, &[hidden]);
+        net.add(Op::Linear { out: 2 }, &[hidden]);
+        flow(&linear(&net), |store| {
+            let mut named: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
+            named.values_mut().for_each(|weight| drop(no_grad(|| weight.fill_(-2.0))));
+        })
+    };
+    assert_eq!(flow_through(Op::Tanh), flow_through(Op::Relu));
+}
+
 /// Patterns 110, 100 and 011 of three units: they agree in K = [[3, 2, 1], [2, 3, 0], [1, 0, 3]], whose determinant is 12.
 #[test]
 fn the_kernel_counts_agreements() {
@@ -163,7 +179,7 @@ fn the_flow_passes_norms_and_adds_up() {
             at = net.add(Op::Add, &[at, at]);
         }
         net.add(Op::GlobalAvgPool, &[at]);
-        without_norms(&net)
+        linear(&net)
     };
     let fill = |store: &mut VarStore| {
         store.trainable_variables().iter_mut().for_each(|weight| {

@@ -6,6 +6,7 @@
 
 mod tensor_calls;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
@@ -25,6 +26,11 @@ use tensor_calls::{Held, Pickled, TensorCalls, View};
 
 /// What every ZIP archive starts with.
 const ZIP: &[u8] = b"PK\x03\x04";
+/// What files of PyTorch before release 1.6 start with: a pickled number (`torch/serialization.py`, `MAGIC_NUMBER`).
+const BEFORE_ZIP: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
+/// The extra file of a module with the places of tensors among its constants.
+const NAMES: &str = "heirloom-weights";
 
 /// Whether bytes look like a file of Python's torch, of release 1.6 or later.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
@@ -43,10 +49,28 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Tensors, TrainError> {
     let mut views = Vec::new();
     collect(&root, "", &mut views);
     let tensors = views.into_iter().map(|(name, view)| {
-        let tensor = archive.tensor(&view).map_err(|reason| bad(format!("tensor {name}: {reason}")))?;
-        Ok((name, tensor))
+        let tensor = archive.tensor("data", &view);
+        Ok((name.clone(), tensor.map_err(|reason| bad(format!("tensor {name}: {reason}")))?))
     });
-    tensors.collect()
+    let mut tensors: Tensors = tensors.collect::<Result<_, TrainError>>()?;
+    tensors.extend(archive.named_constants().map_err(bad)?);
+    Ok(tensors)
+}
+
+/// Writes into a traced TorchScript module which of its constants are these tensors, so that [`parse`] gives them by their names. Python's
+/// torch hands the names out as the extra file [`NAMES`].
+///
+/// # Errors
+/// As of [`add_extra`].
+pub(super) fn name_constants(path: &Path, tensors: &Tensors) -> Result<(), TrainError> {
+    let bytes = std::fs::read(path).map_err(|source| file_error("read", path, source))?;
+    let bad = |reason: String| TrainError::BadWeights { file: path.display().to_string(), reason };
+    let mut archive = Archive::open(&bytes).map_err(bad)?;
+    let constants = archive.constants().map_err(bad)?;
+    let place = |tensor: &Tensor| constants.iter().position(|constant| constant == tensor);
+    let names: BTreeMap<&String, usize> =
+        tensors.iter().filter_map(|(name, tensor)| Some((name, place(tensor)?))).collect();
+    add_extra(path, NAMES, &serde_json::to_string(&names).expect("names and places can be written"))
 }
 
 /// Adds an extra file to a TorchScript module, which `torch.jit.load` hands out by its name.
@@ -97,6 +121,12 @@ struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, String> {
+        if bytes.starts_with(BEFORE_ZIP) {
+            let again = "torch.save(torch.load(FILE), FILE) with a newer one writes it anew";
+            return Err(format!(
+                "PyTorch before release 1.6 wrote it, or was told to write as it did; {again}"
+            ));
+        }
         let files = ZipArchive::new(Cursor::new(bytes));
         let files = files.map_err(|error| format!("no file of torch.jit.save or torch.save: {error}"))?;
         let folder = files.file_names().find_map(|name| name.strip_suffix("data.pkl")).map(str::to_owned);
@@ -119,10 +149,40 @@ impl<'a> Archive<'a> {
         Ok(bytes)
     }
 
-    fn tensor(&mut self, view: &View) -> Result<Tensor, String> {
+    /// The constants of a module's code, in their order.
+    fn constants(&mut self) -> Result<Vec<Tensor>, String> {
+        let pickled = self.file("constants.pkl")?;
+        let root =
+            pickle::read(&pickled, &TensorCalls).map_err(|reason| format!("constants.pkl: {reason}"))?;
+        let Value::Tuple(values) = root else { return Ok(Vec::new()) };
+        let tensors = values.iter().enumerate().map(|(at, value)| match value {
+            Value::Object(Held::Tensor(view)) => {
+                self.tensor("constants", view).map_err(|reason| format!("constant {at}: {reason}"))
+            }
+            _ => Err(format!("constant {at} is no tensor")),
+        });
+        tensors.collect()
+    }
+
+    /// The constants that [`name_constants`] has given names.
+    fn named_constants(&mut self) -> Result<Tensors, String> {
+        let Ok(names) = self.file(&format!("extra/{NAMES}")) else { return Ok(Tensors::new()) };
+        let names: BTreeMap<String, usize> =
+            serde_json::from_slice(&names).map_err(|error| format!("extra/{NAMES}: {error}"))?;
+        let constants = self.constants()?;
+        let named = names.into_iter().map(|(name, at)| {
+            let tensor =
+                constants.get(at).ok_or_else(|| format!("extra/{NAMES}: there is no constant {at}"))?;
+            Ok((name, tensor.shallow_clone()))
+        });
+        named.collect()
+    }
+
+    /// What a view of a file in a folder of the archive shows.
+    fn tensor(&mut self, folder: &str, view: &View) -> Result<Tensor, String> {
         let kind = kind(&view.storage.kind)
             .ok_or_else(|| format!("{} holds no numbers of a network", view.storage.kind))?;
-        let bytes = self.file(&format!("data/{}", view.storage.key))?;
+        let bytes = self.file(&format!("{folder}/{}", view.storage.key))?;
         let length = (bytes.len() / kind.elt_size_in_bytes()) as i64;
         let make = || {
             let flat = Tensor::f_from_data_size(&bytes, &[length], kind)?;
@@ -193,6 +253,8 @@ mod tests {
         let whole = held("outside.pth");
         let words = refused(&whole[..whole.len() / 2]);
         assert!(words.starts_with("x.pt: no file of torch.jit.save or torch.save:"), "{words}");
+        let words = refused(&[BEFORE_ZIP, &whole].concat());
+        assert!(words.contains("PyTorch before release 1.6 wrote it"), "{words}");
         let words = refused(&archive(&[("readme.txt", b"hello")]));
         assert!(words.contains("the archive has no file data.pkl"), "{words}");
         let words = refused(&archive(&[("data.pkl", b"\x80\x02I1\n.")]));
