@@ -39,12 +39,14 @@ fn a_network_is_exported_teaches_and_is_started_from() {
         assert_eq!(name, if seed == "3" { arg(&script) } else { id });
         assert_eq!(trial["teacher"]["alpha"], 0.5);
     }
-    let again =
-        trained(&program, &dir, &[&train[..], &["--init-from", arg(&tensors), "--seed", "4"]].concat());
-    assert_eq!(again["init_from"]["missing"], serde_json::json!([]));
-    assert_eq!(again["init_from"]["blocks"], serde_json::json!(["block1", "head"]));
-    assert_eq!(again["init_from"]["taken"], again["init_from"]["of"]);
-    assert!(again["score"].as_f64() > first["score"].as_f64());
+    for (seed, file) in [("4", &tensors), ("5", &script)] {
+        let from = ["--init-from", arg(file), "--seed", seed];
+        let again = trained(&program, &dir, &[&train[..], &from].concat());
+        assert_eq!(again["init_from"]["missing"], serde_json::json!([]));
+        assert_eq!(again["init_from"]["blocks"], serde_json::json!(["block1", "head"]));
+        assert_eq!(again["init_from"]["taken"], again["init_from"]["of"]);
+        assert!(again["score"].as_f64() > first["score"].as_f64());
+    }
 
     // The best student under a limit is searched for with a teacher.
     let study = trained(
@@ -76,8 +78,8 @@ fn a_network_is_exported_teaches_and_is_started_from() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    let words = refused(&[&train[..], &["--init-from", arg(&script), "--seed", "5"]].concat());
-    assert!(words.contains("net.pt: it names no tensors"), "{words}");
+    let words = refused(&[&train[..], &["--init-from", arg(&script), "--inherit"]].concat());
+    assert!(words.contains("cannot be used with"), "{words}");
     let words = refused(&["export-net", "--task", "digits", "--to", "net.onnx"]);
     assert!(words.contains("ends neither in .pt nor in .safetensors"), "{words}");
     let words = refused(&["export-net", "--task", "iris", "--to", "net.pt"]);
