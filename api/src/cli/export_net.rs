@@ -45,10 +45,12 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
         (None, None) => return Err(InputFault("--trial or --task is needed".into()).into()),
     };
     let weights = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
-    let card = export_network(&weights, &kept.hash, &args.to, format)?;
-    let id = kept.trial.id();
+    let id = kept.id();
+    let hash = weights.of_trial(&kept);
+    let hash = hash.ok_or_else(|| InputFault(format!("of trial {id} no weights are kept")))?;
+    let card = export_network(&weights, hash, &args.to, format)?;
     let answer = serde_json::json!({
-        "file": args.to, "trial": id, "score": kept.trial.score, "network": card, "note": note
+        "file": args.to, "trial": id, "score": kept.score, "network": card, "note": note
     });
     out.answer(&answer, |_| {
         let (shape, classes) = (&card.shape, card.classes.len());

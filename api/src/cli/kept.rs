@@ -5,20 +5,18 @@ use heirloom_search::train::WeightStore;
 
 use super::output::InputFault;
 
-/// A trial and the hash of its weights.
-pub(super) struct Kept {
-    pub(super) trial: Trial,
-    pub(super) hash: String,
-}
-
 /// The trial of an id.
 pub(super) fn by_id(
     store: &dyn KnowledgeStore,
     weights: Option<&WeightStore>,
     id: TrialId,
-) -> anyhow::Result<Kept> {
+) -> anyhow::Result<Trial> {
     let trial = store.trial(id)?.ok_or_else(|| InputFault(format!("the base has no trial {id}")))?;
-    kept(trial, weights).ok_or_else(|| InputFault(format!("of trial {id} no weights are kept")).into())
+    if has_weights(&trial, weights) {
+        Ok(trial)
+    } else {
+        Err(InputFault(format!("of trial {id} no weights are kept")).into())
+    }
 }
 
 /// The complete trial of a task with the best validation score among those with weights, and what is to be known of the choice.
@@ -26,7 +24,7 @@ pub(super) fn best_of(
     store: &dyn KnowledgeStore,
     weights: Option<&WeightStore>,
     task: &Name,
-) -> anyhow::Result<(Kept, Option<String>)> {
+) -> anyhow::Result<(Trial, Option<String>)> {
     let known = store.tasks()?.into_iter().find(|known| known.id == *task);
     let score = |trial: &Trial| {
         let score = trial.score.unwrap_or(f64::NEG_INFINITY);
@@ -36,11 +34,11 @@ pub(super) fn best_of(
     let by_score = |a: &&Trial, b: &&Trial| score(a).total_cmp(&score(b));
     let best_of_all = trials.iter().max_by(by_score);
     let with_weights = trials.iter().filter(|trial| has_weights(trial, weights)).max_by(by_score);
-    let Some(kept) = with_weights.and_then(|trial| kept(trial.clone(), weights)) else {
+    let Some(kept) = with_weights.cloned() else {
         return Err(InputFault(none_kept(store, weights, task)?).into());
     };
-    let better = best_of_all.filter(|better| score(better) > score(&kept.trial)).map(|better| {
-        let [better_score, own_score] = [better, &kept.trial].map(|trial| trial.score.unwrap_or(f64::NAN));
+    let better = best_of_all.filter(|better| score(better) > score(&kept)).map(|better| {
+        let [better_score, own_score] = [better, &kept].map(|trial| trial.score.unwrap_or(f64::NAN));
         format!(
             "trial {}, which scored {better_score:.4}, kept no weights; this is the best of those that did, {own_score:.4}",
             better.id()
@@ -74,9 +72,4 @@ fn complete(store: &dyn KnowledgeStore, task: &Name, split: Split) -> anyhow::Re
 
 fn has_weights(trial: &Trial, weights: Option<&WeightStore>) -> bool {
     weights.is_some_and(|weights| weights.of_trial(trial).is_some())
-}
-
-fn kept(trial: Trial, weights: Option<&WeightStore>) -> Option<Kept> {
-    let hash = weights?.of_trial(&trial)?.to_owned();
-    Some(Kept { trial, hash })
 }

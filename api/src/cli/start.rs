@@ -59,7 +59,7 @@ impl StartArgs {
                 kept::by_id(store, weights.as_ref(), id)?
             };
             let store = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
-            TeacherSource::Kept { store, trial: Box::new(kept.trial) }
+            TeacherSource::Kept { store, trial: Box::new(kept) }
         };
         Ok(Some(Teacher { source, temperature, alpha, hint }))
     }
