@@ -8,7 +8,10 @@ use super::weights::Tensors;
 
 /// The layers of a block that have weights, in their order. What they are called counts only where it is no number: a dropout in
 /// front of a layer moves its number and nothing else.
-pub(super) struct BlockLayers(Vec<(String, BTreeSet<String>)>);
+pub(super) struct BlockLayers(Vec<Layer>);
+
+/// A layer's name and those of its tensors.
+type Layer = (String, BTreeSet<String>);
 
 /// Where a tensor of a block comes from.
 #[derive(Debug, PartialEq)]
@@ -40,13 +43,13 @@ impl BlockLayers {
     ) -> Option<BTreeMap<String, Origin>> {
         let (own, theirs) = (&self.0, &theirs.0);
         let both = own.len().min(theirs.len());
-        let is_like = |(a, b): (&(String, BTreeSet<String>), &(String, BTreeSet<String>))| {
+        let is_like = |(a, b): (&Layer, &Layer)| {
             let is_number = |name: &str| name.parse::<u32>().is_ok();
             a.1 == b.1 && (a.0 == b.0 || (is_number(&a.0) && is_number(&b.0)))
         };
         let spare = own.len().abs_diff(theirs.len());
         let more = if own.len() > theirs.len() { own } else { theirs };
-        let is_shortcut = |layer: &(String, BTreeSet<String>)| layer.1.iter().eq(["weight"]);
+        let is_shortcut = |layer: &Layer| layer.1.iter().eq(["weight"]);
         let may_be_spare = spare == 1 && is_residual && more.last().is_some_and(is_shortcut);
         if both == 0 || !own.iter().zip(theirs).all(is_like) || !(spare == 0 || may_be_spare) {
             return None;
