@@ -9,9 +9,10 @@ use crate::Dataset;
 
 /// Cells of a table's row that a trace keeps in each reading.
 const MOST_CELLS: usize = 16;
-/// The share of what a trace's cells tell that a row has to agree in: by values, and by places, for these follow from each other
-/// where columns rise together.
-const LEAST_AGREED: [f32; 2] = [0.5, 0.9];
+/// The share of what a trace's cells tell that a row has to agree in, by values.
+const LEAST_BY_VALUE: f32 = 0.5;
+/// The same by places, which follow from each other where columns rise together.
+const LEAST_BY_PLACE: f32 = 0.9;
 /// Bits that a row has to agree in beyond those that single one row out among all that are looked at.
 const SPARE_BITS: f32 = 6.0;
 /// Rows over which it is counted how frequent a cell is.
@@ -55,6 +56,8 @@ struct Cells<'a> {
     dataset: &'a Dataset,
     /// The different values of each column in order, where it is their places that count.
     sorted: Option<Vec<Vec<f32>>>,
+    /// The share of what a trace tells that a row has to agree in.
+    least_agreed: f32,
     counted: usize,
     counts: HashMap<u32, u32>,
 }
@@ -68,10 +71,11 @@ impl<'a> RowTraces<'a> {
         let is_sorted = has_cells && dataset.x().len() <= MOST_SORTED;
         RowTraces {
             dataset,
-            values: has_cells.then(|| Cells::new(dataset, None)),
+            values: has_cells.then(|| Cells::new(dataset, None, LEAST_BY_VALUE)),
             ranks: is_sorted.then(|| {
                 let columns = dataset.x().columns().into_iter();
-                Cells::new(dataset, Some(columns.map(|column| different(column.to_vec())).collect()))
+                let sorted = columns.map(|column| different(column.to_vec())).collect();
+                Cells::new(dataset, Some(sorted), LEAST_BY_PLACE)
             }),
         }
     }
@@ -109,10 +113,10 @@ impl<'a> RowTraces<'a> {
 }
 
 impl<'a> Cells<'a> {
-    fn new(dataset: &'a Dataset, sorted: Option<Vec<Vec<f32>>>) -> Self {
+    fn new(dataset: &'a Dataset, sorted: Option<Vec<Vec<f32>>>, least_agreed: f32) -> Self {
         let step = dataset.n().div_ceil(COUNTED_ROWS);
-        let mut cells =
-            Cells { dataset, sorted, counted: dataset.n().div_ceil(step), counts: HashMap::new() };
+        let counted = dataset.n().div_ceil(step);
+        let mut cells = Cells { dataset, sorted, least_agreed, counted, counts: HashMap::new() };
         for row in (0..dataset.n()).step_by(step) {
             cells.tokens(row).into_iter().for_each(|token| *cells.counts.entry(token).or_default() += 1);
         }
@@ -166,7 +170,7 @@ impl<'a> Cells<'a> {
         let spare = (rows.len().max(1) as f32).log2() + SPARE_BITS;
         let is_known = |cells: &&[(u32, f32)]| {
             let told: f32 = cells.iter().map(|(_, bits)| bits).sum();
-            let needed = spare.max(told * LEAST_AGREED[usize::from(self.sorted.is_some())]);
+            let needed = spare.max(told * self.least_agreed);
             let mut agreed: BTreeMap<usize, f32> = BTreeMap::new();
             for (token, bits) in *cells {
                 for row in &holders[token] {

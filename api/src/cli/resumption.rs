@@ -88,19 +88,22 @@ pub(super) fn resumed_joint(
 
 /// The joint searches of a base, in their order.
 pub(super) fn joint_ids(store: &dyn KnowledgeStore) -> anyhow::Result<Vec<String>> {
-    let names = store.document_names(DocumentKind::Study)?.into_iter();
-    let mut numbers: Vec<u64> = names
-        .filter_map(|name| name.strip_prefix(JOINT)?.strip_suffix(&document(""))?.parse().ok())
-        .collect();
-    numbers.sort_unstable();
-    Ok(numbers.into_iter().map(|number| format!("{JOINT}{number}")).collect())
+    Ok(joint_numbers(store)?.into_iter().map(|number| format!("{JOINT}{number}")).collect())
 }
 
 /// An id for a new joint search.
 pub(super) fn next_joint_id(store: &dyn KnowledgeStore) -> anyhow::Result<String> {
-    let last = joint_ids(store)?.pop();
-    let number = last.and_then(|id| id.strip_prefix(JOINT)?.parse::<u64>().ok()).unwrap_or(0);
-    Ok(format!("{JOINT}{}", number + 1))
+    let last = joint_numbers(store)?.pop().unwrap_or(0);
+    Ok(format!("{JOINT}{}", last + 1))
+}
+
+/// What the joint searches of a base are numbered by, ascending.
+fn joint_numbers(store: &dyn KnowledgeStore) -> anyhow::Result<Vec<u64>> {
+    let names = store.document_names(DocumentKind::Study)?.into_iter();
+    let number = |name: String| name.strip_prefix(JOINT)?.strip_suffix(&document(""))?.parse().ok();
+    let mut numbers: Vec<u64> = names.filter_map(number).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// The options that the base keeps of a study or joint search.

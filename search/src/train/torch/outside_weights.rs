@@ -124,7 +124,7 @@ impl OutsideWeights {
     fn nothing_fits(&self, held: &Tensors, fit: &Fitting) -> String {
         let names = self.names();
         if names.is_empty() {
-            // So do networks that were exported as TorchScript: their weights are constants of the graph.
+            // So do traced networks, our own of earlier releases too: their weights are constants without names.
             return "it names no tensors; a module that was traced with its weights as constants has none: give a state dictionary or a safetensors file of it".into();
         }
         let head = format!("none of its {} tensors fits the network", names.len());
