@@ -53,6 +53,7 @@ mod gaussian_process;
 mod growth_tests;
 mod lbfgs;
 mod neighbours;
+mod outlying;
 mod pareto;
 mod ranks;
 mod rows;
@@ -86,6 +87,7 @@ pub use error::PredictError;
 pub use forest::{ForestParams, ForestValidParams, RegressionForest};
 pub use gaussian_process::GaussianProcess;
 pub use neighbours::{Neighbours, NeighboursParams, NeighboursValidParams};
+pub use outlying::Outlying;
 pub use pareto::{
     NonDominatedBoxes, expected_hypervolume_improvement, hypervolume, non_dominated_sort, pareto_front,
 };

@@ -89,17 +89,49 @@ impl TaskModel {
             let own: Vec<Option<f64>> = kept.iter().map(|at| scores.scores[*at]).collect();
             (x.select(Axis(0), &kept), Array1::from(gaussian_ranks(&own)))
         };
+        TaskModel::fit_examples(scores.task.clone(), &x, &z, encoder)
+    }
+
+    /// Fits normalised scores `z` `(n,)` of encoded architectures `x` `(n, d)`.
+    ///
+    /// # Errors
+    /// Of the members.
+    pub(crate) fn fit_examples(
+        task: Name,
+        x: &Array2<f64>,
+        z: &Array1<f64>,
+        encoder: &Encoder,
+    ) -> Result<Self, PredictError> {
         let own_width = encoder.own_width();
         let mut fitted = Vec::new();
         let mut plans = Vec::new();
         for plan in plans_for(x.view(), encoder) {
-            let member = plan.fit(&x, &z, own_width)?;
+            let member = plan.fit(x, z, own_width)?;
             plans.push(plan.settled(&member));
             fitted.push(member);
         }
-        let (weights, residual_variance) = stack(&plans, &x, &z, own_width)?;
+        let (weights, residual_variance) = stack(&plans, x, z, own_width)?;
         let members = weights.into_iter().zip(fitted).filter(|(weight, _)| *weight > 0.0).collect();
-        Ok(TaskModel { task: scores.task.clone(), trials: kept.len(), members, own_width, residual_variance })
+        Ok(TaskModel { task, trials: z.len(), members, own_width, residual_variance })
+    }
+
+    /// The same fitted to other examples, with the weights and kernels that it has learned.
+    ///
+    /// # Errors
+    /// Of the members.
+    pub(crate) fn again(
+        &self,
+        x: &Array2<f64>,
+        z: &Array1<f64>,
+        encoder: &Encoder,
+    ) -> Result<Self, PredictError> {
+        let plans = plans_for(x.view(), encoder);
+        let again = |(weight, member): &(f64, Member)| {
+            let plan = plans.iter().find(|plan| plan.is_of(member)).expect("members come from these plans");
+            Ok((*weight, plan.settled(member).fit(x, z, self.own_width)?))
+        };
+        let members = self.members.iter().map(again).collect::<Result<_, PredictError>>()?;
+        Ok(TaskModel { trials: z.len(), members, ..self.clone() })
     }
 
     /// How much the model is worth beside others, from 0 to 1: more with more trials.
@@ -162,6 +194,16 @@ impl Plan {
                 params.fit(&data(x.slice_axis(Axis(1), Slice::from(own_width..)).to_owned()))?,
             )),
         })
+    }
+
+    /// Whether a member is such a model.
+    fn is_of(&self, member: &Member) -> bool {
+        matches!(
+            (self, member),
+            (Plan::Forest(_), Member::Forest(_))
+                | (Plan::Process(_), Member::Process(_))
+                | (Plan::Block(_), Member::Block(_))
+        )
     }
 
     /// The same with what the fit has learned held fast, for quick fits to parts of the trials.

@@ -13,7 +13,7 @@ const MAX_PARETO: usize = 3;
 
 /// The least and the most that a cost may be, both included. `{"max":0.01}` in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Bound {
     /// The least, in the cost's own unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ pub type Constraints = BTreeMap<Name, Bound>;
 
 /// What counts beside the score. The names are those that past trials have in `costs`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Objectives {
     /// What is sought must keep to these.
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heirloom_kb::{Goal, Name, Range, SearchSpace, Task, nearest};
+use heirloom_predictor::Outlying;
 
 use crate::cost_book::CostBook;
 use crate::new_task::some_of;
@@ -13,9 +14,6 @@ use crate::pool::Pool;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
-/// Scores of which one can be an outlier, and how many times as far from the others as they lie apart it is.
-const SEVERAL: usize = 5;
-const FAR: f64 = 20.0;
 /// Candidates whose expected scores are compared with and without a description of the task.
 const COMPARED: usize = 64;
 
@@ -74,11 +72,19 @@ fn contradiction(history: &SpaceHistory, past: &[usize]) -> Option<String> {
 /// A note about what the answer lacks, if it lacks something.
 pub(crate) fn poor_history(
     history: &SpaceHistory,
+    task: &Name,
     past: &[usize],
     own_trials: usize,
     candidates: usize,
 ) -> Option<String> {
+    let left_out = || !history.past(task, &[]).is_empty();
     match (past, own_trials == 0) {
+        ([], true) if left_out() => Some(
+            "all past tasks of this space are left out: the order is arbitrary, nothing is known yet".into(),
+        ),
+        ([], false) if left_out() => Some(
+            "all past tasks of this space are left out: the answer rests on the task's own trials".into(),
+        ),
         ([], true) if has_descriptors(history.space()) => Some(
             "there is no history in this space, only descriptors of its architectures, and these do not say what is good: the \
              order is arbitrary, nothing is known yet"
@@ -141,19 +147,51 @@ pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<Stri
     })
 }
 
-/// A note about an own trial whose score lies so far above all others that it may be an error.
+/// A note about own trials whose scores lie so far above all others that they may be errors.
 pub(crate) fn outlying_trial(scores: &[Option<f64>], goal: Goal) -> Option<String> {
-    let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
-    sorted.sort_by(f64::total_cmp);
-    let [worst, .., next, best] = sorted[..] else { return None };
-    let [worst, next, best] = [worst, next, best].map(|score| goal.higher_is_better(score));
-    let is_outlying = next != worst && (best - next).abs() > FAR * (next - worst).abs();
-    (sorted.len() >= SEVERAL && is_outlying).then(|| {
+    let Outlying { places, worst, next, .. } = Outlying::of(scores)?;
+    let best = goal.higher_is_better(scores[*places.first()?]?);
+    let [worst, next] = [worst, next].map(|score| goal.higher_is_better(score));
+    Some(format!(
+        "one of the task's own trials scores {}, far beyond the others ({} to {}): should it be an error or in another unit, export the \
+         base, correct it and import it into a new one",
+        short(best),
+        short(worst),
+        short(next)
+    ))
+}
+
+/// A note about past tasks with such scores.
+pub(crate) fn outlying_past(history: &SpaceHistory, past: &[usize]) -> Option<String> {
+    let of = |at: &usize| {
+        let scores = &history.table().tasks()[*at];
+        let Outlying { places, worst, next, .. } = Outlying::of(&scores.scores)?;
+        let goal = history.task(&scores.task).ok()?.goal;
+        let place = *places.first()?;
+        let [best, worst, next] =
+            [scores.scores[place]?, worst, next].map(|score| short(goal.higher_is_better(score)));
+        Some(format!(
+            "{best} of trial {} of {} (the others {worst} to {next})",
+            scores.trials[place], scores.task
+        ))
+    };
+    let named: Vec<String> = past.iter().filter_map(of).collect();
+    (!named.is_empty()).then(|| {
         format!(
-            "one of the task's own trials scores {best}, far beyond the others ({worst} to {next}): should it be an error or in another \
-             unit, export the base, correct it and import it into a new one"
+            "scores far beyond all others of their task count as its best but not for how far they lie beyond: {}; should they be errors \
+             or in another unit, export the base, correct them and import it into a new one",
+            some_of(&named)
         )
     })
+}
+
+/// A number as people write it: 1e30 and not its 31 digits.
+fn short(number: f64) -> String {
+    if (1e-4..1e9).contains(&number.abs()) || number == 0.0 {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
 }
 
 /// A note about own trials that tell nothing apart.
@@ -281,9 +319,7 @@ mod tests {
         assert!(far.contains("scores 81, far beyond the others (0.7 to 0.81)"), "{far}");
         let low = note(&[-0.81, -0.79, 40.0, -0.7, -0.75], Goal::Minimize).unwrap();
         assert!(low.contains("scores -40, far beyond the others (0.81 to 0.7)"), "{low}");
-        assert_eq!(note(&[0.8, 0.5, 0.7, 0.6, -81.0], Goal::Maximize), None, "what diverged is no error");
-        assert_eq!(note(&[0.8, 0.5, 0.7, 2.0, 0.6], Goal::Maximize), None);
-        assert_eq!(note(&[0.8, 0.79, 0.81, 81.0], Goal::Maximize), None, "too few to say");
-        assert_eq!(note(&[0.8, 0.8, 0.8, 0.8, 0.9], Goal::Maximize), None);
+        let huge = note(&[0.81, 0.79, 1e308, 0.7, 0.75], Goal::Maximize).unwrap();
+        assert!(huge.contains("scores 1e308, far beyond"), "{huge}");
     }
 }

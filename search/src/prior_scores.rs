@@ -23,7 +23,7 @@ const ENOUGH: usize = 10;
 /// A number for each candidate of a study that says something of its score, more is better: a supernet's ranking, a
 /// zero-cost proxy, or whatever the user has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct PriorScores {
     /// Where they come from, such as `darts` or `naswot`. Past tasks whose trials have proxies of this name say how far they
     /// are to be trusted.

@@ -13,8 +13,8 @@ use crate::cost_book::CostBook;
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
-    doubt, few_candidates, idle_description, notes_on_tasks, outlying_trial, partial_trials, poor_history,
-    poor_trials, telling, unmet_device,
+    doubt, few_candidates, idle_description, notes_on_tasks, outlying_past, outlying_trial, partial_trials,
+    poor_history, poor_trials, telling, unmet_device,
 };
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
@@ -148,10 +148,11 @@ impl Recommender {
         if open.is_empty() {
             return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
         }
-        notes.extend(poor_history(history, &past, own_trials, open.len()));
+        notes.extend(poor_history(history, &task.id, &past, own_trials, open.len()));
         notes.extend(few_candidates(open.len(), request.k));
         notes.extend(poor_trials(&own_scores));
         notes.extend(outlying_trial(&own_scores, task.goal));
+        notes.extend(outlying_past(history, &past));
         notes.extend(match own_trials {
             0 => idle_description(history, task, &past, &pool),
             _ => partial_trials(history, task),

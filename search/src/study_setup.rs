@@ -15,7 +15,7 @@ use crate::strategies::StrategyKind;
 
 /// How a study is set up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct StudySetup {
     /// The task to search for; the base knows it.
     pub task: Name,
@@ -126,7 +126,7 @@ impl StudySetup {
 /// An acquisition, or why it is none: serde overlooks a `beta` beside a kind that has none.
 fn acquisition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acquisition>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(deny_unknown_fields, expecting = "an object")]
     struct Raw {
         kind: String,
         beta: Option<f64>,
@@ -143,7 +143,7 @@ fn acquisition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acqu
 
 /// What of the past counts in a study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct HistoryChoice {
     /// Past tasks to leave out. The study's own task among them leaves out what the base has of it from before.
     #[serde(default)]

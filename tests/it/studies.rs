@@ -135,6 +135,31 @@ async fn a_trial_told_twice_counts_once() {
     assert_eq!(store.stats().unwrap().trials(), before + 1);
 }
 
+/// Nothing that recommends sees a test score, so one alone must not end a proposal whose validation score is still to come.
+#[tokio::test]
+async fn a_test_score_leaves_its_proposal_under_way_and_says_so() {
+    let (app, store, path) = study().await;
+    let before = store.stats().unwrap().trials();
+    let (_, asked) = post(&app, &format!("{path}/ask"), json!({})).await;
+    let trial = |split: &str| json!({"architecture": asked[0]["architecture"], "split": split, "metric": "accuracy", "score": 0.9});
+    let (status, told) = post(&app, &format!("{path}/tell"), json!({"trials": [trial("test")]})).await;
+    assert_eq!((status, &told["added"]), (StatusCode::OK, &json!(1)), "{told}");
+    assert!(
+        told["notes"][0].as_str().unwrap().contains("1 of the 1 trials are not of the validation split"),
+        "{told}"
+    );
+    let report = get(&app, &path).await.1;
+    assert_eq!(
+        (&report["under_way"], &report["best"]),
+        (&json!([asked[0]["architecture"]]), &Value::Null),
+        "{report}"
+    );
+    let (_, told) = post(&app, &format!("{path}/tell"), json!({"trials": [trial("validation")]})).await;
+    assert_eq!(told, json!({"added": 1}));
+    assert_eq!(get(&app, &path).await.1["under_way"], json!([]));
+    assert_eq!(store.stats().unwrap().trials(), before + 2);
+}
+
 /// What an architecture scored after one epoch says little beside what others scored after fifty.
 #[tokio::test]
 async fn a_short_trial_is_not_the_best_of_full_ones() {

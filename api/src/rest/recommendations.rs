@@ -22,7 +22,7 @@ const MAX_K: usize = 1_000;
 
 /// What is asked: for a task of the base by `task`, or for a new one by `meta_features`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct RecommendationBody {
     /// The task to recommend for, one of the base; this or `meta_features`.
     #[schema(value_type = Option<String>, example = "photo")]

@@ -16,7 +16,7 @@ use super::state::{AppState, blocking};
 
 /// The score of a trial under way.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct ReportBody {
     /// The architecture that is being trained.
     #[schema(value_type = Object)]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use heirloom_kb::{Json as JsonValue, Trial};
+use heirloom_kb::{Json as JsonValue, Split, Trial};
 use heirloom_search::{Proposal, StudyReport, StudySetup};
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,7 @@ pub(super) async fn create(
 
 /// How many proposals are wanted.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct AskBody {
     /// 1 to 1,000.
     #[serde(default = "one")]
@@ -85,7 +85,7 @@ pub(super) async fn ask(
 
 /// Finished trials.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct TellBody {
     /// In the form of the JSON Lines; `task` and `space` may be left out.
     #[schema(value_type = Vec<Object>)]
@@ -97,6 +97,9 @@ pub(super) struct TellBody {
 pub(super) struct Told {
     /// Trials that the study had not been told before.
     added: usize,
+    /// What the reader should know about them, in plain words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// Tell a study how its proposals, or other architectures, did. All trials go into the base, or none.
@@ -116,9 +119,23 @@ pub(super) async fn tell(
         let setup = state.with_study(&id, |study| Ok(study.setup().clone()))?;
         let complete = |(index, trial)| complete(index, trial, &setup);
         let trials: Vec<Trial> = trials.into_iter().enumerate().map(complete).collect::<Result<_, _>>()?;
-        Ok::<_, ApiError>(state.with_study(&id, |study| study.tell(trials))?)
+        let notes = unheard(&trials).into_iter().collect();
+        let added = state.with_study(&id, |study| study.tell(trials))?;
+        Ok::<_, ApiError>(Told { added, notes })
     });
-    Ok(Json(Told { added: told.await? }))
+    told.await.map(Json)
+}
+
+/// A note about trials that teach a study nothing.
+fn unheard(trials: &[Trial]) -> Option<String> {
+    let others = trials.iter().filter(|trial| trial.split != Split::Validation).count();
+    (others > 0).then(|| {
+        format!(
+            "{others} of the {} trials are not of the validation split: they are kept, but a study learns nothing from them, and what it \
+             has proposed stays under way until its validation score is told",
+            trials.len()
+        )
+    })
 }
 
 /// A trial with the study's task and space where it names none.

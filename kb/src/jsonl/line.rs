@@ -17,6 +17,7 @@ pub(super) enum Line {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Tag<'a> {
     #[serde(rename = "type", borrow)]
     tag: Option<Cow<'a, str>>,
@@ -90,6 +91,13 @@ mod tests {
         assert_eq!(why(r#"{"id":"x"}"#), r#"the field "type" is missing; it is space, task or trial"#);
         assert!(why(r#"{"type":"trial","task":"t""#).contains("ends in the middle"));
         assert!(why("not json").contains("expected ident"));
+        assert_eq!(why("5"), "invalid type: integer `5`, expected an object (column 1)");
+        let nameless = r#"{"type":"space","id":"s","params":[7]}"#;
+        assert!(
+            why(nameless).starts_with("invalid type: integer `7`, expected an object"),
+            "{}",
+            why(nameless)
+        );
         let nan = r#"{"type":"trial","task":"t","space":"s","architecture":{},"split":"test","metric":"m","score":NaN}"#;
         assert!(why(nan).starts_with("NaN is not a JSON number"), "{}", why(nan));
         assert!(

@@ -10,7 +10,7 @@ use super::{Architecture, Name, Param, SchemaError, SearchSpace};
 /// the other space has and this one has not say which of its architectures are meant: `{"with":{"optimizer":"adam"}}`, where only one
 /// optimizer is left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Extension {
     /// The other space's id.
     pub space: Name,

@@ -24,6 +24,7 @@ pub struct Param {
 
 /// A parameter as JSON has it.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct RawParam {
     name: Name,
     range: Range,
@@ -53,7 +54,7 @@ impl TryFrom<RawParam> for Param {
 
 /// A condition on an earlier parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Condition {
     /// The earlier parameter.
     pub param: Name,
@@ -63,7 +64,7 @@ pub struct Condition {
 
 /// The values a parameter may take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields, expecting = "an object")]
 pub enum Range {
     /// One of several named options without an order.
     Choice {

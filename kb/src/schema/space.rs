@@ -23,6 +23,7 @@ pub struct SearchSpace {
 
 /// A space as JSON has it, before it is checked.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct RawSpace {
     id: Name,
     params: Vec<Param>,

@@ -60,6 +60,7 @@ impl Goal {
 
 /// A data set with a goal: what is scored, and which way is better.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Task {
     /// Unique in a base.
     pub id: Name,

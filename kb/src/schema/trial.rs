@@ -61,6 +61,7 @@ impl Status {
 
 /// One measurement of an architecture on a task. Never changed once finished.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Trial {
     /// The task's id.
     pub task: Name,

@@ -53,6 +53,20 @@ pub(crate) struct Foretelling {
 }
 
 impl Foretelling {
+    /// What `shown_by` tasks show that are foretold with this slope and correlation, beside what is usual.
+    pub(crate) fn shown(slope: f64, correlation: f64, shown_by: f64) -> Self {
+        let pooled =
+            |usual: f64, shown: f64| (shown_by * shown + USUAL_WEIGHT * usual) / (shown_by + USUAL_WEIGHT);
+        let correlation = correlation.min(1.0);
+        Foretelling {
+            slope: pooled(USUAL_SLOPE, slope),
+            slope_variance: USUAL_SLOPE_VARIANCE,
+            rest: pooled(USUAL_REST, (1.0 - correlation * correlation).max(0.02)),
+            correlation: pooled(USUAL_CORRELATION, correlation),
+            shown_by,
+        }
+    }
+
     /// The probability, before any trial, that what past tasks say holds for a new one.
     pub(crate) fn trust(&self) -> f64 {
         let shown = (0.5 + self.correlation).clamp(0.55, 0.95);

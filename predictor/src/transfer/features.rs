@@ -1,8 +1,9 @@
 //! Architectures in the form that the kernel of a [`super::TransferModel`] wants.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Slice};
 
 use super::factors::Factors;
+use super::pooled::Pooled;
 use super::{Recall, Views};
 
 /// Architectures as a transfer model sees them.
@@ -78,6 +79,8 @@ pub(super) struct Lens {
     weights: Array1<f64>,
     recall: Recall,
     factors: Option<Factors>,
+    /// What stands for the mean of the past tasks, and how many of the first columns it stands for.
+    pooled: Option<(Pooled, usize)>,
     /// Columns of the encoding that differ within the pool, with their centres and scales.
     columns: Vec<(usize, f64, f64)>,
 }
@@ -96,7 +99,19 @@ impl Lens {
             values.iter().any(|value| *value != first).then_some((at, centre, scales[at]))
         };
         let columns = x.columns().into_iter().enumerate().filter_map(column).collect();
-        Lens { weights: Array1::from(weights.to_vec()), recall, factors, columns }
+        Lens { weights: Array1::from(weights.to_vec()), recall, factors, pooled: None, columns }
+    }
+
+    /// The same with what stands for the mean of the past tasks, which are the first columns.
+    pub(super) fn with_pooled(self, pooled: Option<(Pooled, usize)>) -> Self {
+        Lens { pooled, ..self }
+    }
+
+    /// The mean where the past tasks' part in it is that of one model of them all.
+    fn pooled_mean(&self, (pooled, past): &(Pooled, usize), views: &Views) -> Array1<f64> {
+        let (of_past, of_others) = self.weights.view().split_at(Axis(0), *past);
+        let others = views.by_task.slice_axis(Axis(1), Slice::from(*past..));
+        pooled.mean(views.x.view()) * of_past.sum() + others.dot(&of_others)
     }
 
     pub(super) fn see(&self, views: &Views) -> Features {
@@ -119,6 +134,7 @@ impl Lens {
             to.iter_mut().zip(views.x.column(*at)).for_each(|(to, from)| *to = (from - centre) * scale);
         }
         let norms = squared_norms(&x);
+        let mean = self.pooled.as_ref().map_or(mean, |pooled| self.pooled_mean(pooled, views));
         Features { mean, spreads: squared_norms(&deviations), deviations, x, norms }
     }
 }

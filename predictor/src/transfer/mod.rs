@@ -13,6 +13,7 @@ mod past_tasks;
 #[cfg(test)]
 mod past_tasks_tests;
 mod plateau;
+mod pooled;
 mod portfolio;
 mod posterior;
 mod precedents;
@@ -43,6 +44,7 @@ use features::{Features, Lens};
 use field::Told;
 use kernel::Kernel;
 pub use past_tasks::PastTasks;
+use pooled::Pooled;
 pub use portfolio::Portfolio;
 pub use posterior::Posterior;
 use precedents::Precedents;
@@ -103,6 +105,8 @@ pub struct TransferModel {
     /// What sets past tasks apart beyond their models.
     factors: Option<Factors>,
     foretelling: Foretelling,
+    /// What stands for the mean of the past tasks where each alone says too little, and how many there are.
+    pooled: Option<(Pooled, usize)>,
     shape: ScoreShape,
     /// What the past says about medians and units; absent where no past task has the new one's metric.
     scale: Option<ScaleBelief>,
@@ -167,6 +171,10 @@ impl TransferModel {
                 best = (length, candidate);
             }
         }
+        let (pooled, foretelling) = match Pooled::of(past).ok().flatten() {
+            Some((pooled, foretelling)) => (Some((pooled, columns.len())), foretelling),
+            None => (None, best.1),
+        };
         let mut weights = weights_for(columns.len(), best.0);
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= total);
@@ -180,7 +188,8 @@ impl TransferModel {
             scales: relevance.scales(),
             relevance,
             length,
-            foretelling: best.1,
+            foretelling,
+            pooled,
             recall,
             factors: past.agreement.factors(columns),
             weights,
@@ -216,6 +225,7 @@ impl TransferModel {
 
     fn lens(&self, views: &Views) -> Lens {
         Lens::new(&self.weights, (self.recall, self.factors.clone()), &self.scales, views.x.view())
+            .with_pooled(self.pooled.clone())
     }
 
     /// A pool as this model sees it.

@@ -1,6 +1,6 @@
 //! An opinion that is no past task's: what is known of the new task's candidates before any is tried.
 
-use ndarray::Array1;
+use ndarray::{ArrayView1, Axis, Slice};
 
 use super::agreement::correlation;
 use super::{TransferModel, Views};
@@ -33,8 +33,12 @@ impl TransferModel {
             self.foretelling.correlation = h;
             return self;
         }
-        let weights: Array1<f64> = self.weights.iter().copied().chain([0.0]).collect();
-        let mean = pool.by_task.dot(&weights);
+        let mean = match &self.pooled {
+            Some((pooled, _)) => pooled.mean(pool.x.view()),
+            None => {
+                pool.by_task.slice_axis(Axis(1), Slice::from(..past)).dot(&ArrayView1::from(&self.weights))
+            }
+        };
         let alike = correlation(mean.view(), pool.by_task.column(past)).clamp(-MOST, MOST);
         let r = self.foretelling.correlation.clamp(0.0, MOST);
         let open = 1.0 - alike * alike;

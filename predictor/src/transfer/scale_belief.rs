@@ -12,6 +12,10 @@ const DEVIATIONS: [f64; 9] = [-2.5, -1.75, -1.1, -0.5, 0.0, 0.5, 1.1, 1.75, 2.5]
 const FREEDOM: f64 = 3.0;
 /// Units that scores tell count beside the expected one if they are so many of its deviations away.
 const FAR: f64 = 2.5;
+/// Past units whose logarithms deviate by more than this say nothing of a new one: those that are tried around the expected one would lie so
+/// far apart that scores fit none of them, and medians have no common measure either. Which reading of the past is believed would
+/// then be decided by which misses by least.
+const SCATTERED: f64 = 1.5;
 /// So many scores that lie far closer together than usual do not all stand on a plateau.
 const MANY: usize = 8;
 /// Deviation of the logarithm of a unit that is told from the scores at hand.
@@ -53,7 +57,8 @@ impl Belief {
 }
 
 impl ScaleBelief {
-    /// What past tasks of the new one's metric say; `None` where there are none.
+    /// What past tasks of the new one's metric say; `None` where there are none, or where their units lie orders of magnitude apart, as errors
+    /// in dollars and in degrees do.
     pub(super) fn of_past(scores: &[&TaskScores], tasks: &[&Task], new: &Task) -> Option<Self> {
         let alike =
             scores.iter().zip(tasks).filter(|(_, task)| task.metric == new.metric && task.goal == new.goal);
@@ -66,6 +71,9 @@ impl ScaleBelief {
         }
         let n = logs.len() as f64;
         let log_unit = Belief::of(&logs, 0.3 + 0.5 / n);
+        if log_unit.std > SCATTERED {
+            return None;
+        }
         let unit = log_unit.mean.exp();
         let median = Belief::of(&medians, unit * unit * (0.3 + 1.0 / n));
         Some(ScaleBelief { log_unit, median: Some(median) })

@@ -3,6 +3,7 @@
 use ndarray::Array1;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use crate::outlying::tamed;
 use crate::table::TaskScores;
 
 /// Normalised scores that the shape is tabled at.
@@ -157,7 +158,7 @@ fn misplacements(heights: &[f64], courses: &[(f64, Course)]) -> Vec<f64> {
 
 /// The course of one task's scores.
 struct Course {
-    /// Scores that were measured, ascending.
+    /// Scores that were measured, ascending, what may be an error tamed.
     sorted: Vec<f64>,
     median: f64,
     unit: f64,
@@ -168,8 +169,7 @@ struct Course {
 impl Course {
     fn of(scores: &[Option<f64>]) -> Option<Course> {
         let (median, unit) = median_and_unit(scores)?;
-        let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
-        sorted.sort_by(f64::total_cmp);
+        let sorted = tamed(scores);
         let n = sorted.len() as f64;
         let top = Normal::standard().inverse_cdf((n - 0.5) / n);
         (sorted.len() >= FEW).then_some(Course { sorted, median, unit, top })
@@ -222,10 +222,9 @@ impl Course {
     }
 }
 
-/// The median of the measured scores and the best minus it; `None` where that is nothing.
+/// The median of the measured scores and the best minus it, what may be an error tamed; `None` where that is nothing.
 pub(crate) fn median_and_unit(scores: &[Option<f64>]) -> Option<(f64, f64)> {
-    let mut sorted: Vec<f64> = scores.iter().flatten().copied().collect();
-    sorted.sort_by(f64::total_cmp);
+    let sorted = tamed(scores);
     let (best, median) = (*sorted.last()?, sorted[sorted.len() / 2]);
     (best > median).then_some((median, best - median))
 }

@@ -455,3 +455,40 @@ fn without_hope_of_improvement_candidates_are_in_the_order_of_their_means() {
     let sorted = order.windows(2).filter(|pair| means[pair[0]] >= means[pair[1]] - 1e-9).count();
     assert!(sorted + 1 == order.len(), "{order:?} {means}");
 }
+
+/// Tasks of one metric, as errors in dollars and in degrees are: scores say nothing of which unit a new one has, and the scale that is
+/// worked out from its own trials must not be one under which a past that holds looks turned round.
+#[test]
+fn units_orders_of_magnitude_apart_do_not_turn_the_past_round() {
+    let unit = |at: i32| 10_f64.powi(3 * at - 6);
+    let rising = |unit: f64| move |a: i64| unit * (5.0 + 0.1 * a as f64);
+    let history = history_of(10, &(0..5).map(|at| rising(unit(at))).collect::<Vec<_>>());
+    for new in [1e-5, 1.0, 3e6] {
+        for order in [[9, 8, 6], [9, 6, 8], [8, 7, 9]] {
+            let scores = order.map(|a| Some(new * (5.0 + 0.1 * f64::from(a as u32))));
+            let (_, posterior) = history.learn(&order, &scores);
+            let (trust, reversed) = (posterior.trust(), posterior.reversed());
+            assert!(trust > 0.6 && reversed < 0.1, "{new} {order:?}: {trust} {reversed}");
+        }
+    }
+}
+
+/// One past score of 1e30, or in per cent among shares.
+#[test]
+fn an_absurd_score_of_one_past_task_leaves_what_is_expected_of_others() {
+    let rising = |odd: Option<f64>| {
+        move |a: i64| odd.filter(|_| a == 4).unwrap_or(0.5 + 0.01 * a as f64 + 0.001 * (a * 7 % 5) as f64)
+    };
+    let stated = |odd: Option<f64>| {
+        let history = history_of(20, &[rising(None), rising(odd), rising(None)]);
+        let (seen, posterior) = history.learn(&[3, 10, 15], &[Some(0.52), Some(0.59), Some(0.64)]);
+        let (gains, expected) = (posterior.worth(&seen, Acquisition::default(), 0), posterior.expect(&seen));
+        (expected.mean[best(&expected)], best(&expected), gains.iter().copied().fold(0.0, f64::max))
+    };
+    let (mean, place, gain) = stated(None);
+    for odd in [85.0, 1e30, f64::MAX] {
+        let (odd_mean, odd_place, odd_gain) = stated(Some(odd));
+        assert!((odd_mean - mean).abs() < 0.3 && odd_place.abs_diff(place) <= 2, "{odd}: {odd_mean} {mean}");
+        assert!(odd_gain > gain / 3.0 && odd_gain < 3.0 * gain, "{odd}: {odd_gain} {gain}");
+    }
+}

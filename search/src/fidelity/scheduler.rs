@@ -86,7 +86,7 @@ impl SchedulerKind {
 
 /// Which rule stops trials early, and when it looks: after `min_epochs`, and then each time the epochs have grown `eta`-fold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct SchedulerSetup {
     /// The rule.
     pub kind: SchedulerKind,

@@ -73,9 +73,10 @@ impl Study {
         if self.kept { self.under_way.begin([&proposal.architecture]) } else { Ok(()) }
     }
 
-    /// Notes that trials are no longer under way.
+    /// Notes that trials are no longer under way; one that teaches nothing leaves its proposal open.
     pub(super) fn end(&mut self, trials: &[Trial]) -> Result<(), SearchError> {
-        let ended: HashSet<_> = trials.iter().filter_map(|trial| self.key(&trial.architecture)).collect();
+        let teaching = trials.iter().filter(|trial| self.teaches(trial));
+        let ended: HashSet<_> = teaching.filter_map(|trial| self.key(&trial.architecture)).collect();
         let under_way = self.under_way.architectures();
         let over: Vec<Architecture> = under_way
             .iter()
