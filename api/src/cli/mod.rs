@@ -196,8 +196,8 @@ fn run(cli: Cli, given: &HashSet<String>, out: &output::Output) -> Result<(), Fa
 }
 
 fn start_log(verbose: u8) {
-    let level =
-        ["warn", "info,heirloom_kb=debug,heirloom_search=debug", "debug"][usize::from(verbose.min(2))];
+    let level = ["warn", "info,heirloom_kb=debug,heirloom_search=debug", "debug,sled=info"]
+        [usize::from(verbose.min(2))];
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -174,9 +174,15 @@ impl Agreement {
         self.one(past, at, Recall::NONE, &weights).map(|(_, _, correlation)| correlation)
     }
 
-    /// Slope, rest variance and correlation of one past task on the mean of the others.
-    fn one(&self, past: &[usize], at: usize, recall: Recall, weights: &[f64]) -> Option<(f64, f64, f64)> {
-        let Probe { z, by_task, found } = &self.probes[past[at]];
+    /// The mean of the others under these weights at the trials of `past[at]` that are compared; `None` where no other counts.
+    pub(super) fn mean_of_others(
+        &self,
+        past: &[usize],
+        at: usize,
+        recall: Recall,
+        weights: &[f64],
+    ) -> Option<Array1<f64>> {
+        let Probe { by_task, found, .. } = &self.probes[past[at]];
         let others: Vec<(usize, f64)> = past
             .iter()
             .copied()
@@ -186,11 +192,17 @@ impl Agreement {
         let columns: Vec<usize> = others.iter().map(|(other, _)| *other).collect();
         let said = recall.recalled(&by_task.select(Axis(1), &columns), &found.select(Axis(1), &columns));
         let weights: Array1<f64> = others.iter().map(|(_, weight)| *weight).collect();
-        let (mut mean, total) = (said.dot(&weights), weights.sum());
-        if z.len() < 5 || total <= 0.0 {
+        let total = weights.sum();
+        (total > 0.0).then(|| said.dot(&weights) / total)
+    }
+
+    /// Slope, rest variance and correlation of one past task on the mean of the others.
+    fn one(&self, past: &[usize], at: usize, recall: Recall, weights: &[f64]) -> Option<(f64, f64, f64)> {
+        let z = &self.probes[past[at]].z;
+        if z.len() < 5 {
             return None;
         }
-        mean /= total;
+        let mean = self.mean_of_others(past, at, recall, weights)?;
         let (zz, mm, zm) = moments(z.view(), mean.view());
         if mm < 1e-9 || zz < 1e-9 {
             return None;
@@ -202,7 +214,7 @@ impl Agreement {
 }
 
 /// Which of a task's trials are compared, ascending.
-fn probed(scores: &TaskScores) -> Vec<usize> {
+pub(super) fn probed(scores: &TaskScores) -> Vec<usize> {
     let n = scores.rows.len();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(n as u64);
     let mut chosen = sample(&mut rng, n, n.min(PROBED)).into_vec();

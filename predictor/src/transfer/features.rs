@@ -1,6 +1,6 @@
 //! Architectures in the form that the kernel of a [`super::TransferModel`] wants.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use super::factors::Factors;
 use super::pooled::Pooled;
@@ -107,11 +107,18 @@ impl Lens {
         Lens { pooled, ..self }
     }
 
-    /// The mean where the past tasks' part in it is that of one model of them all.
-    fn pooled_mean(&self, (pooled, past): &(Pooled, usize), views: &Views) -> Array1<f64> {
+    /// The mean where the past tasks' part in it is that of one model of them all too.
+    fn pooled_mean(
+        &self,
+        (pooled, past): &(Pooled, usize),
+        said: &Array2<f64>,
+        x: ArrayView2<'_, f64>,
+    ) -> Array1<f64> {
         let (of_past, of_others) = self.weights.view().split_at(Axis(0), *past);
-        let others = views.by_task.slice_axis(Axis(1), Slice::from(*past..));
-        pooled.mean(views.x.view()) * of_past.sum() + others.dot(&of_others)
+        let (by_past, by_others) = said.view().split_at(Axis(1), *past);
+        let total = of_past.sum();
+        let mean = by_past.dot(&of_past) / total.max(1e-9);
+        pooled.expected(&mean, x) * total + by_others.dot(&of_others)
     }
 
     pub(super) fn see(&self, views: &Views) -> Features {
@@ -119,9 +126,11 @@ impl Lens {
         let said = self.recall.recalled(&views.by_task, &views.found);
         let mean_of =
             |said: &Array2<f64>| if tasks == 0 { Array1::zeros(n) } else { said.dot(&self.weights) };
-        let mean = mean_of(&said);
+        let centre = mean_of(&said);
+        let pooled = self.pooled.as_ref().map(|pooled| self.pooled_mean(pooled, &said, views.x.view()));
+        let mean = pooled.unwrap_or_else(|| centre.clone());
         let mut deviations = match &self.factors {
-            None => said - mean.view().insert_axis(Axis(1)),
+            None => said - centre.insert_axis(Axis(1)),
             Some(factors) => {
                 let said = factors.completed(&views.by_task, &views.found);
                 let mean = mean_of(&said);
@@ -134,7 +143,6 @@ impl Lens {
             to.iter_mut().zip(views.x.column(*at)).for_each(|(to, from)| *to = (from - centre) * scale);
         }
         let norms = squared_norms(&x);
-        let mean = self.pooled.as_ref().map_or(mean, |pooled| self.pooled_mean(pooled, views));
         Features { mean, spreads: squared_norms(&deviations), deviations, x, norms }
     }
 }

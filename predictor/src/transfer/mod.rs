@@ -171,7 +171,8 @@ impl TransferModel {
                 best = (length, candidate);
             }
         }
-        let (pooled, foretelling) = match Pooled::of(past).ok().flatten() {
+        let others = |at: usize| past.agreement.mean_of_others(columns, at, recall, &weights_for(at, best.0));
+        let (pooled, foretelling) = match Pooled::of(past, others).ok().flatten() {
             Some((pooled, foretelling)) => (Some((pooled, columns.len())), foretelling),
             None => (None, best.1),
         };

@@ -33,11 +33,11 @@ impl TransferModel {
             self.foretelling.correlation = h;
             return self;
         }
+        let mean =
+            pool.by_task.slice_axis(Axis(1), Slice::from(..past)).dot(&ArrayView1::from(&self.weights));
         let mean = match &self.pooled {
-            Some((pooled, _)) => pooled.mean(pool.x.view()),
-            None => {
-                pool.by_task.slice_axis(Axis(1), Slice::from(..past)).dot(&ArrayView1::from(&self.weights))
-            }
+            Some((pooled, _)) => pooled.expected(&mean, pool.x.view()),
+            None => mean,
         };
         let alike = correlation(mean.view(), pool.by_task.column(past)).clamp(-MOST, MOST);
         let r = self.foretelling.correlation.clamp(0.0, MOST);

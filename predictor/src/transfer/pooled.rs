@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::PastTasks;
-use super::agreement::Foretelling;
+use super::agreement::{Foretelling, probed};
 use crate::folds::{Fold, folds};
 use crate::{PredictError, TaskModel, TaskScores};
 
@@ -18,47 +18,62 @@ const TASKS: usize = 16;
 /// Parts that the tasks are held out in.
 const FOLDS: usize = 5;
 
-/// One model of all past tasks' Gaussian ranks together. The mean of models of four trials each is nearly flat: each is drawn towards
-/// its own middle, and what a hundred of them agree on is drawn there with them. Fitted together they say it in full. What is left of a
-/// task's own model is how it deviates from their mean.
+/// One model of all past tasks' Gaussian ranks together, beside the mean of the models of each. That mean is nearly flat where tasks have
+/// four trials each: every model is drawn towards its own middle, and what a hundred of them agree on is drawn there with them. Fitted
+/// together they say it in full; with more trials models of single tasks see what is lost where tasks differ. How much of either counts
+/// is told by tasks held out, in one regression of their ranks on both.
 ///
-/// How far the model holds for another task is told by tasks held out. The ranks of `n` trials among each other follow their ranks in the
-/// whole space only so far: with `z` the former and `e` the expected order statistics of a normal sample, by `c = sum z e / n`, so
-/// covariances are divided by that.
+/// The ranks `z` of `n` trials among each other follow their ranks in the whole space only so far: with the expected order statistics `e`
+/// of a normal sample by `c = sum z e / n`, so covariances with them are divided by that.
 ///
-/// *Source*: order statistics by Blom, "Statistical Estimates and Transformed Beta-Variables", 1958.
+/// *Source*: order statistics by Blom, "Statistical Estimates and Transformed Beta-Variables", 1958; stacking as in [`TaskModel`].
 #[derive(Clone, Debug)]
 pub(super) struct Pooled {
     model: Arc<TaskModel>,
+    /// Coefficients of the mean of the tasks' models and of the model of all.
+    shares: (f64, f64),
 }
 
 impl Pooled {
-    /// The model of some past tasks, and how they foretell a new one by it; `None` where each says enough alone or all say too little.
-    pub(super) fn of(past: PastTasks<'_>) -> Result<Option<(Self, Foretelling)>, PredictError> {
+    /// The model of some past tasks, of which `mean_of_others(t)` expect that of `past.columns[t]` at its trials that are compared, and how
+    /// they foretell a new one by it; `None` where each says enough alone or all say nothing.
+    ///
+    /// # Errors
+    /// Of the model.
+    pub(super) fn of(
+        past: PastTasks<'_>,
+        mean_of_others: impl Fn(usize) -> Option<Array1<f64>>,
+    ) -> Result<Option<(Self, Foretelling)>, PredictError> {
         let tasks: Vec<&TaskScores> = past.columns.iter().map(|at| &past.table.tasks()[*at]).collect();
         let few = tasks.iter().filter(|task| task.rows.len() < FEW).count();
         if tasks.len() < TASKS || 2 * few < tasks.len() {
             return Ok(None);
         }
-        let x = past.table.x();
-        let (encoder, all) = (past.table.encoder(), Examples::of(&tasks, x.view()));
-        let name = "past tasks together";
-        let model = TaskModel::fit_examples(name.into(), &all.x, &all.z, encoder)?;
+        let (x, encoder) = (past.table.x(), past.table.encoder());
+        let all = Examples::of(&tasks, x.view());
+        let model = TaskModel::fit_examples("past tasks together".into(), &all.x, &all.z, encoder)?;
         let mut sums = Sums::default();
         for Fold { train, test } in folds(tasks.len(), FOLDS, 0) {
             let train = Examples::of(&train.iter().map(|at| tasks[*at]).collect::<Vec<_>>(), x.view());
             let without = model.again(&train.x, &train.z, encoder)?;
-            for task in test.iter().map(|at| tasks[*at]) {
-                sums.take(&task.z, &without.mean(x.select(Axis(0), &task.rows).view())?);
+            for at in test {
+                let compared = probed(tasks[at]);
+                let rows: Vec<usize> = compared.iter().map(|place| tasks[at].rows[*place]).collect();
+                let z: Vec<f64> = compared.iter().map(|place| tasks[at].z[*place]).collect();
+                if let Some(mean) = mean_of_others(at) {
+                    sums.take(&z, [&mean, &without.mean(x.select(Axis(0), &rows).view())?]);
+                }
             }
         }
         let reliability = past.columns.iter().map(|at| past.models.models()[*at].reliability()).sum();
-        Ok(sums.foretelling(reliability).map(|foretelling| (Pooled { model: Arc::new(model) }, foretelling)))
+        let told = sums.told(reliability);
+        Ok(told.map(|(shares, foretelling)| (Pooled { model: Arc::new(model), shares }, foretelling)))
     }
 
-    /// What the past tasks together expect, `(n,)`.
-    pub(super) fn mean(&self, x: ArrayView2<'_, f64>) -> Array1<f64> {
-        self.model.mean(x).expect("views have the encoder's columns")
+    /// What is expected where the mean of the tasks' models is `mean` `(n,)`, `(n,)`.
+    pub(super) fn expected(&self, mean: &Array1<f64>, x: ArrayView2<'_, f64>) -> Array1<f64> {
+        let together = self.model.mean(x).expect("views have the encoder's columns");
+        mean * self.shares.0 + together * self.shares.1
     }
 }
 
@@ -76,23 +91,29 @@ impl Examples {
     }
 }
 
-/// Sums over held-out tasks of squares of what the model expects and of products of that with scores, each within its task.
+/// Sums over held-out tasks of products of what two models expect and of products of these with ranks, each within its task.
 #[derive(Default)]
 struct Sums {
-    squares: f64,
-    products: f64,
-    /// What a perfect model's products would be.
+    /// Of the first with itself, of both, of the second with itself.
+    squares: [f64; 3],
+    products: [f64; 2],
+    /// What the products of a perfect model would be.
     most: f64,
     trials: f64,
 }
 
 impl Sums {
-    fn take(&mut self, z: &[f64], expected: &Array1<f64>) {
+    fn take(&mut self, z: &[f64], expected: [&Array1<f64>; 2]) {
         let n = z.len() as f64;
-        let middle = expected.sum() / n;
-        self.squares +=
-            expected.iter().map(|one| (one - middle).powi(2)).sum::<f64>() * n / (n - 1.0).max(1.0);
-        self.products += z.iter().zip(expected).map(|(z, one)| z * (one - middle)).sum::<f64>();
+        let [a, b] = expected.map(|expected| expected - expected.sum() / n);
+        let unbiased = n / (n - 1.0).max(1.0);
+        for (sum, square) in self.squares.iter_mut().zip([a.dot(&a), a.dot(&b), b.dot(&b)]) {
+            *sum += square * unbiased;
+        }
+        let ranks = ArrayView1::from(z);
+        for (sum, product) in self.products.iter_mut().zip([a.dot(&ranks), b.dot(&ranks)]) {
+            *sum += product;
+        }
         let mut sorted = z.to_vec();
         sorted.sort_by(f64::total_cmp);
         let order_statistic = |at: usize| Normal::standard().inverse_cdf((at as f64 + 0.625) / (n + 0.25));
@@ -100,13 +121,25 @@ impl Sums {
         self.trials += n;
     }
 
-    /// What this says of a new task whose scores have a variance of one; `None` where it says nothing.
-    fn foretelling(&self, shown_by: f64) -> Option<Foretelling> {
-        let (square, product) = (self.squares / self.trials, self.products / self.most.max(1e-9));
-        if square < 1e-9 || product <= 0.0 {
-            return None;
-        }
-        Some(Foretelling::shown(product / square, product / square.sqrt(), shown_by))
+    /// The coefficients of both, none negative, and what this says of a new task whose scores have a variance of one; `None` where it
+    /// says nothing.
+    fn told(&self, shown_by: f64) -> Option<((f64, f64), Foretelling)> {
+        let [aa, ab, bb] = self.squares.map(|sum| sum / self.trials);
+        let [a, b] = self.products.map(|sum| sum / self.most.max(1e-9));
+        let alone = |product: f64, square: f64| if square > 1e-9 { (product / square).max(0.0) } else { 0.0 };
+        let determinant = aa * bb - ab * ab;
+        let both = ((a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant);
+        let shares = if determinant > 1e-6 * aa * bb && both.0 >= 0.0 && both.1 >= 0.0 {
+            both
+        } else if a * a * bb > b * b * aa {
+            (alone(a, aa), 0.0)
+        } else {
+            (0.0, alone(b, bb))
+        };
+        let square = shares.0 * shares.0 * aa + 2.0 * shares.0 * shares.1 * ab + shares.1 * shares.1 * bb;
+        let product = shares.0 * a + shares.1 * b;
+        let tells = square > 1e-9 && product > 0.0;
+        tells.then(|| (shares, Foretelling::shown(product / square, product / square.sqrt(), shown_by)))
     }
 }
 
