@@ -70,8 +70,7 @@ impl ArdKernel {
         alpha: ArrayView1<'_, f64>,
     ) -> Array1<f64> {
         let weights = self.weights();
-        let examples: Vec<Example> =
-            b.rows().into_iter().map(|row| Example::new(parts, &weights, row)).collect();
+        let examples = Examples::new(parts, &weights, b);
         let courses: Vec<Course> =
             parts.iter().enumerate().map(|(g, part)| Course::new(part, b.column(g), alpha)).collect();
         let share = self.additive / parts.len().max(1) as f64;
@@ -80,10 +79,10 @@ impl ArdKernel {
             .into_par_iter()
             .zip(a.axis_chunks_iter(Axis(0), 256))
             .for_each(|(mut sums, a)| {
+                let mut pairs = Compared::new(b.nrows());
                 for (sum, row) in sums.iter_mut().zip(a.rows()) {
-                    let asked = Asked::new(parts, &weights, row);
-                    let joint: f64 =
-                        examples.iter().zip(alpha).map(|(example, alpha)| alpha * asked.joint(example)).sum();
+                    examples.compare(&Asked::new(parts, &weights, row), &mut pairs);
+                    let joint: f64 = pairs.materns().zip(alpha).map(|(joint, alpha)| alpha * joint).sum();
                     let additive: f64 =
                         courses.iter().zip(row).map(|(course, value)| course.at(*value)).sum();
                     *sum = self.joint * joint + share * additive;
@@ -98,25 +97,73 @@ impl ArdKernel {
     }
 }
 
-/// An example, prepared to be compared with many rows.
-struct Example {
-    /// By part: a number times its weight, the option of a choice.
-    values: Vec<f64>,
-    /// The weighted squared norm of the numbers.
-    norm: f64,
-    /// What the choices weigh that have an option.
-    chosen: f64,
+/// Examples, prepared to be compared with many rows: by part and not by example, so that a processor's wide registers are used.
+struct Examples {
+    /// By part, of each example: a number times its weight, the option of a choice.
+    values: Vec<Vec<f64>>,
+    /// Of each example the weighted squared norm of the numbers.
+    norms: Vec<f64>,
+    /// Of each example what the choices weigh that have an option.
+    chosen: Vec<f64>,
 }
 
-impl Example {
-    fn new(parts: &[Part], weights: &[f64], row: ArrayView1<'_, f64>) -> Self {
-        let asked = Asked::new(parts, weights, row);
-        let value = |((part, weight), value): ((&Part, &f64), &f64)| match part {
-            Part::Number(_) => weight * value,
-            Part::Choice(_) => *value,
+impl Examples {
+    fn new(parts: &[Part], weights: &[f64], rows: ArrayView2<'_, f64>) -> Self {
+        let asked = rows.rows().into_iter().map(|row| Asked::new(parts, weights, row));
+        let (norms, chosen) = asked.map(|asked| (asked.norm, asked.chosen)).unzip();
+        let values = |((part, weight), column): ((&Part, &f64), ArrayView1<'_, f64>)| match part {
+            Part::Number(_) => column.iter().map(|value| weight * value).collect(),
+            Part::Choice(_) => column.to_vec(),
         };
-        let values = parts.iter().zip(weights).zip(row).map(value).collect();
-        Example { values, norm: asked.norm, chosen: asked.chosen }
+        Examples {
+            values: parts.iter().zip(weights).zip(rows.columns()).map(values).collect(),
+            norms,
+            chosen,
+        }
+    }
+
+    /// As of [`joint`], from norms and products, and from what agrees.
+    fn compare(&self, asked: &Asked, pairs: &mut Compared) {
+        let Compared { squares, apart } = pairs;
+        squares.fill(0.0);
+        apart.fill(0.0);
+        for (g, value) in &asked.numbers {
+            for (product, other) in squares.iter_mut().zip(&self.values[*g]) {
+                *product += value * other;
+            }
+        }
+        for (g, option, weight) in &asked.options {
+            // A choice that both have counts twice in the sum: wholly too much if they agree, once if they do not.
+            for (shared, other) in apart.iter_mut().zip(&self.values[*g]) {
+                let agreed = f64::from(u8::from(other == option)) + f64::from(u8::from(*other != 0.0));
+                *shared += agreed * weight;
+            }
+        }
+        for (square, norm) in squares.iter_mut().zip(&self.norms) {
+            *square = (asked.norm + norm - 2.0 * *square).max(0.0);
+        }
+        for (apart, chosen) in apart.iter_mut().zip(&self.chosen) {
+            *apart = (asked.chosen + chosen - *apart).max(0.0);
+        }
+    }
+}
+
+/// A row beside each example.
+struct Compared {
+    /// Squared distances of the numbers.
+    squares: Vec<f64>,
+    /// What the choices weigh that differ.
+    apart: Vec<f64>,
+}
+
+impl Compared {
+    fn new(examples: usize) -> Self {
+        Compared { squares: vec![0.0; examples], apart: vec![0.0; examples] }
+    }
+
+    /// The joint half of the kernel with each example.
+    fn materns(&self) -> impl Iterator<Item = f64> + '_ {
+        self.squares.iter().zip(&self.apart).map(|(square, apart)| matern(*square, *apart).0)
     }
 }
 
@@ -146,20 +193,6 @@ impl Asked {
             }
         }
         asked
-    }
-
-    /// As [`joint`]: squared distances from norms and products, and what differs from what agrees.
-    fn joint(&self, example: &Example) -> f64 {
-        let product: f64 = self.numbers.iter().map(|(g, value)| value * example.values[*g]).sum();
-        let square = (self.norm + example.norm - 2.0 * product).max(0.0);
-        // A choice that both have counts twice in the sum: wholly too much if they agree, once if they do not.
-        let shared = |(g, option, weight): &(usize, f64, f64)| match example.values[*g] {
-            other if other == *option => 2.0 * weight,
-            0.0 => 0.0,
-            _ => *weight,
-        };
-        let apart = self.chosen + example.chosen - self.options.iter().map(shared).sum::<f64>();
-        matern(square, apart.max(0.0)).0
     }
 }
 
