@@ -185,8 +185,9 @@ pub(crate) fn outlying_past(history: &SpaceHistory, past: &[usize]) -> Option<St
     })
 }
 
-/// A number as people write it: 1e30 and not its 31 digits.
+/// A number as people write it: 1e30 and not its 31 digits, nor more than six that tell.
 fn short(number: f64) -> String {
+    let number = format!("{number:.5e}").parse().unwrap_or(number);
     if (1e-4..1e9).contains(&number.abs()) || number == 0.0 {
         number.to_string()
     } else {

@@ -222,6 +222,10 @@ fn questions_that_make_no_sense_are_refused_with_what_to_do() {
     );
     let args = ["recommend", "--task", "new", "--space", "toy/1", "--candidates", arg(&candidates)];
     assert!(program.refusal(&args).contains(r#"candidate 1: "zip" is not an option of "op""#));
+    let array = program.file("candidates.json", "[{\"op\":\"conv\",\"depth\":1,\"width\":16}, 7]");
+    let args = ["recommend", "--task", "new", "--space", "toy/1", "--candidates", arg(&array)];
+    let said = program.refusal(&args);
+    assert!(said.contains("candidates.json: an array: ") && said.contains("integer `7`"), "{said}");
 }
 
 #[test]

@@ -107,6 +107,34 @@ async fn own_trials_that_failed_or_are_equal_make_a_note() {
 }
 
 #[tokio::test]
+async fn an_absurd_score_of_a_past_task_is_named_and_spoils_nothing() {
+    let plain = history(&["a", "b"], "new");
+    let at = plain.lines().position(|line| {
+        line.contains(r#""task":"b""#) && line.contains(r#""op":"skip","depth":3,"width":16"#)
+    });
+    let lines: Vec<String> = plain
+        .lines()
+        .enumerate()
+        .map(|(line, text)| if Some(line) == at { trial("b", "skip", 3, 16, 1e30) } else { text.to_owned() })
+        .collect();
+    let answer = ask(&lines.join("\n"), json!({"task": "new"})).await;
+    assert_note(&answer, "1e30 of trial ");
+    assert_note(&answer, " of b (the others ");
+    let expected = ask(&plain, json!({"task": "new"})).await;
+    let mean = |answer: &Value| answer["ranked"][0]["mean"].as_f64().unwrap();
+    assert!((mean(&answer) - mean(&expected)).abs() < 0.3, "{} {}", mean(&answer), mean(&expected));
+    assert!(!expected["notes"].to_string().contains("far beyond"), "{expected}");
+}
+
+#[tokio::test]
+async fn a_history_that_is_all_left_out_is_not_called_none() {
+    let answer =
+        ask(&history(&["a", "b"], "new"), json!({"task": "new", "history": {"exclude_tasks": ["a", "b"]}}))
+            .await;
+    assert_note(&answer, "all past tasks of this space are left out: the order is arbitrary");
+}
+
+#[tokio::test]
 async fn few_candidates_are_all_listed() {
     let candidates =
         json!([{"op": "skip", "depth": 1, "width": 16}, {"op": "conv", "depth": 7, "width": 128}]);

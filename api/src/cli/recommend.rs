@@ -30,7 +30,7 @@ pub(super) struct RecommendArgs {
     /// How many architectures.
     #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     k: u16,
-    /// A file with the architectures that alone may be recommended, one JSON object a line.
+    /// A file with the architectures that alone may be recommended, one JSON object a line or an array of them.
     #[arg(long, value_name = "FILE")]
     candidates: Option<PathBuf>,
     /// Leave this past task out; the task itself leaves out its own trials. May be given several times.
@@ -107,12 +107,16 @@ pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<
     Ok(())
 }
 
-/// Architectures, one JSON object a line.
+/// Architectures: one JSON object a line, or an array of them.
 fn read_candidates(path: &Path) -> anyhow::Result<Vec<Architecture>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let text = text.map_err(|error| InputFault(format!("{error:#}")))?;
-    let lines =
-        text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('[') {
+        let all = serde_json::from_str(text).with_context(|| format!("{}: an array", path.display()));
+        return all.map_err(|error| InputFault(format!("{error:#}")).into());
+    }
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = |(at, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), at + 1))
     };
