@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use heirloom_kb::{Architecture, SearchSpace};
 use heirloom_predictor::Encoder;
-use rand::Rng;
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::{SearchError, spaces};
 
@@ -61,6 +62,7 @@ pub(crate) fn maximise(
 ) -> Result<Vec<(Architecture, f64)>, SearchError> {
     let mut seen = Seen { space, encoder, at: HashMap::new(), architectures: Vec::new(), scores: Vec::new() };
     let drawn: Vec<Architecture> = (0..params.climbs).map(|_| spaces::sample(space, rng)).collect();
+    let stream = rng.r#gen();
     let (given, drawn) = (seen.add(starts.iter()), seen.add(drawn.iter()));
     seen.rate(score)?;
     // What has been tried promises little itself, and yet the best is often beside it: it keeps its share.
@@ -75,7 +77,7 @@ pub(crate) fn maximise(
             break;
         }
         let near: Vec<Vec<usize>> =
-            climbs.iter().map(|climb| seen.neighbours(climb, params.neighbours, rng)).collect();
+            climbs.iter().map(|climb| seen.neighbours(climb, params.neighbours, stream)).collect();
         seen.rate(score)?;
         climbs.iter_mut().zip(near).for_each(|(climb, near)| climb.go(&near, &seen));
         // Climbs that meet go on as one.
@@ -147,8 +149,16 @@ impl Seen<'_> {
         Ok(())
     }
 
-    fn neighbours(&mut self, climb: &Climb, most: usize, rng: &mut impl Rng) -> Vec<usize> {
-        let near = spaces::surroundings(self.space, &self.architectures[climb.at], climb.step, most, rng);
+    /// Some neighbours of where a climb stands. Chance goes by the place and not by the order of climbs, so that a search of the same stream over
+    /// another acquisition, as for the next of several picks, meets the same ones.
+    fn neighbours(&mut self, climb: &Climb, most: usize, stream: u64) -> Vec<usize> {
+        let here = &self.architectures[climb.at];
+        let mut hasher = blake3::Hasher::new();
+        for part in [stream, climb.step.to_bits()].into_iter().chain(self.encoder.key(here)) {
+            hasher.update(&part.to_le_bytes());
+        }
+        let mut rng = Xoshiro256PlusPlus::from_seed(*hasher.finalize().as_bytes());
+        let near = spaces::surroundings(self.space, here, climb.step, most, &mut rng);
         self.add(near.iter())
     }
 
@@ -177,8 +187,6 @@ impl Seen<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::SeedableRng;
-    use rand_xoshiro::Xoshiro256PlusPlus;
 
     use super::*;
 

@@ -32,7 +32,7 @@ impl SurrogateStrategy {
 
     /// What the acquisition is for most, usually the largest expected improvement: of the pool and, where that is a sample of the space, of what local search finds
     /// beyond it. Up to `n` of the pool, of which all but the first are as good beside it as they are without.
-    fn improve(&self, n: usize) -> Result<Vec<Pick>, SearchError> {
+    fn improve(&mut self, n: usize) -> Result<Vec<Pick>, SearchError> {
         let posterior = self.posterior()?;
         if let Some(position) = self.spread_pick(&posterior)? {
             let expected = posterior.expect(&self.seen.select(&[position]));
@@ -43,11 +43,10 @@ impl SurrogateStrategy {
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let past = self.belief_in_past(&posterior);
-        let why = |worth: f64| format!("{}{past}", self.reason(worth));
-        if !self.candidates.is_closed()
-            && let Some((canonical, gain)) =
-                self.beyond(&posterior, &ranked)?.filter(|(_, found)| *found > ranked[0].1)
-        {
+        let acquisition = self.acquisition;
+        let why = |worth: f64| format!("{}{past}", reason(acquisition, worth));
+        let found = if self.candidates.is_closed() { None } else { self.beyond(&posterior, &ranked)? };
+        if let Some((canonical, gain)) = found.filter(|(_, found)| *found > ranked[0].1) {
             let seen = self.seen.also(&self.views_of(std::slice::from_ref(&canonical))?);
             let expected = posterior.expect(&seen);
             let (mean, std) = (expected.mean[0], expected.std[0]);
@@ -76,7 +75,7 @@ impl SurrogateStrategy {
 
     /// The best that local search finds outside the pool, from the best inside it and the best tried.
     fn beyond(
-        &self,
+        &mut self,
         posterior: &Posterior,
         ranked: &[(usize, f64)],
     ) -> Result<Option<(Architecture, f64)>, SearchError> {
@@ -87,13 +86,15 @@ impl SurrogateStrategy {
         starts.extend(self.own.best(STARTS));
         let taken = self.candidates.spent_keys();
         let draw = self.draw_seed();
+        let mut met = std::mem::take(&mut self.met);
         let mut score = |architectures: &[Architecture]| {
-            let seen = self.seen.also(&self.views_of(architectures)?);
-            Ok(posterior.worth(&seen, self.acquisition, draw))
+            let views = met.views(architectures, encoder, |new| self.views_of(new))?;
+            Ok(posterior.worth(&self.seen.also(&views), self.acquisition, draw))
         };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ self.own.len() as u64);
         let effort = LocalSearch { climbs: 2 * STARTS, rounds: 8, neighbours: 32, step: 0.1, wanted: 1 };
         let found = maximise(encoder.space(), &starts, &taken, encoder, &mut score, effort, &mut rng)?;
+        self.met = met;
         Ok(found.into_iter().next())
     }
 
@@ -102,18 +103,19 @@ impl SurrogateStrategy {
         let n = (self.own.len() + self.pending.len()) as u64;
         self.seed ^ n.wrapping_mul(DRAW_STREAM)
     }
+}
 
-    fn reason(&self, worth: f64) -> String {
-        match self.acquisition {
-            Acquisition::ExpectedImprovement => {
-                format!("highest expected improvement: {worth:.4} in the metric")
-            }
-            Acquisition::UpperConfidenceBound { beta } => {
-                format!("highest mean plus {beta} deviations: {worth:.3} normalised")
-            }
-            Acquisition::Thompson => {
-                format!("best of a function drawn from what is believed: {worth:.3} normalised")
-            }
+/// What a worth is, in words.
+fn reason(acquisition: Acquisition, worth: f64) -> String {
+    match acquisition {
+        Acquisition::ExpectedImprovement => {
+            format!("highest expected improvement: {worth:.4} in the metric")
+        }
+        Acquisition::UpperConfidenceBound { beta } => {
+            format!("highest mean plus {beta} deviations: {worth:.3} normalised")
+        }
+        Acquisition::Thompson => {
+            format!("best of a function drawn from what is believed: {worth:.3} normalised")
         }
     }
 }

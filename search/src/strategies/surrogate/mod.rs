@@ -3,6 +3,7 @@
 mod belief;
 mod first_picks;
 mod improvement;
+mod met;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::prior_scores::Opinion;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 pub(crate) use belief::Belief;
+use met::Met;
 
 /// So many of what is under way count as having scored what was expected of them.
 const UNDER_WAY: usize = 64;
@@ -57,6 +59,8 @@ pub struct SurrogateStrategy {
     first: Vec<usize>,
     /// Made when first picks are asked for, beside what was tried and under way by then.
     portfolio: Option<Portfolio>,
+    /// What local search has met since the last trial was told.
+    met: Met,
     /// What counts beside the score.
     goals: Option<Goals>,
     acquisition: Acquisition,
@@ -93,6 +97,7 @@ impl SurrogateStrategy {
             opinion: None,
             first: Vec::new(),
             portfolio: None,
+            met: Met::default(),
             goals: None,
             acquisition: Acquisition::default(),
             history,
@@ -182,6 +187,7 @@ impl SurrogateStrategy {
     /// Learns anew from these past tasks, and the opinion if there is one.
     fn turn_to(&mut self, past: Vec<usize>) -> Result<(), SearchError> {
         self.ready.clear();
+        self.met = Met::default();
         self.past = past;
         self.model = self.history.transfer(&self.task, &self.past);
         self.own_views = self.views_of(&self.own.select(&self.telling))?;
@@ -297,6 +303,7 @@ impl Strategy for SurrogateStrategy {
         };
         self.pending.retain(|pending| !is_told(pending));
         self.own.push(canonical, score);
+        self.met = Met::default();
         self.see_own()?;
         self.portfolio = None;
         let past = self.columns.counting(&self.history, &self.own);

@@ -134,3 +134,40 @@ fn many_at_once_are_all_different_and_those_that_come_one_by_one() {
     assert!(at_once.ready.is_empty());
     assert!(!all.contains(&at_once.ask(1).unwrap()[0].architecture));
 }
+
+/// What local search has met is kept from one pick to the next; that must change how long they take and nothing else.
+#[test]
+fn picks_are_the_same_whether_what_was_met_is_kept_or_not() {
+    let score = |op: &str, n: i64| f64::from(u8::from(op == "a")) + n as f64 / 20.0;
+    let all = || ["a", "b", "c", "d", "e"].into_iter().flat_map(|op| (0..10).map(move |n| (op, n)));
+    let past: Vec<Trial> = ["t", "u"]
+        .iter()
+        .flat_map(|task| all().map(move |(op, n)| trial(task, op, n, score(op, n))))
+        .collect();
+    let history = Arc::new(testing::history(&past));
+    let picks = |kept: bool| {
+        let mut own = OwnTrials::default();
+        all()
+            .step_by(9)
+            .for_each(|(op, n)| own.push(trial("new", op, n, 0.0).architecture, Some(score(op, n))));
+        let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+        let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
+        let mut strategy = SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap();
+        let mut met = Vec::new();
+        let picks: Vec<(Architecture, f64)> = (0..4)
+            .map(|_| {
+                if !kept {
+                    strategy.met = Met::default();
+                }
+                let pick = strategy.picks(1).unwrap().remove(0);
+                met.push(strategy.met.len());
+                (pick.canonical, pick.mean)
+            })
+            .collect();
+        (picks, met)
+    };
+    let ((with, met), (without, alone)) = (picks(true), picks(false));
+    assert_eq!(with, without);
+    // Some of what the later searches meet the first has met.
+    assert!(alone[0] > 0 && met[3] < alone.iter().sum::<usize>() * 9 / 10, "{met:?} {alone:?}");
+}
