@@ -463,9 +463,10 @@ fn units_orders_of_magnitude_apart_do_not_turn_the_past_round() {
     let unit = |at: i32| 10_f64.powi(3 * at - 6);
     let rising = |unit: f64| move |a: i64| unit * (5.0 + 0.1 * a as f64);
     let history = history_of(10, &(0..5).map(|at| rising(unit(at))).collect::<Vec<_>>());
-    for new in [1e-5, 1.0, 3e6] {
-        for order in [[9, 8, 6], [9, 6, 8], [8, 7, 9]] {
-            let scores = order.map(|a| Some(new * (5.0 + 0.1 * f64::from(a as u32))));
+    for power in -12..=14 {
+        let new = 10_f64.powf(0.5 * f64::from(power));
+        for order in [[9, 8, 6], [9, 6, 8], [8, 7, 5], [9, 8, 4], [7, 8, 3]] {
+            let scores = order.map(|a| Some(new * (5.0 + 0.1 * a as f64)));
             let (_, posterior) = history.learn(&order, &scores);
             let (trust, reversed) = (posterior.trust(), posterior.reversed());
             assert!(trust > 0.6 && reversed < 0.1, "{new} {order:?}: {trust} {reversed}");
