@@ -124,6 +124,12 @@ async fn an_absurd_score_of_a_past_task_is_named_and_spoils_nothing() {
     let mean = |answer: &Value| answer["ranked"][0]["mean"].as_f64().unwrap();
     assert!((mean(&answer) - mean(&expected)).abs() < 0.3, "{} {}", mean(&answer), mean(&expected));
     assert!(!expected["notes"].to_string().contains("far beyond"), "{expected}");
+    let app = app(Arc::new(MemoryStore::default()));
+    call(&app, "POST", "/v1/import", lines.join("\n")).await;
+    assert_note(
+        &post(&app, "/v1/studies", json!({"task": "new", "space": "toy/1"})).await.1,
+        "1e30 of trial ",
+    );
 }
 
 #[tokio::test]

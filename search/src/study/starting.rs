@@ -8,7 +8,7 @@ use crate::before_study::is_of_study;
 use crate::fidelity::{SchedulerSetup, StudyScheduler};
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::first_looks;
-use crate::odd_cases::{notes_on_tasks, unmet_device};
+use crate::odd_cases::{notes_on_tasks, outlying_past, unmet_device};
 use crate::own_trials::OwnTrials;
 use crate::study_setup::StudySetup;
 use crate::under_way::UnderWay;
@@ -30,6 +30,7 @@ impl Study {
         let exclude = &setup.history.exclude_tasks;
         let past = history.past(&task.id, exclude);
         let mut notes: Vec<String> = notes_on_tasks(&history, exclude);
+        notes.extend(outlying_past(&history, &past));
         let own = OwnTrials::of_task(&history, &task.id, exclude, &pool, &mut notes);
         let opinion = setup.opinion(&**recommender.store(), &history)?;
         let looks = match opinion {
