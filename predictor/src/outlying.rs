@@ -8,7 +8,7 @@ const FAR: f64 = 20.0;
 const ONE_IN: usize = 5;
 /// See [`ONE_IN`].
 const MOST: usize = 2;
-/// Scores count as no larger than this, so that their differences stay finite.
+/// Scores count as no larger than this, so that their squares and differences stay finite.
 const LARGEST: f64 = 1e150;
 
 /// Scores of one task that lie above all others by more than 20 times what sets the best of these apart from their lower quartile: one
@@ -21,39 +21,63 @@ pub struct Outlying {
     pub worst: f64,
     /// The best of the others.
     pub next: f64,
-    /// What they are taken for where heights and not ranks count: as far above the best of the others as that is above their quartile.
-    tamed: f64,
 }
 
 impl Outlying {
     /// What may be an error among scores, higher is better, `None` for a failed trial; nothing where nothing stands out.
     #[must_use]
     pub fn of(scores: &[Option<f64>]) -> Option<Self> {
-        let mut order: Vec<(f64, usize)> =
-            scores.iter().enumerate().filter_map(|(at, score)| Some((finite((*score)?), at))).collect();
-        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        let n = order.len();
-        let most = if n < SEVERAL { 0 } else { (n / ONE_IN).min(MOST) };
-        let stands_out = |count: &usize| {
-            let (next, quartile) = (order[n - count - 1].0, order[(n - count - 1) / 4].0);
-            next > quartile && order[n - count].0 - next > FAR * (next - quartile)
-        };
-        let count = (1..=most).rev().find(stands_out)?;
-        let (next, quartile) = (order[n - count - 1].0, order[(n - count - 1) / 4].0);
-        let places = order[n - count..].iter().rev().map(|(_, at)| *at).collect();
-        Some(Outlying { places, worst: order[0].0, next, tamed: next + (next - quartile) })
+        let sorted = ascending(scores);
+        let Standing { next, .. } = Standing::of(&sorted)?;
+        let known = scores.iter().enumerate().filter_map(|(at, score)| Some((at, finite((*score)?))));
+        let mut above: Vec<(usize, f64)> = known.filter(|(_, score)| *score > next).collect();
+        above.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Some(Outlying { places: above.into_iter().map(|(at, _)| at).collect(), worst: sorted[0], next })
     }
 }
 
-/// Scores that were measured, ascending, those that may be errors tamed.
+/// How many of a task's scores stand out, beside the best and the lower quartile of the others.
+struct Standing {
+    count: usize,
+    next: f64,
+    quartile: f64,
+}
+
+impl Standing {
+    /// Of ascending scores.
+    fn of(sorted: &[f64]) -> Option<Self> {
+        let n = sorted.len();
+        let most = if n < SEVERAL { 0 } else { (n / ONE_IN).min(MOST) };
+        let beside = |count: usize| {
+            let others = &sorted[..n - count];
+            Standing { count, next: others[others.len() - 1], quartile: others[(others.len() - 1) / 4] }
+        };
+        let stands_out = |one: &Standing| {
+            one.next > one.quartile && sorted[n - one.count] - one.next > FAR * (one.next - one.quartile)
+        };
+        (1..=most).rev().map(beside).find(stands_out)
+    }
+}
+
+/// Scores that were measured, ascending, those that may be errors tamed: as far above the best of the others as that is above their
+/// quartile.
 pub(crate) fn tamed(scores: &[Option<f64>]) -> Vec<f64> {
-    let most = Outlying::of(scores).map_or(LARGEST, |outlying| outlying.tamed);
-    let mut sorted: Vec<f64> = scores.iter().flatten().map(|score| finite(*score).min(most)).collect();
-    sorted.sort_by(f64::total_cmp);
+    let mut sorted = ascending(scores);
+    if let Some(Standing { count, next, quartile }) = Standing::of(&sorted) {
+        let from = sorted.len() - count;
+        sorted[from..].fill(next + (next - quartile));
+    }
     sorted
 }
 
-fn finite(score: f64) -> f64 {
+fn ascending(scores: &[Option<f64>]) -> Vec<f64> {
+    let mut sorted: Vec<f64> = scores.iter().flatten().copied().map(finite).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+/// A score of which squares and differences stay finite.
+pub(crate) fn finite(score: f64) -> f64 {
     score.clamp(-LARGEST, LARGEST)
 }
 

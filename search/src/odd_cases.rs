@@ -149,15 +149,10 @@ pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<Stri
 
 /// A note about own trials whose scores lie so far above all others that they may be errors.
 pub(crate) fn outlying_trial(scores: &[Option<f64>], goal: Goal) -> Option<String> {
-    let Outlying { places, worst, next, .. } = Outlying::of(scores)?;
-    let best = goal.higher_is_better(scores[*places.first()?]?);
-    let [worst, next] = [worst, next].map(|score| goal.higher_is_better(score));
+    let (_, [best, worst, next]) = outlying(scores, goal)?;
     Some(format!(
-        "one of the task's own trials scores {}, far beyond the others ({} to {}): should it be an error or in another unit, export the \
-         base, correct it and import it into a new one",
-        short(best),
-        short(worst),
-        short(next)
+        "one of the task's own trials scores {best}, far beyond the others ({worst} to {next}): should it be an error or in another unit, \
+         export the base, correct it and import it into a new one"
     ))
 }
 
@@ -165,15 +160,9 @@ pub(crate) fn outlying_trial(scores: &[Option<f64>], goal: Goal) -> Option<Strin
 pub(crate) fn outlying_past(history: &SpaceHistory, past: &[usize]) -> Option<String> {
     let of = |at: &usize| {
         let scores = &history.table().tasks()[*at];
-        let Outlying { places, worst, next, .. } = Outlying::of(&scores.scores)?;
-        let goal = history.task(&scores.task).ok()?.goal;
-        let place = *places.first()?;
-        let [best, worst, next] =
-            [scores.scores[place]?, worst, next].map(|score| short(goal.higher_is_better(score)));
-        Some(format!(
-            "{best} of trial {} of {} (the others {worst} to {next})",
-            scores.trials[place], scores.task
-        ))
+        let (place, [best, worst, next]) = outlying(&scores.scores, history.task(&scores.task).ok()?.goal)?;
+        let (trial, task) = (scores.trials[place], &scores.task);
+        Some(format!("{best} of trial {trial} of {task} (the others {worst} to {next})"))
     };
     let named: Vec<String> = past.iter().filter_map(of).collect();
     (!named.is_empty()).then(|| {
@@ -183,6 +172,13 @@ pub(crate) fn outlying_past(history: &SpaceHistory, past: &[usize]) -> Option<St
             some_of(&named)
         )
     })
+}
+
+/// Where the best of such scores stands, and in words it, the worst and the best of the others.
+fn outlying(scores: &[Option<f64>], goal: Goal) -> Option<(usize, [String; 3])> {
+    let Outlying { places, worst, next } = Outlying::of(scores)?;
+    let place = *places.first()?;
+    Some((place, [scores[place]?, worst, next].map(|score| short(goal.higher_is_better(score)))))
 }
 
 /// A number as people write it: 1e30 and not its 31 digits, nor more than six that tell.

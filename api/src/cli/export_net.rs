@@ -46,9 +46,7 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
     };
     let weights = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
     let id = kept.id();
-    let hash = weights.of_trial(&kept);
-    let hash = hash.ok_or_else(|| InputFault(format!("of trial {id} no weights are kept")))?;
-    let card = export_network(&weights, hash, &args.to, format)?;
+    let card = export_network(&weights, kept::hash(&kept, Some(&weights))?, &args.to, format)?;
     let answer = serde_json::json!({
         "file": args.to, "trial": id, "score": kept.score, "network": card, "note": note
     });

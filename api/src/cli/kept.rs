@@ -12,11 +12,14 @@ pub(super) fn by_id(
     id: TrialId,
 ) -> anyhow::Result<Trial> {
     let trial = store.trial(id)?.ok_or_else(|| InputFault(format!("the base has no trial {id}")))?;
-    if has_weights(&trial, weights) {
-        Ok(trial)
-    } else {
-        Err(InputFault(format!("of trial {id} no weights are kept")).into())
-    }
+    hash(&trial, weights)?;
+    Ok(trial)
+}
+
+/// The hash of a trial's weights.
+pub(super) fn hash<'a>(trial: &'a Trial, weights: Option<&WeightStore>) -> anyhow::Result<&'a str> {
+    let hash = weights.and_then(|weights| weights.of_trial(trial));
+    hash.ok_or_else(|| InputFault(format!("of trial {} no weights are kept", trial.id())).into())
 }
 
 /// The complete trial of a task with the best validation score among those with weights, and what is to be known of the choice.

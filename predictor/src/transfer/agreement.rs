@@ -55,8 +55,7 @@ pub(crate) struct Foretelling {
 impl Foretelling {
     /// What `shown_by` tasks show that are foretold with this slope and correlation, beside what is usual.
     pub(crate) fn shown(slope: f64, correlation: f64, shown_by: f64) -> Self {
-        let pooled =
-            |usual: f64, shown: f64| (shown_by * shown + USUAL_WEIGHT * usual) / (shown_by + USUAL_WEIGHT);
+        let pooled = |usual: f64, shown: f64| with_usual(usual, shown_by * shown, shown_by);
         let correlation = correlation.min(1.0);
         Foretelling {
             slope: pooled(USUAL_SLOPE, slope),
@@ -70,7 +69,7 @@ impl Foretelling {
     /// The probability, before any trial, that what past tasks say holds for a new one.
     pub(crate) fn trust(&self) -> f64 {
         let shown = (0.5 + self.correlation).clamp(0.55, 0.95);
-        (self.shown_by * shown + USUAL_WEIGHT * USUAL_TRUST) / (self.shown_by + USUAL_WEIGHT)
+        with_usual(USUAL_TRUST, self.shown_by * shown, self.shown_by)
     }
 }
 
@@ -130,7 +129,7 @@ impl Agreement {
         };
         let n = each.len() as f64;
         let pooled = |usual: f64, value: &dyn Fn(&(f64, f64, f64)) -> f64| {
-            (each.iter().map(value).sum::<f64>() + USUAL_WEIGHT * usual) / (n + USUAL_WEIGHT)
+            with_usual(usual, each.iter().map(value).sum(), n)
         };
         let slope = pooled(USUAL_SLOPE, &|one| one.0).max(LEAST_SLOPE);
         Foretelling {
@@ -211,6 +210,11 @@ impl Agreement {
         let slope = (zm / (mm + 0.02)).clamp(-2.0, 2.0);
         Some((slope, (zz - slope * zm).max(0.02), zm / (zz * mm).sqrt()))
     }
+}
+
+/// The mean of what `n` tasks show, of this sum, and of what is usual.
+fn with_usual(usual: f64, sum: f64, n: f64) -> f64 {
+    (sum + USUAL_WEIGHT * usual) / (n + USUAL_WEIGHT)
 }
 
 /// Which of a task's trials are compared, ascending.

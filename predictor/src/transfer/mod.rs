@@ -34,6 +34,7 @@ mod views;
 use heirloom_kb::Task;
 use ndarray::Array1;
 
+use crate::outlying::finite;
 use crate::task_similarity::{LENGTHS, TaskSimilarity};
 use crate::{PredictError, Prediction, TaskScores, gaussian_ranks};
 pub use acquisition::{Acquisition, USUAL_BETA};
@@ -69,9 +70,6 @@ const GRAIN: f64 = 0.15;
 const SLIP: f64 = 0.5;
 /// Numbers of own trials after which parameters are weighed anew.
 const ATTUNING: [usize; 8] = [8, 12, 16, 24, 32, 48, 64, 96];
-
-/// Scores count as no larger than this, so that their squares stay finite.
-const LARGEST: f64 = 1e150;
 
 /// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
 ///
@@ -271,8 +269,7 @@ impl TransferModel {
         if scores.is_empty() {
             return Err(PredictError::NoData { model: "a posterior" });
         }
-        let scores: Vec<Option<f64>> =
-            scores.iter().map(|score| score.map(|score| score.clamp(-LARGEST, LARGEST))).collect();
+        let scores: Vec<Option<f64>> = scores.iter().map(|score| score.map(finite)).collect();
         let scores = &scores[..];
         let features = seen.lens.see(own);
         let pending = seen.lens.see(pending);

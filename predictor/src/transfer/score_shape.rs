@@ -168,8 +168,8 @@ struct Course {
 
 impl Course {
     fn of(scores: &[Option<f64>]) -> Option<Course> {
-        let (median, unit) = median_and_unit(scores)?;
         let sorted = tamed(scores);
+        let (median, unit) = median_and_unit_of(&sorted)?;
         let n = sorted.len() as f64;
         let top = Normal::standard().inverse_cdf((n - 0.5) / n);
         (sorted.len() >= FEW).then_some(Course { sorted, median, unit, top })
@@ -224,7 +224,10 @@ impl Course {
 
 /// The median of the measured scores and the best minus it, what may be an error tamed; `None` where that is nothing.
 pub(crate) fn median_and_unit(scores: &[Option<f64>]) -> Option<(f64, f64)> {
-    let sorted = tamed(scores);
+    median_and_unit_of(&tamed(scores))
+}
+
+fn median_and_unit_of(sorted: &[f64]) -> Option<(f64, f64)> {
     let (best, median) = (*sorted.last()?, sorted[sorted.len() / 2]);
     (best > median).then_some((median, best - median))
 }

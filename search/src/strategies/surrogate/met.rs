@@ -7,6 +7,9 @@ use heirloom_predictor::{Encoder, Views};
 
 use crate::SearchError;
 
+/// More are not kept: joining views copies them, and hundreds of picks without a trial told would hold hundreds of megabytes.
+const MOST: usize = 20_000;
+
 /// Architectures that local search has met since the last trial was told, and how the past tasks see them. Asking every past task's model takes
 /// nearly all of a search's time, and the searches for picks that are chosen one after another meet mostly the same.
 #[derive(Default)]
@@ -30,6 +33,9 @@ impl Met {
         encoder: &Encoder,
         look: impl FnOnce(&[Architecture]) -> Result<Views, SearchError>,
     ) -> Result<Views, SearchError> {
+        if self.at.len() > MOST {
+            *self = Met::default();
+        }
         let keys: Vec<Vec<u64>> = architectures.iter().map(|one| encoder.key(one)).collect();
         let mut new = Vec::new();
         for (key, architecture) in keys.iter().zip(architectures) {
