@@ -16,7 +16,7 @@ mod subset;
 pub use dataset::Dataset;
 pub use error::{DatasetError, ImportError};
 pub use meta_features::meta_features;
-pub use preparation::{Feature, FeatureValue, LogMelSettings, Preparation};
+pub use preparation::{Feature, FeatureValue, LogMelSettings, Preparation, Written};
 pub use row_traces::{RowTrace, RowTraces};
 pub use splits::Splits;
 pub use standardiser::Standardiser;

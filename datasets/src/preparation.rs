@@ -12,6 +12,13 @@ pub enum Preparation {
         label: String,
         /// The values of an example, in their order.
         features: Vec<Feature>,
+        /// The texts that stand for a missing cell, in lower case; none of a file that has a way of its own to say so, and in files
+        /// of earlier builds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<String>,
+        /// Those that do so too where all other cells are numbers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing_among_numbers: Vec<String>,
     },
     /// Images of bytes: grey or RGB, channel by channel and line by line, stretched to this size where they have another (linear
     /// interpolation, over all pixels that one comes from).
@@ -69,6 +76,9 @@ pub enum FeatureValue {
         /// What is taken off, of a missing one's too; absent for 0.
         #[serde(default, skip_serializing_if = "is_zero")]
         less: f64,
+        /// How the number is written; absent for plain ones.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        written: Option<Written>,
     },
     /// 1 where the cell is this word, else 0, also where it is missing.
     Is {
@@ -82,6 +92,24 @@ pub enum FeatureValue {
     },
     /// 1 where the cell is missing, else 0.
     IsMissing,
+}
+
+/// A way to write numbers that is not the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Written {
+    /// `2.5 %`; the number before the sign counts.
+    Percent,
+    /// `1,234.5`.
+    ThousandsByComma,
+    /// `1.234,5`.
+    ThousandsByPoint,
+    /// `2,5`.
+    DecimalComma,
+    /// A date; the number is that of days since 1970-01-01.
+    Date,
+    /// A date with the time of day, in UTC where it says no other zone; the number is that of seconds since 1970-01-01.
+    Time,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
@@ -119,13 +147,19 @@ mod tests {
         let table = Preparation::Table {
             label: "ill".into(),
             features: vec![
-                value("age", FeatureValue::Number { if_missing: 39.5, less: 0.0 }),
+                value("age", FeatureValue::Number { if_missing: 39.5, less: 0.0, written: None }),
                 value("age", FeatureValue::IsMissing),
                 value("sex", FeatureValue::Is { word: "f".into() }),
                 value("town", FeatureValue::IsOther { than: vec!["Ulm".into()] }),
+                value(
+                    "born",
+                    FeatureValue::Number { if_missing: 0.0, less: 0.0, written: Some(Written::Date) },
+                ),
             ],
+            missing: vec!["na".into()],
+            missing_among_numbers: Vec::new(),
         };
-        let json = r#"{"of":"table","label":"ill","features":[{"column":"age","value":"number","if_missing":39.5},{"column":"age","value":"is-missing"},{"column":"sex","value":"is","word":"f"},{"column":"town","value":"is-other","than":["Ulm"]}]}"#;
+        let json = r#"{"of":"table","label":"ill","features":[{"column":"age","value":"number","if_missing":39.5},{"column":"age","value":"is-missing"},{"column":"sex","value":"is","word":"f"},{"column":"town","value":"is-other","than":["Ulm"]},{"column":"born","value":"number","if_missing":0.0,"written":"date"}],"missing":["na"]}"#;
         assert_eq!(serde_json::to_string(&table).unwrap(), json);
         assert_eq!(serde_json::from_str::<Preparation>(json).unwrap(), table);
         let raw = Preparation::Sounds { rate: 8_000, length: 99, log_mel: None };

@@ -115,6 +115,7 @@ fn describe(report: &BenchmarkReport) -> String {
     columns.extend([
         "mean".into(),
         "percentile".into(),
+        "in 68 %".into(),
         "in 95 %".into(),
         "test score".into(),
         "ask ms".into(),
@@ -128,14 +129,16 @@ fn describe(report: &BenchmarkReport) -> String {
         let Some(last) = method.curve.last() else { continue };
         row.push(format!("{:.3}", method.mean_regret));
         row.push(format!("{:.4}", last.percentile));
-        row.push(last.covered.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)));
+        for covered in [last.covered_68, last.covered] {
+            row.push(covered.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)));
+        }
         row.push(last.test_score.map_or("-".into(), |score| format!("{score:.4}")));
         row.push(format!("{:.1}", 1000.0 * last.ask_s));
         rows.add_row(row);
     }
     let foot = dim(
         "regret: (best - best found) / (best - median) of all validation scores, ± half the 95 % interval over seeds and tasks; percentile, test score and ask time after the last trial; \
-         in 95 %: proposals that scored within their 95 % interval",
+         in 68 %, in 95 %: proposals that scored within these intervals",
     );
     format!("{head}\n{rows}\n{foot}")
 }

@@ -47,6 +47,7 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let parts = args.trainer.parts(base, &*store, &args.task, &dataset)?;
     let mut trainer = args.trainer.trainer(dataset, parts, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
+    trainer.check_start(&space, &architecture)?;
     let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));
     bar.finish_and_clear();
     let trial = trial?;

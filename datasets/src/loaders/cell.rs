@@ -1,14 +1,50 @@
 //! Cells of CSV files: what is missing, and the ways to write a number.
 
-/// Whether a cell is missing, in whatever column.
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+
+/// What a missing cell is, in whatever column, in lower case.
+pub(super) const MISSING: [&str; 10] = ["", "?", "na", "n/a", "n.a.", "nan", "null", "#n/a", "#na", "<na>"];
+/// What a missing cell is too where all others are numbers. Among words these may be words: no alley, no garage.
+pub(super) const MISSING_AMONG_NUMBERS: [&str; 4] = ["-", "--", ".", "none"];
+
 pub(super) fn is_missing(cell: &str) -> bool {
-    const MISSING: [&str; 10] = ["", "?", "na", "n/a", "n.a.", "nan", "null", "#n/a", "#na", "<na>"];
     MISSING.contains(&cell.to_ascii_lowercase().as_str())
 }
 
-/// Whether a cell is missing where all others are numbers. Among words these may be words: no alley, no garage.
 pub(super) fn is_missing_among_numbers(cell: &str) -> bool {
-    is_missing(cell) || ["-", "--", ".", "none"].contains(&cell.to_ascii_lowercase().as_str())
+    is_missing(cell) || MISSING_AMONG_NUMBERS.contains(&cell.to_ascii_lowercase().as_str())
+}
+
+/// A whole number with a zero before it that a number needs not, as codes have: `007`.
+pub(super) fn is_code(cell: &str) -> bool {
+    cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `2024-05-31`, or with `/`: days since 1970-01-01.
+pub(super) fn date(cell: &str) -> Option<f64> {
+    let date = ["%Y-%m-%d", "%Y/%m/%d"].iter().find_map(|form| NaiveDate::parse_from_str(cell, form).ok())?;
+    Some((date - NaiveDate::default()).num_days() as f64)
+}
+
+/// A date with the time of day, as ISO 8601 has it, with a blank for its `T` if need be, in UTC unless it says where; a date alone is its
+/// midnight. Seconds since 1970-01-01.
+pub(super) fn time(cell: &str) -> Option<f64> {
+    const FORMS: [&str; 2] = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+    let text = cell.replacen('T', " ", 1).replacen('/', "-", 2);
+    let zoned = || DateTime::parse_from_rfc3339(cell).ok().map(|time| time.to_utc());
+    let plain = || FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
+    let time = zoned().or_else(|| plain().map(|time| time.and_utc()));
+    let seconds = |time: DateTime<chrono::Utc>| time.timestamp_micros() as f64 / 1e6;
+    time.map(seconds).or_else(|| date(cell).map(|days| days * 86_400.0))
+}
+
+/// Whether a cell is written as a date whose order of day and month nobody can tell: `3.4.2024`, `03/04/24`.
+pub(super) fn is_other_date(cell: &str) -> bool {
+    let parts: Vec<&str> =
+        cell.split_whitespace().next().unwrap_or_default().split(['.', '/', '-']).collect();
+    let is_short = |part: &&str| (1..=2).contains(&part.len());
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.len() == 3 && parts.iter().all(is_number) && parts[..2].iter().all(is_short)
 }
 
 /// A number; where cells are not separated by commas, it may have a decimal one.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::FeatureValue;
+use super::cell::is_other_date;
+use crate::{FeatureValue, Written};
 
 /// So many levels of a categorical column have a column of their own; the rest share one.
 pub(super) const LEVELS: usize = 32;
@@ -16,6 +17,8 @@ const FEW_ROWS: usize = 10;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Column {
     Numbers(Vec<Option<f64>>),
+    /// Numbers in a way that is not the plain one.
+    Written(Written, Vec<Option<f64>>),
     Words(Vec<Option<String>>),
 }
 
@@ -37,7 +40,7 @@ impl Column {
     /// whole numbers without repetition in a column called `id`.
     pub(super) fn encode(&self, name: &str) -> Encoded {
         let (missing, mut columns): (Vec<bool>, Vec<(FeatureValue, Vec<f32>)>) = match self {
-            Column::Numbers(cells) => {
+            Column::Numbers(cells) | Column::Written(_, cells) => {
                 if let Some(why) = numbers_tell_nothing(cells, name) {
                     return Encoded::LeftOut(why);
                 }
@@ -46,7 +49,8 @@ impl Column {
                 let median = median(&known);
                 let less = taken_off(&known, median);
                 let values = cells.iter().map(|cell| (cell.unwrap_or(median) - less) as f32).collect();
-                (missing, vec![(FeatureValue::Number { if_missing: median, less }, values)])
+                let number = FeatureValue::Number { if_missing: median, less, written: self.written() };
+                (missing, vec![(number, values)])
             }
             Column::Words(cells) => {
                 let levels = levels(cells);
@@ -68,10 +72,21 @@ impl Column {
         }
     }
 
+    /// Whether its words are dates that cannot be read as numbers, for days and months may stand either way.
+    pub(super) fn looks_like_dates(&self) -> bool {
+        let Column::Words(cells) = self else { return false };
+        let mut known = cells.iter().flatten().peekable();
+        known.peek().is_some() && known.all(|cell| is_other_date(cell))
+    }
+
+    fn written(&self) -> Option<Written> {
+        if let Column::Written(written, _) = self { Some(*written) } else { None }
+    }
+
     /// How many different words have no value of their own; nothing where each has one.
     pub(super) fn shared_words(&self) -> Option<usize> {
         match self {
-            Column::Numbers(_) => None,
+            Column::Numbers(_) | Column::Written(..) => None,
             Column::Words(cells) => levels(cells).len().checked_sub(LEVELS).filter(|n| *n > 0),
         }
     }
@@ -176,7 +191,10 @@ mod tests {
     fn missing_numbers_are_the_median_and_marked() {
         let encoded = numbers(&[1.0, f64::NAN, 10.0, 4.0, 3.0]).encode("a");
         let expected = vec![
-            (FeatureValue::Number { if_missing: 3.5, less: 0.0 }, vec![1.0, 3.5, 10.0, 4.0, 3.0]),
+            (
+                FeatureValue::Number { if_missing: 3.5, less: 0.0, written: None },
+                vec![1.0, 3.5, 10.0, 4.0, 3.0],
+            ),
             (FeatureValue::IsMissing, vec![0.0, 1.0, 0.0, 0.0, 0.0]),
         ];
         assert_eq!(encoded, Encoded::Numbers(expected));
@@ -186,7 +204,7 @@ mod tests {
     fn numbers_that_are_large_beside_what_sets_them_apart_are_told_from_their_median() {
         let times = [0.0, 1.0, 2.0, 40.0].map(|seconds| 1.7e12 + seconds);
         let expected = vec![(
-            FeatureValue::Number { if_missing: 1.7e12 + 1.5, less: 1.7e12 + 1.5 },
+            FeatureValue::Number { if_missing: 1.7e12 + 1.5, less: 1.7e12 + 1.5, written: None },
             vec![-1.5, -0.5, 0.5, 38.5],
         )];
         assert_eq!(numbers(&times).encode("at"), Encoded::Numbers(expected));

@@ -1,12 +1,15 @@
 //! Tables in CSV files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::cell::{in_threes, is_infinite, is_missing, is_missing_among_numbers, number, percent};
+use super::cell::{
+    date, in_threes, is_code, is_infinite, is_missing, is_missing_among_numbers, number, percent, time,
+};
 use super::column::Column;
 use super::files::{format, read};
 use super::table::{Table, TableOptions};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Written};
 
 /// Rows that are looked at to tell whether the first line is a head.
 const LOOKED_AT: usize = 100;
@@ -56,7 +59,7 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
             rows.iter().map(|row| Some(&row[at]).filter(|cell| !is_missing(cell))).collect();
         // A label is a word or a whole number, and may well be called `none`.
         let is_label = label.map_or(at + 1 == names.len(), |label| label == name);
-        let column = if is_label { plain(&cells, delimiter) } else { column(&cells, delimiter) };
+        let column = if is_label { label_column(&cells, delimiter) } else { column(&cells, delimiter) };
         column.map_err(|(row, cell)| {
             let reason = if is_infinite(cell) {
                 "is not finite; leave the cell empty if the number is missing"
@@ -67,7 +70,7 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
         })
     });
     let columns = columns.collect::<Result<_, _>>()?;
-    Ok(Table { names, columns })
+    Ok(Table { names, columns, has_texts: true })
 }
 
 /// The separator that the first line has most of.
@@ -102,42 +105,52 @@ fn has_head(rows: &[csv::StringRecord], number: impl Fn(&str) -> Option<f64>) ->
     numeric.peek().is_none() || numeric.any(|at| number(&rows[0][at]).is_none() && !is_missing(&rows[0][at]))
 }
 
-/// A way to write numbers.
-#[derive(Clone, Copy)]
-enum Way {
-    Plain,
-    Percent,
-    /// With a separator between thousands, and the decimal mark.
-    InThrees(char, char),
-}
+/// The ways to write numbers other than the plain one, in the order in which they are tried.
+const WAYS: [Written; 5] =
+    [Written::Percent, Written::ThousandsByComma, Written::ThousandsByPoint, Written::Date, Written::Time];
 
-impl Way {
-    fn read(self, cell: &str, delimiter: u8) -> Option<f64> {
-        match self {
-            Way::Plain => number(cell, delimiter),
-            Way::Percent => percent(cell, delimiter),
-            Way::InThrees(separator, mark) => in_threes(cell, separator, mark),
-        }
+fn read_as(way: Written, cell: &str, delimiter: u8) -> Option<f64> {
+    match way {
+        Written::DecimalComma => number(cell, delimiter),
+        Written::Percent => percent(cell, delimiter),
+        Written::ThousandsByComma => in_threes(cell, ',', '.'),
+        Written::ThousandsByPoint => in_threes(cell, '.', ','),
+        Written::Date => date(cell),
+        Written::Time => time(cell),
     }
 }
 
 /// What cannot be a cell of its column: its row and the cell.
 type Odd<'a> = (usize, &'a str);
 
-/// A column of numbers if all its cells are, in one way of writing them: plain, percents, or digits in threes; else as
-/// [`plain`].
+/// The classes: whole numbers, unless one of them is a code such as `01`, whose zero tells it from `1`; else words.
+fn label_column<'a>(cells: &[Option<&'a str>], delimiter: u8) -> Result<Column, Odd<'a>> {
+    let column = plain(cells, delimiter)?;
+    Ok(if cells.iter().flatten().any(|cell| is_code(cell)) { words(cells) } else { column })
+}
+
+/// A column of numbers if all its cells are, in one way of writing them; else as [`plain`]. Whole numbers of which some are written with
+/// a zero before them and without it are codes, which are words: `010` and `10` are two.
 fn column<'a>(cells: &[Option<&'a str>], delimiter: u8) -> Result<Column, Odd<'a>> {
     let there: Vec<Option<&str>> =
         cells.iter().map(|cell| cell.filter(|cell| !is_missing_among_numbers(cell))).collect();
     if there.iter().all(Option::is_none) {
         return plain(cells, delimiter);
     }
-    let ways = [Way::Plain, Way::Percent, Way::InThrees(',', '.'), Way::InThrees('.', ',')];
-    for way in ways {
-        let numbers: Vec<Option<f64>> =
-            there.iter().map(|cell| cell.and_then(|cell| way.read(cell, delimiter))).collect();
-        if numbers.iter().zip(&there).all(|(number, cell)| number.is_some() == cell.is_some()) {
-            return Ok(Column::Numbers(numbers));
+    let read = |number: &dyn Fn(&str) -> Option<f64>| -> Option<Vec<Option<f64>>> {
+        there.iter().map(|cell| cell.map_or(Some(None), |cell| number(cell).map(Some))).collect()
+    };
+    if let Some(numbers) = read(&|cell| number(cell, delimiter)) {
+        let has_comma = there.iter().flatten().any(|cell| cell.contains(','));
+        return Ok(match (are_codes(&there), has_comma) {
+            (true, _) => words(cells),
+            (false, true) => Column::Written(Written::DecimalComma, numbers),
+            (false, false) => Column::Numbers(numbers),
+        });
+    }
+    for way in WAYS {
+        if let Some(numbers) = read(&|cell| read_as(way, cell, delimiter)) {
+            return Ok(Column::Written(way, numbers));
         }
     }
     // Among numbers an infinite one is neither a word nor missing; that is for the user to say.
@@ -171,7 +184,23 @@ fn plain<'a>(cells: &[Option<&'a str>], delimiter: u8) -> Result<Column, Odd<'a>
             return Err(odd);
         }
     }
-    Ok(Column::Words(cells.iter().map(|cell| cell.map(str::to_owned)).collect()))
+    Ok(words(cells))
+}
+
+fn words(cells: &[Option<&str>]) -> Column {
+    Column::Words(cells.iter().map(|cell| cell.map(str::to_owned)).collect())
+}
+
+/// Whether a whole number is written in two ways, of which one is a code.
+fn are_codes(cells: &[Option<&str>]) -> bool {
+    let all: BTreeSet<&str> = cells.iter().flatten().copied().collect();
+    let without_zeros = |code: &str| {
+        let rest = code.trim_start_matches('0');
+        if rest.is_empty() { "0".to_owned() } else { rest.to_owned() }
+    };
+    let codes: Vec<&str> = all.iter().copied().filter(|cell| is_code(cell)).collect();
+    let shorter: BTreeSet<String> = codes.iter().map(|code| without_zeros(code)).collect();
+    shorter.len() < codes.len() || shorter.iter().any(|number| all.contains(number.as_str()))
 }
 
 #[cfg(test)]
@@ -179,6 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{FeatureValue, Preparation};
 
     fn load(text: &str, label: Option<&str>) -> Result<Dataset, String> {
         let dir = tempfile::tempdir().unwrap();
@@ -262,6 +292,48 @@ mod tests {
             words.contains("row 3, column \"a\": \"inf\" is not finite; leave the cell empty"),
             "{words}"
         );
+    }
+
+    #[test]
+    fn codes_are_words_and_plain_numbers_with_zeros_are_numbers() {
+        let classes = |labels: &[&str]| {
+            let rows: String =
+                labels.iter().enumerate().map(|(at, label)| format!("{},\"{label}\"\n", at % 3)).collect();
+            load(&format!("a,class\n{rows}"), None).unwrap().classes().to_vec()
+        };
+        assert_eq!(classes(&["010", "10", "2", "010", "10", "2"]), ["010", "10", "2"]);
+        assert_eq!(classes(&["01", "1", "01", "1"]), ["01", "1"]);
+        assert_eq!(classes(&["10", "9", "10", "9"]), ["9", "10"]);
+        assert_eq!(with_column(&["010", "10", "2", "010", "10", "2"]).unwrap().x().ncols(), 4);
+        assert_eq!(with_column(&["00", "0", "00", "1"]).unwrap().x().ncols(), 4);
+        let padded = with_column(&["007", "010", "123", "900"]).unwrap();
+        assert_eq!(padded.x().column(0).to_vec(), [7.0, 10.0, 123.0, 900.0]);
+    }
+
+    /// How the numbers of the first column are written, and the first of them.
+    fn written(cells: &[&str]) -> (Option<Written>, f32) {
+        let data = with_column(cells).unwrap();
+        let Some(Preparation::Table { features, .. }) = data.preparation() else { panic!("it is a table") };
+        let FeatureValue::Number { written, less, .. } = features[0].value else { panic!("it is a number") };
+        (written, data.x()[[0, 0]] + less as f32)
+    }
+
+    #[test]
+    fn what_a_feature_is_made_of_says_how_it_is_written() {
+        let days = ["1970-01-11", "2024-05-31", "", "2000/01/01"];
+        assert_eq!(written(&days), (Some(Written::Date), 10.0));
+        let times = ["1970-01-01T00:01:00Z", "1970-01-01 02:00", "1970-01-01 00:00:07.5", "1970-01-02"];
+        assert_eq!(written(&times), (Some(Written::Time), 60.0));
+        assert_eq!(
+            written(&["1970-01-01T01:00:00+01:00", "1970-01-02T00:00:01", "NA"]),
+            (Some(Written::Time), 0.0)
+        );
+        assert_eq!(written(&["5%", "7 %", "1%"]), (Some(Written::Percent), 5.0));
+        assert_eq!(written(&["1,000", "7", "900"]), (Some(Written::ThousandsByComma), 1000.0));
+        assert_eq!(written(&["1", "7", "900"]), (None, 1.0));
+        let dots: Vec<String> = (1..13).map(|day| format!("{day}.3.2024")).collect();
+        let data = with_column(&dots.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        assert!(data.notes().iter().any(|note| note.contains("written as 2024-05-31")), "{:?}", data.notes());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A folder of class folders with PNG and JPEG images.
 
+use std::fs;
 use std::path::Path;
 
 use heirloom_kb::Domain;
@@ -116,6 +117,12 @@ impl Head {
 /// Reads an image into its values, channel by channel, and says what it is known by as it was.
 fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) -> Result<u32, DatasetError> {
     let image = reader(path)?.decode().map_err(|error| unreadable(path, &error))?;
+    if is_cut_jpeg(path)? {
+        return Err(format(
+            path,
+            "it is no readable PNG or JPEG image: the end of the JPEG is missing".into(),
+        ));
+    }
     // In colour, so that the same picture is known again whether it was read as grey or not.
     let mark = mark_of(image.to_rgb8().as_raw());
     let image = if channels == 1 {
@@ -152,14 +159,20 @@ fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>,
     reader.with_guessed_format().map_err(|source| io("read", path, source))
 }
 
+/// Whether a file starts as a JPEG and has no mark of its end behind its last scan; one before it may be that of a thumbnail. The decoder
+/// makes grey of what is missing and says nothing.
+fn is_cut_jpeg(path: &Path) -> Result<bool, DatasetError> {
+    let bytes = fs::read(path).map_err(|source| io("read", path, source))?;
+    let last = |mark: [u8; 2]| bytes.windows(2).rposition(|pair| pair == mark);
+    Ok(bytes.starts_with(&[0xff, 0xd8, 0xff]) && last([0xff, 0xd9]) < last([0xff, 0xda]))
+}
+
 fn unreadable(path: &Path, error: &image::ImageError) -> DatasetError {
     format(path, format!("it is no readable PNG or JPEG image: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 
     use super::*;
@@ -269,6 +282,12 @@ mod tests {
             "{}",
             why(None, None)
         );
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        grey(40, 40, 7).write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+        let jpeg = jpeg.into_inner();
+        fs::write(dir.path().join("a/0.jpeg"), &jpeg[..jpeg.len() - 9]).unwrap();
+        let words = why(None, None);
+        assert!(words.contains("a/0.jpeg") && words.contains("the end of the JPEG is missing"), "{words}");
         fs::write(dir.path().join("a/0.jpeg"), "text").unwrap();
         assert!(why(None, None).contains("a/0.jpeg: it is no readable"), "{}", why(None, None));
         fs::write(dir.path().join("a/0.jpeg"), bytes.into_inner()).unwrap();

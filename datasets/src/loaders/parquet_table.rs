@@ -4,7 +4,7 @@ use std::fs::File;
 use std::panic::catch_unwind;
 use std::path::Path;
 
-use parquet::basic::{LogicalType, TimeUnit};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnDescriptor;
 use super::column::Column;
 use super::files::{format, io};
 use super::table::{Table, TableOptions};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Written};
 
 /// Loads a table out of a Parquet file, plain or packed with Snappy, gzip or Zstandard. Dates are numbers of days, times of
 /// seconds; an index that pandas wrote along is passed over. Lists, maps and structures are refused.
@@ -39,6 +39,7 @@ fn parse(file: &Path) -> Result<Table, DatasetError> {
     }
     let names: Vec<String> = schema.columns().iter().map(|column| column.name().to_owned()).collect();
     let units: Vec<f64> = schema.columns().iter().map(|column| unit(column)).collect();
+    let ways: Vec<Option<Written>> = schema.columns().iter().map(|column| written(column)).collect();
     let mut cells: Vec<Cells> = names.iter().map(|_| Cells::default()).collect();
     for (row, record) in reader.get_row_iter(None).map_err(bad)?.enumerate() {
         let record = record.map_err(bad)?;
@@ -53,9 +54,9 @@ fn parse(file: &Path) -> Result<Table, DatasetError> {
             cells.0.push(cell);
         }
     }
-    let columns = names.into_iter().zip(cells).filter(|(name, _)| !is_index(name));
-    let (names, columns) = columns.map(|(name, cells)| (name, cells.column())).unzip();
-    Ok(Table { names, columns })
+    let columns = names.into_iter().zip(cells.into_iter().zip(ways)).filter(|(name, _)| !is_index(name));
+    let (names, columns) = columns.map(|(name, (cells, way))| (name, cells.column(way))).unzip();
+    Ok(Table { names, columns, has_texts: false })
 }
 
 /// The index that pandas writes beside the columns.
@@ -74,7 +75,7 @@ enum Cell {
 struct Cells(Vec<Cell>);
 
 impl Cells {
-    fn column(self) -> Column {
+    fn column(self, way: Option<Written>) -> Column {
         if self.0.iter().any(|cell| matches!(cell, Cell::Word(_))) {
             let word = |cell| match cell {
                 Cell::Word(word) => Some(word),
@@ -84,7 +85,11 @@ impl Cells {
             return Column::Words(self.0.into_iter().map(word).collect());
         }
         let number = |cell: &Cell| if let Cell::Number(number) = cell { Some(*number) } else { None };
-        Column::Numbers(self.0.iter().map(number).collect())
+        let numbers = self.0.iter().map(number).collect();
+        match way {
+            Some(way) => Column::Written(way, numbers),
+            None => Column::Numbers(numbers),
+        }
     }
 }
 
@@ -94,6 +99,19 @@ fn unit(column: &ColumnDescriptor) -> f64 {
         Some(LogicalType::Timestamp(time)) if time.unit == TimeUnit::NANOS => 1e-9,
         Some(LogicalType::Time(time)) if time.unit == TimeUnit::NANOS => 1e-9,
         _ => 1.0,
+    }
+}
+
+/// Whether a column's numbers are dates or times.
+fn written(column: &ColumnDescriptor) -> Option<Written> {
+    match column.logical_type_ref() {
+        Some(LogicalType::Date) => Some(Written::Date),
+        Some(LogicalType::Timestamp(_)) => Some(Written::Time),
+        _ => match column.converted_type() {
+            ConvertedType::DATE => Some(Written::Date),
+            ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS => Some(Written::Time),
+            _ => None,
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use heirloom_kb::Domain;
 use ndarray::Array2;
 
+use super::cell::{MISSING, MISSING_AMONG_NUMBERS, is_code};
 use super::class_folders::listed;
 use super::column::{Column, Encoded, LEVELS};
 use super::files::format;
@@ -16,6 +17,8 @@ use crate::{Dataset, DatasetError, Feature, Preparation};
 pub(super) struct Table {
     pub(super) names: Vec<String>,
     pub(super) columns: Vec<Column>,
+    /// Whether a missing cell is a text.
+    pub(super) has_texts: bool,
 }
 
 /// What a last column is called that needs no word about being the class.
@@ -23,7 +26,8 @@ const USUAL_LABELS: [&str; 5] = ["class", "label", "target", "y", "species"];
 
 /// How a table becomes a data set.
 ///
-/// Numbers keep their values, of percents that before the sign; a missing one (empty, `NA`, `NaN`, `null`, `#N/A`, `?`, in a column
+/// Numbers keep their values, of percents that before the sign, of dates the number of days and of times that of seconds since 1970; a
+/// missing one (empty, `NA`, `NaN`, `null`, `#N/A`, `?`, in a column
 /// of numbers also `-` and `None`) becomes the median of its column *over all
 /// rows*, the test part included, and a further column says where values were missing. A median is robust enough that
 /// single test rows do not show through it, and labels never enter it. Words become columns of 0 and 1, the 32 most frequent
@@ -62,6 +66,9 @@ impl Table {
             if at == label {
                 continue;
             }
+            if column.looks_like_dates() {
+                notes.push(format!("column {title:?} seems to hold dates, which are words here; written as 2024-05-31 they are numbers"));
+            }
             match column.encode(title) {
                 Encoded::Numbers(columns) => {
                     let infinite =
@@ -94,7 +101,16 @@ impl Table {
         let (n, d) = (y.len(), features.len());
         let x = Array2::from_shape_fn((n, d), |(row, column)| values[column][row]);
         let data = Dataset::new(name, Domain::Tabular, &[d], x, y, classes, &format!("table {name:?}"))?;
-        let preparation = Preparation::Table { label: self.names[label].clone(), features };
+        let texts = |texts: &[&str]| match self.has_texts {
+            true => texts.iter().map(|text| (*text).to_owned()).collect(),
+            false => Vec::new(),
+        };
+        let preparation = Preparation::Table {
+            label: self.names[label].clone(),
+            features,
+            missing: texts(&MISSING),
+            missing_among_numbers: texts(&MISSING_AMONG_NUMBERS),
+        };
         Ok(data.with_notes(notes).prepared(Some(preparation)))
     }
 
@@ -126,7 +142,7 @@ impl Table {
                     values.push(Class::Word(cell.clone().ok_or_else(|| missing(row))?));
                 }
             }
-            Column::Numbers(cells) => {
+            Column::Numbers(cells) | Column::Written(_, cells) => {
                 for (row, cell) in cells.iter().enumerate() {
                     let number = cell.ok_or_else(|| missing(row))?;
                     if number.fract() != 0.0 || number.abs() > 1e15 {
@@ -170,8 +186,11 @@ pub(super) enum Class {
 }
 
 impl Class {
-    /// A whole number, however it is written, or a word.
+    /// A whole number, however it is written, or a word; codes such as `01` are words.
     pub(super) fn read(text: &str) -> Self {
+        if is_code(text) {
+            return Class::Word(text.to_owned());
+        }
         match text.parse::<f64>() {
             Ok(number) if number.fract() == 0.0 && number.abs() < 1e15 => Class::Number(number as i64),
             _ => Class::Word(text.to_owned()),
@@ -196,6 +215,7 @@ mod tests {
         Table {
             names: vec!["height".into(), "class".into()],
             columns: vec![Column::Numbers(vec![Some(1.5), Some(2.0), Some(3.0), None]), label],
+            has_texts: true,
         }
     }
 

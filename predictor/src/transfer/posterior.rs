@@ -98,16 +98,16 @@ impl Posterior {
         let parts = self.parts(asked);
         for (share, reading) in &self.readings {
             let (m, v) = if measured {
-                let (m, mut v) = reading.predict_placed(asked, &parts);
+                let (m, v, mut more) = reading.predict_placed(asked, &parts);
                 if self.best.is_some() {
                     let prior = reading.kernel.variances(asked);
-                    for ((v, m), prior) in v.iter_mut().zip(&m).zip(&prior) {
+                    for (((v, more), m), prior) in v.iter().zip(&mut more).zip(&m).zip(&prior) {
                         // As far as the trials say what is expected here, it is off as they are.
                         let told = (1.0 - *v / prior).clamp(0.0, 1.0);
-                        *v += told * self.shape.misplacement(*m);
+                        *more += told * self.shape.misplacement(*m);
                     }
                 }
-                (m, v + reading.kernel.chance())
+                (m, (v + reading.kernel.chance()) * reading.amplitude + more)
             } else {
                 reading.predict(asked, &parts)
             };

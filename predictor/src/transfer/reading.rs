@@ -20,6 +20,9 @@ const ROUNDS: usize = 6;
 const FACTOR: f64 = 2.5;
 /// What is placed below this has fallen to the bottom.
 const BOTTOM: f64 = -2.5;
+/// As many own trials say as much of the amplitude of variances as the past does: less, and trials that were chosen for promising much
+/// make it too large; more, and a past that was chosen by an optimiser, or is of one task, leaves it too small.
+const USUAL_TRIALS: f64 = 20.0;
 /// Rows that are predicted at a time.
 const CHUNK: usize = 1_024;
 
@@ -42,6 +45,8 @@ pub(super) struct Reading {
     process: GaussianProcess,
     /// What has fallen to the bottom.
     fallen: Vec<bool>,
+    /// What the kernel's variances are multiplied by where it is said how sure one is.
+    pub(super) amplitude: f64,
 }
 
 impl Reading {
@@ -52,6 +57,7 @@ impl Reading {
         told: &Told<'_>,
         shape: &ScoreShape,
         belief: ScaleBelief,
+        usual_amplitude: f64,
     ) -> Result<Self, PredictError> {
         let parts = Parts::between(told.features, told.features);
         let field = |kernel, fallen: &[bool]| Field::new(slope, kernel, told, &parts, shape, belief, fallen);
@@ -66,17 +72,21 @@ impl Reading {
         let places = field.places();
         let placed = likeliest(places.clone());
         let alternatives = field.alternatives(&places, &placed);
+        let process = field.of(&placed.z);
+        let surprise = &placed.z - &(&told.features.mean * slope);
+        let amplitude = amplitude(surprise.dot(process.weights()), told.scores.len(), usual_amplitude);
         Ok(Reading {
             slope,
             kernel,
             scale: placed.scale,
             log_evidence: placed.log_density,
             features: told.features.clone(),
-            process: field.of(&placed.z),
+            process,
             z: placed.z,
             alternatives,
             fantasies: Fantasies::default(),
             fallen,
+            amplitude,
         })
     }
 
@@ -193,8 +203,12 @@ impl Reading {
     }
 
     /// The same where the places of the trials on the normalised scale are not taken for certain: each alternative moves what is
-    /// expected, and how far they differ adds to the variance.
-    pub(super) fn predict_placed(&self, asked: &Features, parts: &Parts) -> (Array1<f64>, Array1<f64>) {
+    /// expected, and how far they differ is a variance of its own, the last.
+    pub(super) fn predict_placed(
+        &self,
+        asked: &Features,
+        parts: &Parts,
+    ) -> (Array1<f64>, Array1<f64>, Array1<f64>) {
         let cross = parts.covariance(&self.kernel);
         let (mean, variance) = self.predict_across(asked, &cross);
         let mut weights = Array2::zeros((self.features.len(), self.alternatives.len()));
@@ -205,7 +219,7 @@ impl Reading {
         let shares: Array1<f64> = self.alternatives.iter().map(|other| other.share).collect();
         let shift = moved.dot(&shares);
         let more = moved.mapv(|moved| moved * moved).dot(&shares) - &shift * &shift;
-        (mean + shift, variance + more.mapv(|more| more.max(0.0)))
+        (mean + shift, variance, more.mapv(|more| more.max(0.0)))
     }
 }
 
@@ -266,6 +280,16 @@ fn in_chunks(values: &mut Array1<f64>, work: impl Fn(Slice, ArrayViewMut1<'_, f6
         let rows = Slice::from(at * CHUNK..at * CHUNK + values.len());
         work(rows, values);
     });
+}
+
+/// What a kernel's variances are to be multiplied by to be those of what is measured: what is usual, and what own trials say of it.
+/// `squares` is their `y' K^-1 y`, which is `n` on average under the kernel; two trials' worth of it went into the median and the unit
+/// of the task. Expected scores stay as they are when the whole kernel is multiplied.
+///
+/// *Source*: the conjugate scale of a process, as in Shah, Wilson, Ghahramani 2014 (arXiv:1402.4306), its mean for its distribution.
+fn amplitude(squares: f64, trials: usize, usual: f64) -> f64 {
+    let own = (trials as f64 - 2.0).max(0.0);
+    (USUAL_TRIALS * usual + squares) / (USUAL_TRIALS + own)
 }
 
 /// The kernel that explains placed scores best, by coordinate search on the log marginal likelihood plus the log prior.

@@ -23,14 +23,16 @@ impl TransferModel {
         told: &Told<'_>,
         belief: ScaleBelief,
     ) -> Result<Vec<(f64, Reading)>, PredictError> {
-        let read = |slope, kernel| Reading::new(slope, kernel, told, &self.shape, belief);
+        let read =
+            |slope, kernel, amplitude| Reading::new(slope, kernel, told, &self.shape, belief, amplitude);
         let kernel = self.trusting(seen);
+        let usual = self.amplitude(seen);
         if self.weights.is_empty() {
-            return Ok(vec![(1.0, read(self.slope(), kernel)?)]);
+            return Ok(vec![(1.0, read(self.slope(), kernel, 1.0)?)]);
         }
         let (trusting, (alone, reversed)) = rayon::join(
-            || read(self.slope(), kernel),
-            || rayon::join(|| read(0.0, self.alone(seen)), || read(-self.slope(), kernel)),
+            || read(self.slope(), kernel, usual),
+            || rayon::join(|| read(0.0, self.alone(seen), 1.0), || read(-self.slope(), kernel, usual)),
         );
         let (trusting, alone, reversed) = (trusting?, alone?, reversed?);
         let trust = self.foretelling.trust();

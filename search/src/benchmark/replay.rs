@@ -12,8 +12,8 @@ use crate::own_trials::OwnTrials;
 use crate::space_history::SpaceHistory;
 use crate::{Proposal, SearchError, StrategyKind};
 
-/// Standard deviations to either side of a 95 % interval.
-const HALF_WIDTH: f64 = 1.96;
+/// Standard deviations to either side of an interval of 68 %, and of one of 95 %.
+const HALF_WIDTHS: [f64; 2] = [1.0, 1.96];
 
 /// Who proposes.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,8 @@ pub(super) struct Answers {
 pub(super) struct Checkpoint {
     pub(super) regret: f64,
     pub(super) percentile: f64,
-    /// The share of the proposals so far whose 95 % interval held what they scored; absent for who expects nothing.
-    pub(super) covered: Option<f64>,
+    /// The shares of the proposals so far whose intervals of 68 % and of 95 % held what they scored; absent for who expects nothing.
+    pub(super) covered: Option<[f64; 2]>,
     pub(super) test_score: Option<f64>,
     /// Seconds that the last proposal took.
     pub(super) ask_s: f64,
@@ -95,10 +95,11 @@ impl Answers {
         self.sorted.partition_point(|other| *other <= score) as f64 / self.sorted.len() as f64
     }
 
-    /// Whether a proposal's 95 % interval holds what it scored, on the normalised scale.
-    fn holds(&self, proposal: &Proposal, score: f64) -> Option<bool> {
+    /// Which of a proposal's intervals hold what it scored, on the normalised scale.
+    fn holds(&self, proposal: &Proposal, score: f64) -> Option<[bool; 2]> {
         let z = self.normalised[self.sorted.partition_point(|other| *other < score)];
-        Some((z - proposal.mean?).abs() <= HALF_WIDTH * proposal.std?)
+        let (off, std) = ((z - proposal.mean?).abs(), proposal.std?);
+        Some(HALF_WIDTHS.map(|width| off <= width * std))
     }
 }
 
@@ -119,14 +120,17 @@ pub(super) fn replay(
     }
     let mut best: Option<(f64, Vec<u64>)> = None;
     let mut curve = Vec::new();
-    let mut held = Some(0);
+    let mut held = Some([0_usize; 2]);
     for trial in 1..=trials.min(pool.architectures.len()) {
         let start = Instant::now();
         let proposal = strategy.ask(1)?.remove(0);
         let ask_s = start.elapsed().as_secs_f64();
         let key = canonical_key(history, &proposal.architecture);
         let score = answers.validation[&key];
-        held = held.and_then(|held| Some(held + usize::from(answers.holds(&proposal, score)?)));
+        held = held.and_then(|[one, two]| {
+            let [in_one, in_two] = answers.holds(&proposal, score)?;
+            Some([one + usize::from(in_one), two + usize::from(in_two)])
+        });
         strategy.tell(&proposal.architecture, Some(score))?;
         if best.as_ref().is_none_or(|(most, _)| score > *most) {
             best = Some((score, key));
@@ -135,7 +139,7 @@ pub(super) fn replay(
             curve.push(Checkpoint {
                 regret: answers.regret(*score),
                 percentile: answers.percentile(*score),
-                covered: held.map(|held| held as f64 / trial as f64),
+                covered: held.map(|held| held.map(|held| held as f64 / trial as f64)),
                 test_score: answers.test.get(key).copied(),
                 ask_s,
             });

@@ -59,6 +59,9 @@ pub struct Point {
     /// is expected to be best is likely to have expected too much, so this is less than for candidates at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub covered: Option<f64>,
+    /// The same of their 68 % interval, which is one deviation to either side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covered_68: Option<f64>,
     /// Test score of the best found, in the tasks' own metrics; absent where a task has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_score: Option<f64>,
@@ -111,7 +114,9 @@ fn curve(replays: &[&Vec<Checkpoint>]) -> Vec<Point> {
 fn summary(trials: usize, reached: &[&Checkpoint]) -> Point {
     let regrets: Vec<f64> = reached.iter().map(|checkpoint| checkpoint.regret).collect();
     let tests: Option<Vec<f64>> = reached.iter().map(|checkpoint| checkpoint.test_score).collect();
-    let covered: Option<Vec<f64>> = reached.iter().map(|checkpoint| checkpoint.covered).collect();
+    let covered = |at: usize| -> Option<Vec<f64>> {
+        reached.iter().map(|checkpoint| checkpoint.covered.map(|covered| covered[at])).collect()
+    };
     let mean_of =
         |field: fn(&Checkpoint) -> f64| mean(&reached.iter().map(|point| field(point)).collect::<Vec<_>>());
     Point {
@@ -119,7 +124,8 @@ fn summary(trials: usize, reached: &[&Checkpoint]) -> Point {
         regret: mean(&regrets),
         regret_half_width: half_width(&regrets),
         percentile: mean_of(|point| point.percentile),
-        covered: covered.map(|covered| mean(&covered)),
+        covered: covered(1).map(|covered| mean(&covered)),
+        covered_68: covered(0).map(|covered| mean(&covered)),
         test_score: tests.map(|tests| mean(&tests)),
         ask_s: mean_of(|point| point.ask_s),
     }

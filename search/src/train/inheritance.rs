@@ -12,6 +12,8 @@ pub const INHERITED_FIELD: &str = "inherited";
 
 /// Most trials whose weights are tried on before one is chosen.
 const MOST_SOURCES: usize = 8;
+/// Most of one task in one space: the layers of the best may be of another kind than those of the new network.
+const MOST_OF_ONE: usize = 3;
 
 /// What becomes of a block of a new network: parameters `inherit1`, `inherit2`, … of an architecture, one a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,9 @@ pub struct Inherited {
     pub fresh_log_me: f64,
     /// LogME with the weights of each trial that was tried on.
     pub log_me: BTreeMap<String, f64>,
+    /// Trials of which no layer fitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfit: Vec<String>,
     /// What became of each block: `tune`, `freeze`, `fresh`, with `, widened`, `, narrowed`, `, inserted` or `, from TRIAL`
     /// where its weights were not those of the same place.
     pub blocks: BTreeMap<String, String>,
@@ -84,15 +89,26 @@ impl Inherited {
             0 => String::new(),
             n => format!("; {n} left out, for they were fitted on examples that this task keeps back"),
         };
-        let tried = self.log_me.len();
         let Some((from, task)) = self.from.as_ref().zip(self.task.as_ref()) else {
-            return format!(
-                "inherited nothing: of {tried} trials with weights none suits better than fresh ones{left_out}"
-            );
+            return format!("inherited nothing: {}{left_out}", self.why_nothing());
         };
         let blocks = self.blocks.iter().filter(|(_, how)| !how.starts_with(Fate::Fresh.as_str()));
         let blocks: Vec<&str> = blocks.map(|(block, _)| block.as_str()).collect();
         format!("inherited {} from trial {from} of {task}{left_out}", blocks.join(", "))
+    }
+
+    fn why_nothing(&self) -> String {
+        let of = |n: usize| if n == 1 { "one trial".to_owned() } else { format!("{n} trials") };
+        match (self.log_me.len(), self.unfit.len()) {
+            (0, 0) => "there are no weights to inherit".into(),
+            (0, unfit) => format!("the layers of {} with weights are of another kind", of(unfit)),
+            (tried, 0) => format!("of {} with weights none suits better than fresh ones", of(tried)),
+            (tried, unfit) => format!(
+                "of {} with weights none suits better than fresh ones, and the layers of {} are of another kind",
+                of(tried),
+                of(unfit)
+            ),
+        }
     }
 
     /// Whether weights of this trial were taken over.
@@ -103,9 +119,9 @@ impl Inherited {
     }
 }
 
-/// The trials that a new one on `task` may inherit from: complete, scored on the validation part, with kept weights. Of each
-/// task and space the best, at most eight in all: those of the task itself first, then those of the tasks that are nearest by
-/// domain, number of examples and number of classes.
+/// The trials that a new one on `task` may inherit from: complete, scored on the validation part, with kept weights, at most eight. Of
+/// each task and space the best, then the second and third architecture: those of the task itself first, then those of the tasks
+/// that are nearest by domain, number of examples and number of classes.
 ///
 /// # Errors
 /// What the store reports.
@@ -116,22 +132,34 @@ pub fn sources(
 ) -> Result<Vec<Trial>, StoreError> {
     let mut tasks = store.tasks()?;
     tasks.sort_by(|a, b| distance(a, task).total_cmp(&distance(b, task)).then(a.id.cmp(&b.id)));
-    let mut sources = Vec::new();
+    // By place within its task and space, then in the order of the tasks.
+    let mut sources: Vec<Vec<Trial>> = vec![Vec::new(); MOST_OF_ONE];
     for past in tasks {
         let query = TrialQuery { split: Some(Split::Validation), ..TrialQuery::task(past.id.clone()) };
-        let mut best: BTreeMap<Name, Trial> = BTreeMap::new();
+        let mut by_space: BTreeMap<Name, Vec<Trial>> = BTreeMap::new();
         let worth =
             |trial: &Trial| trial.score.map_or(f64::NEG_INFINITY, |score| past.goal.higher_is_better(score));
         for trial in store.trials(&query)?.trials {
-            let counts = trial.status == Status::Complete && weights.of_trial(&trial).is_some();
-            if counts && best.get(&trial.space).is_none_or(|known| worth(&trial) > worth(known)) {
-                best.insert(trial.space.clone(), trial);
+            if trial.status == Status::Complete && weights.of_trial(&trial).is_some() {
+                by_space.entry(trial.space.clone()).or_default().push(trial);
             }
         }
-        sources.extend(best.into_values());
+        for mut trials in by_space.into_values() {
+            // A stable sort: of equals the earlier one counts.
+            trials.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
+            let mut chosen: Vec<Trial> = Vec::new();
+            for trial in trials {
+                if chosen.iter().all(|known| known.architecture != trial.architecture) {
+                    chosen.push(trial);
+                }
+                if chosen.len() == MOST_OF_ONE {
+                    break;
+                }
+            }
+            sources.iter_mut().zip(chosen).for_each(|(place, trial)| place.push(trial));
+        }
     }
-    sources.truncate(MOST_SOURCES);
-    Ok(sources)
+    Ok(sources.into_iter().flatten().take(MOST_SOURCES).collect())
 }
 
 /// How far apart two tasks are: below 0 for the same, else factors of e in sizes, another domain counting as three.
@@ -161,6 +189,27 @@ mod tests {
             serde_json::from_str(r#"{"inherit1":"freeze","inherit2":"fresh"}"#).unwrap();
         let fates = ["block1", "block2", "block3", "stem"].map(|block| Fate::of(&architecture, block));
         assert_eq!(fates, [Fate::Freeze, Fate::Fresh, Fate::Tune, Fate::Tune]);
+    }
+
+    #[test]
+    fn it_says_why_nothing_was_inherited() {
+        let words = |tried: usize, unfit: usize| {
+            let ids = |n: usize, what: &str| (0..n).map(|at| format!("{what}{at}")).collect::<Vec<_>>();
+            let inherited = Inherited {
+                from: None,
+                task: None,
+                fresh_log_me: 0.0,
+                log_me: ids(tried, "t").into_iter().map(|id| (id, 0.0)).collect(),
+                unfit: ids(unfit, "u"),
+                blocks: BTreeMap::new(),
+                left_out: BTreeMap::new(),
+            };
+            inherited.words().replace("inherited nothing: ", "")
+        };
+        assert_eq!(words(0, 0), "there are no weights to inherit");
+        assert_eq!(words(0, 3), "the layers of 3 trials with weights are of another kind");
+        assert_eq!(words(1, 0), "of one trial with weights none suits better than fresh ones");
+        assert!(words(2, 1).ends_with("and the layers of one trial are of another kind"));
     }
 
     #[test]
@@ -201,6 +250,7 @@ mod tests {
         store.commit(&Batch { spaces: vec![space.clone()], tasks: tasks.clone(), trials }).unwrap();
         let found = sources(&store, &weights, &tasks[3]).unwrap();
         let names: Vec<_> = found.iter().map(|trial| (&*trial.task, trial.score.unwrap())).collect();
-        assert_eq!(names, [("own", 0.1), ("near", 0.7), ("sound", 0.9), ("far", 0.9)]);
+        // The best of each task, then what else there is.
+        assert_eq!(names, [("own", 0.1), ("near", 0.7), ("sound", 0.9), ("far", 0.9), ("near", 0.5)]);
     }
 }

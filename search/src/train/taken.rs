@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const INIT_FIELD: &str = "init_from";
 
 /// What tensors of a file a network has taken over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Taken {
     /// The file.
     pub file: String,
@@ -33,6 +33,10 @@ pub struct Taken {
     pub other_shape: Vec<String>,
     /// Tensors of the file that the network has no place for. PyTorch's counters of batches do not count.
     pub unused: usize,
+    /// The share of what the weights were fitted on that the task keeps back for validation and test; absent where it is none, or where
+    /// they are no copy of weights that are kept beside the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knows: Option<f64>,
 }
 
 impl Taken {
@@ -46,6 +50,9 @@ impl Taken {
     /// In words: how many tensors fitted, and which blocks were given weights.
     #[must_use]
     pub fn words(&self) -> String {
+        if self.taken == 0 {
+            return format!("started afresh: none of the {} tensors of {} fitted", self.of, self.file);
+        }
         let mut words =
             format!("started from {}: {} of its {} tensors fitted", self.file, self.taken, self.of);
         if let Some(prefix) = &self.prefix {
@@ -55,6 +62,12 @@ impl Taken {
             if !blocks.is_empty() {
                 words.push_str(&format!("; {how} of {}", blocks.join(", ")));
             }
+        }
+        if let Some(share) = self.knows {
+            words.push_str(&format!(
+                "; {:.0} % of what they were fitted on are examples that the task keeps back for validation and test, so that the score may be too high",
+                100.0 * share
+            ));
         }
         words
     }
@@ -78,6 +91,7 @@ mod tests {
             recoloured: Vec::new(),
             other_shape: Vec::new(),
             unused: 2,
+            knows: None,
         };
         assert_eq!(
             taken.words(),
@@ -85,5 +99,11 @@ mod tests {
         );
         taken.blocks_in_part.clear();
         assert!(taken.words().ends_with("; all weights of stem, layer1"));
+        assert_eq!(
+            Taken { taken: 0, ..taken.clone() }.words(),
+            "started afresh: none of the 9 tensors of net.pt fitted"
+        );
+        taken.knows = Some(0.25);
+        assert!(taken.words().contains("; 25 % of what they were fitted on"), "{}", taken.words());
     }
 }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 
+/// The ending of the files that say what weights were fitted on.
+#[cfg(feature = "torch")]
+const FITTED: &str = "fitted";
+
 /// The field of a trial that names its weights.
 pub const WEIGHTS_FIELD: &str = "weights";
 
@@ -88,6 +92,23 @@ impl WeightStore {
             return Err(TrainError::BadWeights { file: file.display().to_string(), reason });
         }
         Ok(bytes)
+    }
+
+    /// Writes beside weights what else of them is kept here, by its hash: the examples they were fitted on. So it is known of a copy of
+    /// them too that comes from outside.
+    #[cfg(feature = "torch")]
+    pub(crate) fn put_fitted(&self, weights: &str, fitted: &str) -> Result<(), TrainError> {
+        write_beside(
+            &self.file_as(weights, FITTED),
+            &format!("{}.part", std::process::id()),
+            fitted.as_bytes(),
+        )
+    }
+
+    /// That hash, if weights of this one are kept here, by a build that wrote it.
+    #[cfg(feature = "torch")]
+    pub(crate) fn fitted(&self, weights: &str) -> Option<String> {
+        fs::read_to_string(self.file_as(weights, FITTED)).ok()
     }
 
     /// The hash of a trial's weights, if it names some and they are there.

@@ -16,7 +16,7 @@ use super::{NetCard, TEACHER_FIELD, TorchTrainer, device};
 use crate::fidelity::Decision;
 use crate::net::NetGraph;
 use crate::train::weight_store::content_hash;
-use crate::train::{Budget, INHERITED_FIELD, INIT_FIELD, Recipe};
+use crate::train::{Budget, INHERITED_FIELD, INIT_FIELD, Recipe, Taken};
 
 /// What a trial that did not break gives.
 pub(super) struct Outcome {
@@ -96,6 +96,10 @@ impl TorchTrainer {
         }
         let (outcome, bytes, inherited) = attempt?;
         let mut fitted = parts.fitted.clone();
+        let took = Taken::of_trial(trial).is_some_and(|taken| taken.taken > 0);
+        if let Some(outside) = self.outside.as_ref().filter(|_| took) {
+            fitted = fitted.and(&outside.fitted);
+        }
         if let Some(mut inherited) = inherited {
             inherited.left_out.clone_from(&self.left_out);
             for source in self.options.sources.iter().filter(|source| inherited.is_of(source)) {

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use heirloom_datasets::{Dataset, RowTraces, Splits, Standardiser};
+use heirloom_datasets::{Dataset, Splits, Standardiser};
 use heirloom_kb::Json;
 use tch::{CModule, Device, Kind, TchError, Tensor, no_grad};
 
 use super::data::Batch;
 use super::fit::Network;
-use super::fitted_rows::{FittedRows, kept_back};
-use super::kept_network::{KeptNetwork, Scaling, feature_node, feature_width};
+use super::fitted_rows::FittedRows;
+use super::kept_network::{KeptNetwork, NetCard, Scaling, feature_node, feature_width};
 use super::objective::{CrossEntropy, Objective, scores};
-use super::{first_line, turn};
+use super::{first_line, python_file, turn};
 use crate::net::NetGraph;
 use crate::train::weight_store::{content_hash, file_error};
-use crate::train::{Teacher, TeacherSource, TrainError, WEIGHTS_FIELD};
+use crate::train::{Teacher, TeacherSource, TrainError, WEIGHTS_FIELD, WeightStore};
 
 /// What the names of weights start with that serve the comparison of features alone; they are not kept.
 pub(super) const HINT: &str = "hint";
@@ -44,33 +44,41 @@ impl LoadedTeacher {
         teacher: &Teacher,
         dataset: &Dataset,
         splits: &Splits,
+        store: Option<&WeightStore>,
         device: Device,
     ) -> Result<Self, TrainError> {
         teacher.check()?;
         let bad = |reason: String| TrainError::BadTeacher { teacher: teacher.name(), reason };
         let _turn = turn();
-        let (net, hash) = match &teacher.source {
+        let (net, hash, fitted) = match &teacher.source {
             TeacherSource::Kept { store, trial } => {
                 let hash = trial.extra.get(WEIGHTS_FIELD).and_then(Json::as_str);
                 let hash = hash.ok_or_else(|| bad("of its trial no weights are kept".into()))?;
                 let kept = KeptNetwork::parse(&store.get(hash)?, &store.file(hash), device)?;
-                fits(&kept, dataset).map_err(bad)?;
-                (TeacherNet::Kept(Box::new(kept)), hash.to_owned())
+                fits(&kept.card, dataset).map_err(bad)?;
+                let fitted = FittedRows::of_trial(trial, Some(store));
+                (TeacherNet::Kept(Box::new(kept)), hash.to_owned(), fitted)
             }
             TeacherSource::Script(file) => {
                 if teacher.hint > 0.0 {
                     return Err(bad("a TorchScript file shows no features to give hints with".into()));
                 }
-                let (module, hash) = script(file, device)?;
+                let bytes = std::fs::read(file).map_err(|source| file_error("read", file, source))?;
+                let module = script(&bytes, file, device)?;
+                if let Some(card) = python_file::card(&bytes) {
+                    fits(&card, dataset).map_err(bad)?;
+                }
                 answers(&module, dataset, device).map_err(bad)?;
-                (TeacherNet::Script(module), hash)
+                let copy_of = python_file::kept_hash(&bytes).zip(store);
+                let fitted = copy_of.map(|(hash, store)| FittedRows::of_copy(&hash, store));
+                (TeacherNet::Script(module), content_hash(&bytes), fitted.unwrap_or_default())
             }
         };
         let mut record = serde_json::json!({
             "name": teacher.name(), "hash": hash, "temperature": teacher.temperature, "alpha": teacher.alpha,
             "hint": teacher.hint,
         });
-        if let Some(share) = knows(teacher, dataset, splits) {
+        if let Some(share) = knows(teacher, &fitted, dataset, splits) {
             record[KNOWS] = share.into();
         }
         Ok(LoadedTeacher { teacher: teacher.clone(), net, record })
@@ -82,12 +90,10 @@ impl LoadedTeacher {
     }
 }
 
-/// The share of what a kept teacher was fitted on that a data set keeps back for validation and test. It may teach all the same, for what
+/// The share of what a teacher was fitted on, as far as that is known, that a data set keeps back for validation and test. It may teach all the same, for what
 /// it says is of the training part alone; but a little of what it remembers goes over.
-fn knows(teacher: &Teacher, dataset: &Dataset, splits: &Splits) -> Option<f64> {
-    let TeacherSource::Kept { store, trial } = &teacher.source else { return None };
-    let fitted = FittedRows::of_trial(trial, Some(store));
-    let share = fitted.shared(&RowTraces::of(dataset), &kept_back(splits))?;
+fn knows(teacher: &Teacher, fitted: &FittedRows, dataset: &Dataset, splits: &Splits) -> Option<f64> {
+    let share = fitted.known_by(dataset, splits)?;
     tracing::warn!(
         teacher = teacher.name(),
         "{:.0} % of what this teacher was fitted on are examples that {} keeps back for validation and test, so that scores may be too high",
@@ -97,9 +103,8 @@ fn knows(teacher: &Teacher, dataset: &Dataset, splits: &Splits) -> Option<f64> {
     Some(share)
 }
 
-/// Why a kept network cannot teach on a data set.
-fn fits(kept: &KeptNetwork, dataset: &Dataset) -> Result<(), String> {
-    let card = &kept.card;
+/// Why a network of this card cannot teach on a data set.
+fn fits(card: &NetCard, dataset: &Dataset) -> Result<(), String> {
     if card.shape != dataset.shape() {
         return Err(format!(
             "it takes examples of shape {:?}, the data are {:?}",
@@ -119,17 +124,15 @@ fn fits(kept: &KeptNetwork, dataset: &Dataset) -> Result<(), String> {
     }
 }
 
-fn script(file: &Path, device: Device) -> Result<(CModule, String), TrainError> {
-    let bytes = std::fs::read(file).map_err(|source| file_error("read", file, source))?;
-    let module = CModule::load_data_on_device(&mut bytes.as_slice(), device).and_then(|mut module| {
+fn script(mut bytes: &[u8], file: &Path, device: Device) -> Result<CModule, TrainError> {
+    let module = CModule::load_data_on_device(&mut bytes, device).and_then(|mut module| {
         module.f_set_eval()?;
         Ok(module)
     });
-    let module = module.map_err(|error| TrainError::BadWeights {
+    module.map_err(|error| TrainError::BadWeights {
         file: file.display().to_string(),
         reason: format!("no TorchScript: {}", first_line(&error)),
-    })?;
-    Ok((module, content_hash(&bytes)))
+    })
 }
 
 /// Whether a module takes the data's examples and scores as many classes.

@@ -7,7 +7,7 @@ use heirloom_kb::{Domain, Status};
 
 use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
 use super::*;
-use crate::train::{Recipe, Teacher, TeacherSource, WeightStore};
+use crate::train::{Inherited, Recipe, Taken, Teacher, TeacherSource, WeightStore};
 
 fn wheels() -> Option<PathBuf> {
     let dir = std::env::var_os("HEIRLOOM_WHEELS").map(PathBuf::from);
@@ -144,6 +144,47 @@ fn a_teacher_that_knows_what_is_kept_back_is_marked() {
 }
 
 #[test]
+fn weights_that_went_out_and_came_back_know_what_they_knew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = WeightStore::new(folder.path().join("weights"));
+    let (dataset, (space, architecture)) = (halves(), small_cnn());
+    let trained = |options: TorchOptions, split| {
+        let options = TorchOptions { device: test_device(), weights: Some(store.clone()), ..options };
+        let mut trainer = TorchTrainer::new(Arc::clone(&dataset), options, Box::new(|_| {})).unwrap();
+        trainer.train(&space, &architecture, &Budget { epochs: 1, split, ..BUDGET }).unwrap()
+    };
+    let knows =
+        |trial: &Trial, field: &str| trial.extra[field].get("knows").and_then(heirloom_kb::Json::as_f64);
+    for (split, is_told) in [(Split::Validation, false), (Split::Test, true)] {
+        let source = trained(TorchOptions::default(), split);
+        for (file, format) in
+            [("net.safetensors", NetFormat::Safetensors), ("net.pt", NetFormat::TorchScript)]
+        {
+            let file = folder.path().join(file);
+            export_network(&store, hash(&store, &source), &file, format).unwrap();
+            let init_from = Some(file.clone());
+            let heir = trained(TorchOptions { init_from, ..TorchOptions::default() }, Split::Validation);
+            assert_eq!(knows(&heir, "init_from").is_some(), is_told, "{}", file.display());
+            let words = Taken::of_trial(&heir).unwrap().words();
+            assert_eq!(words.contains("the score may be too high"), is_told, "{words}");
+            // Nor are they handed on, neither to the same data nor to others.
+            let sources = vec![heir];
+            let third = trained(TorchOptions { sources, ..TorchOptions::default() }, Split::Validation);
+            let inherited = Inherited::of_trial(&third).unwrap();
+            assert_eq!(
+                (inherited.left_out.len(), inherited.log_me.len()),
+                if is_told { (1, 0) } else { (0, 1) }
+            );
+            if format == NetFormat::TorchScript {
+                let teacher = Some(Teacher::new(TeacherSource::Script(file)));
+                let student = trained(TorchOptions { teacher, ..TorchOptions::default() }, Split::Validation);
+                assert_eq!(knows(&student, "teacher").is_some(), is_told);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_teacher_as_torchscript_teaches_as_the_network_it_was_made_of() {
     let folder = tempfile::tempdir().unwrap();
     let store = WeightStore::new(folder.path());
@@ -170,6 +211,15 @@ fn a_teacher_as_torchscript_teaches_as_the_network_it_was_made_of() {
     assert!(refused(Teacher::new(TeacherSource::Script(bad))).contains("bad.pt: no TorchScript"));
 }
 
+/// A module whose extra files are called otherwise.
+fn with_other_names(mut bytes: Vec<u8>) -> Vec<u8> {
+    let name = b"extra/heirloom";
+    let places: Vec<usize> =
+        (0..bytes.len() - name.len()).filter(|at| bytes[*at..].starts_with(name)).collect();
+    places.into_iter().for_each(|at| bytes[at + 6] = b'_');
+    bytes
+}
+
 #[test]
 fn a_teacher_of_other_classes_or_examples_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,12 +244,19 @@ fn a_teacher_of_other_classes_or_examples_is_refused() {
     let three = || other(&[1, 8, 8], &["left", "right", "both"]);
     let said = refused(&teacher, three()).unwrap();
     assert_eq!(said, format!("teacher {}: it knows 2 classes, the data have 3", trial.id()));
-    assert!(refused(&script, three()).unwrap().contains("it gives [2, 2], not scores [2, 3]"));
+    assert!(refused(&script, three()).unwrap().contains("it knows 2 classes, the data have 3"));
+    // A module of somebody else's says nothing of itself.
+    let silent = folder.path().join("silent.pt");
+    let bytes = std::fs::read(folder.path().join("teacher.pt")).unwrap();
+    std::fs::write(&silent, with_other_names(bytes)).unwrap();
+    let silent = Teacher::new(TeacherSource::Script(silent));
+    assert!(refused(&silent, three()).unwrap().contains("it gives [2, 2], not scores [2, 3]"));
     let named = refused(&teacher, other(&[1, 8, 8], &["left", "up"])).unwrap();
     assert!(named.ends_with(r#"it knows other classes: "right" where the data have "up""#), "{named}");
+    assert!(refused(&script, other(&[1, 8, 8], &["left", "up"])).unwrap().contains("it knows other classes"));
     let shaped = refused(&teacher, other(&[3, 8, 8], &["left", "right"])).unwrap();
     assert!(shaped.ends_with("it takes examples of shape [1, 8, 8], the data are [3, 8, 8]"), "{shaped}");
     assert!(
-        refused(&script, other(&[3, 8, 8], &["left", "right"])).unwrap().contains("does not take examples")
+        refused(&silent, other(&[3, 8, 8], &["left", "right"])).unwrap().contains("does not take examples")
     );
 }

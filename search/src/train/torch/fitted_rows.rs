@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heirloom_datasets::{Dataset, RowTrace, RowTraces, Splits};
 use heirloom_kb::{Json, Trial};
 
-use crate::train::{TrainError, WeightStore};
+use crate::train::{INIT_FIELD, TrainError, WeightStore};
 
 /// The field of a trial with the hash of the traces of some examples that its weights were fitted on; they lie beside its weights.
 const FITTED_FIELD: &str = "fitted_rows";
@@ -72,15 +72,41 @@ impl FittedRows {
         FittedRows::sampled(other.0.values().cloned().chain(self.0.into_values()))
     }
 
-    /// Writes it into a trial and beside its weights.
+    /// What weights of this hash were fitted on, if they are copies of kept ones.
+    pub(super) fn of_copy(weights: &str, store: &WeightStore) -> Self {
+        let fitted = store.fitted(weights).and_then(|fitted| FittedRows::read(&fitted, store).ok());
+        fitted.unwrap_or_default()
+    }
+
+    /// Writes it into a trial and beside its weights, which are those of this hash.
     ///
     /// # Errors
     /// [`TrainError::File`]; the trial says nothing of it then.
-    pub(super) fn note(&self, trial: &mut Trial, store: &WeightStore) -> Result<(), TrainError> {
+    pub(super) fn note(
+        &self,
+        trial: &mut Trial,
+        weights: &str,
+        store: &WeightStore,
+    ) -> Result<(), TrainError> {
         let traces: Vec<&RowTrace> = self.0.values().collect();
         let bytes = serde_json::to_vec(&traces).expect("a trace holds numbers");
-        trial.extra.insert(FITTED_FIELD.into(), store.put_as(&bytes, ENDING)?.into());
+        let fitted = store.put_as(&bytes, ENDING)?;
+        store.put_fitted(weights, &fitted)?;
+        trial.extra.insert(FITTED_FIELD.into(), fitted.into());
         Ok(())
+    }
+
+    /// The share of it that a data set keeps back, unless it is so small that it may be chance.
+    pub(super) fn known_by(&self, dataset: &Dataset, splits: &Splits) -> Option<f64> {
+        // To look at all rows takes a while.
+        if self.0.is_empty() { None } else { self.shared(&RowTraces::of(dataset), &kept_back(splits)) }
+    }
+
+    /// The same without what is recognised among these rows.
+    fn without(&self, traces: &RowTraces<'_>, rows: &[usize]) -> Self {
+        let own: Vec<RowTrace> = self.0.values().cloned().collect();
+        let known = traces.recognised(&own, rows);
+        FittedRows::sampled(own.into_iter().zip(known).filter(|(_, known)| !known).map(|(trace, _)| trace))
     }
 
     /// The share of it that is among some rows of a data set, unless it is so small that it may be chance.
@@ -98,7 +124,8 @@ pub(super) fn kept_back(splits: &Splits) -> Vec<usize> {
 }
 
 /// Takes the sources out of a list whose weights have been fitted on examples that a data set keeps back to choose on and for the
-/// end: a score with them would be one of memory. Why, by trial. Weights of the same data have been fitted on the same part.
+/// end: a score with them would be one of memory. Why, by trial. Weights of the same data have been fitted on the same part, unless they
+/// started from a file.
 pub(super) fn leave_out_knowing(
     sources: &mut Vec<Trial>,
     store: Option<&WeightStore>,
@@ -108,14 +135,21 @@ pub(super) fn leave_out_knowing(
 ) -> BTreeMap<String, String> {
     let mut left_out = BTreeMap::new();
     let is_same = |source: &Trial| source.extra.get(DATA_FIELD).and_then(Json::as_str) == Some(fingerprint);
-    if sources.iter().all(is_same) {
+    let is_known = |source: &Trial| is_same(source) && !source.extra.contains_key(INIT_FIELD);
+    if sources.iter().all(is_known) {
         return left_out;
     }
     let (traces, kept_back) = (RowTraces::of(dataset), kept_back(splits));
     sources.retain(|source| {
-        let fitted = FittedRows::of_trial(source, store);
-        let shared = if is_same(source) { None } else { fitted.shared(&traces, &kept_back) };
-        let Some(share) = shared else { return true };
+        if is_known(source) {
+            return true;
+        }
+        let mut fitted = FittedRows::of_trial(source, store);
+        if is_same(source) {
+            // Of the same data some rows may be alike across the parts.
+            fitted = fitted.without(&traces, &splits.train);
+        }
+        let Some(share) = fitted.shared(&traces, &kept_back) else { return true };
         let why = format!(
             "{:.0} % of what its weights were fitted on are examples that {} keeps back for validation and test",
             100.0 * share,
@@ -157,7 +191,7 @@ mod tests {
         let architecture: Architecture = [("a", 1)].into_iter().collect();
         let mut trial = Trial::new(dataset.name(), "s/1", architecture, Split::Validation, "accuracy", 0.5);
         trial.extra.insert(DATA_FIELD.into(), dataset.fingerprint().into());
-        FittedRows::of(dataset, &Splits::new(dataset, 0).train).note(&mut trial, store).unwrap();
+        FittedRows::of(dataset, &Splits::new(dataset, 0).train).note(&mut trial, "w", store).unwrap();
         trial
     }
 
@@ -198,7 +232,9 @@ mod tests {
         let marks = |rows: &FittedRows| rows.0.keys().copied().collect::<Vec<_>>();
         assert_eq!(marks(&of(&a).and(&of(&b))), marks(&of(&all)));
         let mut trial = source(&a, &store);
-        of(&all).note(&mut trial, &store).unwrap();
+        of(&all).note(&mut trial, "w", &store).unwrap();
+        assert_eq!(FittedRows::of_copy("w", &store), of(&all));
+        assert_eq!(FittedRows::of_copy("other", &store), FittedRows::default());
         assert_eq!(FittedRows::of_trial(&trial, Some(&store)), of(&all));
         assert_eq!(of(&all).0.len(), SAMPLED);
     }

@@ -60,6 +60,7 @@ impl Heir<'_> {
             task: None,
             fresh_log_me,
             log_me: BTreeMap::new(),
+            unfit: Vec::new(),
             blocks: BTreeMap::new(),
             left_out: BTreeMap::new(),
         };
@@ -67,6 +68,7 @@ impl Heir<'_> {
         for (trial, tensors) in &held {
             let plan = self.plan(trial, tensors, &held).map_err(torch)?;
             if plan.tensors.is_empty() {
+                record.unfit.push(trial.id().to_string());
                 continue;
             }
             self.load(&fresh, &plan).map_err(torch)?;
@@ -143,11 +145,11 @@ impl Heir<'_> {
             }
             plan.blocks.insert(block, format!("{}{how}", fate.as_str()));
         }
-        // Blocks that change nothing are no heritage of their own.
-        if plan.blocks.values().all(|how| how.starts_with("fresh") || how.ends_with("inserted")) {
-            return Ok(Plan::default());
-        }
-        Ok(plan)
+        // Blocks that change nothing, or are another source's, are no heritage from this one.
+        let is_its_own = |how: &String| {
+            !(how.starts_with("fresh") || how.ends_with("inserted") || how.contains(", from "))
+        };
+        Ok(if plan.blocks.values().any(is_its_own) { plan } else { Plan::default() })
     }
 
     /// The blocks with weights, in order.

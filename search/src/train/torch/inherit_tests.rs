@@ -7,10 +7,10 @@ use heirloom_kb::{Status, Trial, Value};
 
 use super::fit::Network;
 use super::inherit::Heir;
-use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
+use super::tests::{BUDGET, halves, repeats, rows, small_cnn, small_mlp, test_device};
 use super::*;
 use crate::train::WEIGHTS_FIELD;
-use crate::train::{INHERITED_FIELD, Inherited, Recipe, WeightStore};
+use crate::train::{INHERITED_FIELD, Inherited, Recipe, Taken, WeightStore};
 
 fn trainer(dataset: Arc<Dataset>, folder: &Path, sources: Vec<Trial>) -> TorchTrainer {
     let weights = Some(WeightStore::new(folder));
@@ -115,6 +115,45 @@ fn weights_that_do_not_help_are_left_alone() {
     assert_eq!((record.from, record.log_me.len()), (None, 1));
     assert!(record.log_me.values().all(|suits| *suits <= record.fresh_log_me));
     assert_eq!((guarded.score, guarded.curve), (alone.score, alone.curve));
+}
+
+#[test]
+fn weights_of_another_kind_of_network_are_passed_over_and_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (space, architecture) = small_cnn();
+    let store = WeightStore::new(dir.path());
+    let perceptron = {
+        let options =
+            TorchOptions { device: test_device(), weights: Some(store.clone()), ..TorchOptions::default() };
+        let (space, architecture) = small_mlp();
+        TorchTrainer::new(rows(60), options, Box::new(|_| {}))
+            .unwrap()
+            .train(&space, &architecture, &BUDGET)
+            .unwrap()
+    };
+    let source = trainer(halves(), dir.path(), vec![]).train(&space, &architecture, &BUDGET).unwrap();
+    let both = vec![perceptron.clone(), source.clone()];
+    let record =
+        inherited(&trainer(halves(), dir.path(), both).train(&space, &architecture, &BUDGET).unwrap());
+    assert_eq!(
+        (record.from, record.unfit),
+        (Some(source.id().to_string()), vec![perceptron.id().to_string()])
+    );
+    let alone = trainer(halves(), dir.path(), vec![perceptron.clone()])
+        .train(&space, &architecture, &BUDGET)
+        .unwrap();
+    let words = inherited(&alone).words();
+    assert_eq!(words, "inherited nothing: the layers of one trial with weights are of another kind");
+
+    // Nor do they fit from a file: one network is refused, a network of a search starts afresh.
+    let file = dir.path().join("perceptron.safetensors");
+    export_network(&store, store.of_trial(&perceptron).unwrap(), &file, NetFormat::Safetensors).unwrap();
+    let options = TorchOptions { device: test_device(), init_from: Some(file), ..TorchOptions::default() };
+    let mut trainer = TorchTrainer::new(halves(), options, Box::new(|_| {})).unwrap();
+    let why = trainer.check_start(&space, &architecture).unwrap_err().to_string();
+    assert!(why.contains("perceptron.safetensors: none of its"), "{why}");
+    let trial = trainer.train(&space, &architecture, &BUDGET).unwrap();
+    assert_eq!((trial.score, Taken::of_trial(&trial).unwrap().taken), (alone.score, 0));
 }
 
 #[test]

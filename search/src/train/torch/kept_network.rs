@@ -188,8 +188,8 @@ const SCRIPT_OVERHEAD: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetFormat {
     /// `.pt`: a module that takes examples as they are in the data set, in batches of any size, and gives scores; the
-    /// standardisation is part of it. `torch.jit.load` opens it; its extra file `heirloom` is the [`NetCard`], and
-    /// `heirloom-weights` says which of its constants are which weights.
+    /// standardisation is part of it. `torch.jit.load` opens it; its extra file `heirloom` is the [`NetCard`],
+    /// `heirloom-weights` says which of its constants are which weights, and `heirloom-hash` under which hash they are kept.
     TorchScript,
     /// `.safetensors`: the weights, named as in the network, and a [`NetCard`] in its metadata with what examples have to be
     /// standardised by. `safetensors.torch.load_file` opens it.
@@ -226,7 +226,7 @@ pub fn export_network(
         NetFormat::Safetensors => write_whole(to, &bytes)?,
         NetFormat::TorchScript => {
             let beside = to.with_extension("whole");
-            let written = write_script(&kept, &beside, bytes.len())
+            let written = write_script(&kept, &beside, (hash, bytes.len()))
                 .and_then(|()| fs::rename(&beside, to).map_err(|source| file_error("write", to, source)));
             // Best effort: what is not whole is of no use.
             written.inspect_err(|_| drop(fs::remove_file(&beside)))?;
@@ -235,16 +235,16 @@ pub fn export_network(
     Ok(kept.card)
 }
 
-/// Writes a module whose weights take so many bytes, and what it is.
-fn write_script(kept: &KeptNetwork, file: &Path, weights: usize) -> Result<(), TrainError> {
+/// Writes a module whose weights are kept under this hash and take so many bytes, and what it is.
+fn write_script(kept: &KeptNetwork, file: &Path, (hash, bytes): (&str, usize)) -> Result<(), TrainError> {
     // libtorch ends the whole process where a disk is full, so room is made sure of before.
-    let room = vec![0; weights + SCRIPT_OVERHEAD];
+    let room = vec![0; bytes + SCRIPT_OVERHEAD];
     write_whole(file, &room)?;
     fs::remove_file(file).map_err(|source| file_error("write", file, source))?;
     let torch = |error: TchError| TrainError::Torch { reason: first_line(&error) };
     kept.script().and_then(|module| module.save(file)).map_err(torch)?;
     python_file::name_constants(file, &kept.network.tensors())?;
-    python_file::add_extra(file, "heirloom", &kept.card.note())
+    python_file::sign(file, &kept.card.note(), hash)
 }
 
 /// The network of an architecture of a space, for data of a shape and so many classes.

@@ -39,9 +39,9 @@ use heirloom_kb::{Architecture, SearchSpace, Split, Task, Trial};
 use tch::Device;
 
 pub use super::EpochReport;
-use super::{Budget, INIT_FIELD, TrainError, Trainer, mark_failed, mark_pruned};
+use super::{Budget, INIT_FIELD, Recipe, TrainError, Trainer, mark_failed, mark_pruned};
 use crate::fidelity::Decision;
-use crate::net::NetGraph;
+use crate::net::{NetGraph, Op};
 use data::Parts;
 pub use device::DeviceChoice;
 use distillation::LoadedTeacher;
@@ -96,15 +96,17 @@ impl TorchTrainer {
         let device = device::choose(options.device)?;
         let (splits, fingerprint) = (Splits::new(&dataset, options.split_seed), dataset.fingerprint());
         let teacher = options.teacher.as_ref();
-        let teacher =
-            teacher.map(|teacher| LoadedTeacher::new(teacher, &dataset, &splits, device)).transpose()?;
+        let teacher = teacher
+            .map(|teacher| LoadedTeacher::new(teacher, &dataset, &splits, options.weights.as_ref(), device))
+            .transpose()?;
         let store = options.weights.as_ref();
+        let outside = options.init_from.as_deref().map(OutsideWeights::read).transpose()?;
         Ok(TorchTrainer {
+            outside: outside.map(|outside| outside.recognised(store, &dataset, &splits)),
             task: dataset.task(),
             left_out: leave_out_knowing(&mut options.sources, store, &dataset, &fingerprint, &splits),
             splits,
             fingerprint,
-            outside: options.init_from.as_deref().map(OutsideWeights::read).transpose()?,
             device,
             teacher,
             dataset,
@@ -136,11 +138,40 @@ impl TorchTrainer {
         Ok(())
     }
 
+    /// Whether an architecture's network can start from the file that all start from, if there is one. Where none of the file's weights
+    /// fit, a trial starts afresh and says so: in a search single networks may be of another kind.
+    ///
+    /// # Errors
+    /// [`TrainError::BadWeights`] with the names of both sides.
+    pub fn check_start(&self, space: &SearchSpace, architecture: &Architecture) -> Result<(), TrainError> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let _turn = turn();
+        outside.fit(&self.net(space, architecture)?).map(drop)
+    }
+
     /// Writes into a trial what its network takes from a file.
-    fn note_outside(&self, net: &NetGraph, trial: &mut Trial) -> Result<(), TrainError> {
-        if let Some(outside) = &self.outside {
-            let taken = serde_json::to_value(outside.fit(net)?).expect("it holds names and numbers");
-            trial.extra.insert(INIT_FIELD.into(), taken);
+    fn note_outside(&self, net: &NetGraph, trial: &mut Trial) {
+        let Some(outside) = &self.outside else { return };
+        let taken = outside.fit(net).unwrap_or_else(|error| {
+            tracing::warn!(%error, "this network starts afresh");
+            outside.nothing()
+        });
+        let taken = serde_json::to_value(taken).expect("it holds names and numbers");
+        trial.extra.insert(INIT_FIELD.into(), taken);
+    }
+
+    /// What a recipe asks for that cannot be done with a network or on a part of the data.
+    fn check_recipe(&self, net: &NetGraph, split: Split) -> Result<(), TrainError> {
+        let Recipe { patience, batch_size, .. } = self.options.recipe;
+        let bad = |field, reason: &str| Err(TrainError::BadRecipe { field, reason: reason.into() });
+        if patience.is_some() && split == Split::Test {
+            return bad(
+                "patience",
+                "what is scored on the test part is fitted on the validation part too, so that there is nothing to wait for; leave it out and give as many epochs as `best_epoch` of the validation trial says",
+            );
+        }
+        if batch_size == 1 && net.nodes().iter().any(|node| node.op == Op::BatchNorm) {
+            return bad("batch_size", "batch normalisation needs two examples a step at least");
         }
         Ok(())
     }
@@ -169,6 +200,7 @@ impl Trainer for TorchTrainer {
         watch: &mut dyn FnMut(u32, f64) -> Decision,
     ) -> Result<Trial, TrainError> {
         let net = self.net(space, architecture)?;
+        self.check_recipe(&net, budget.split)?;
         self.prepare(budget)?;
         let mut trial = self.blank(space, architecture, budget);
         // A network that does not hold together is this architecture's failure, not the study's.
@@ -180,7 +212,7 @@ impl Trainer for TorchTrainer {
             }
         };
         let turn = turn();
-        self.note_outside(&net, &mut trial)?;
+        self.note_outside(&net, &mut trial);
         let outcome = self.run(&net, &mut trial, budget, watch);
         if outcome.is_ok() && budget.split == Split::Validation {
             self.note_proxies(&net, &mut trial, budget.seed);
@@ -215,7 +247,7 @@ impl Trainer for TorchTrainer {
         let net = self.net(space, architecture)?;
         let mut trial = self.blank(space, architecture, budget);
         let _turn = turn();
-        self.note_outside(&net, &mut trial)?;
+        self.note_outside(&net, &mut trial);
         if let Some(checkpoint) = self.checkpoint(&trial, &self.options.recipe.of(architecture)) {
             checkpoint.remove();
         }

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use heirloom_datasets::{Dataset, Splits};
 use tch::{Device, TchError};
 
 use super::adapt::{Place, adapt};
 use super::fit::Network;
+use super::fitted_rows::FittedRows;
 use super::python_file;
 use super::weights::{self, Tensors};
 use crate::net::NetGraph;
 use crate::spaces::torchvision_name;
 use crate::train::weight_store::{content_hash, file_error};
-use crate::train::{Recipe, Taken, TrainError};
+use crate::train::{Recipe, Taken, TrainError, WeightStore};
 
 /// How many names an error gives of each side.
 const SOME: usize = 3;
@@ -28,6 +30,11 @@ pub(super) struct OutsideWeights {
     file: String,
     hash: String,
     tensors: Tensors,
+    /// The hash under which they are kept, if they are a copy.
+    copy_of: String,
+    /// What they were fitted on, as far as that is known.
+    pub(super) fitted: FittedRows,
+    knows: Option<f64>,
 }
 
 impl OutsideWeights {
@@ -43,7 +50,26 @@ impl OutsideWeights {
             weights::parse(&bytes, path)?
         };
         check_finite(&tensors).map_err(|reason| TrainError::BadWeights { file: file.clone(), reason })?;
-        Ok(OutsideWeights { file, hash: content_hash(&bytes), tensors })
+        let hash = content_hash(&bytes);
+        let copy_of = python_file::kept_hash(&bytes).unwrap_or_else(|| hash.clone());
+        Ok(OutsideWeights { file, hash, copy_of, tensors, fitted: FittedRows::default(), knows: None })
+    }
+
+    /// The same, knowing what they were fitted on if they are a copy of weights that are kept; with a warning, if that is what a data set
+    /// keeps back.
+    pub(super) fn recognised(self, store: Option<&WeightStore>, dataset: &Dataset, splits: &Splits) -> Self {
+        let Some(store) = store else { return self };
+        let fitted = FittedRows::of_copy(&self.copy_of, store);
+        let knows = fitted.known_by(dataset, splits);
+        if let Some(share) = knows {
+            tracing::warn!(
+                file = self.file,
+                "{:.0} % of what these weights were fitted on are examples that {} keeps back for validation and test, so that scores may be too high",
+                100.0 * share,
+                dataset.name()
+            );
+        }
+        OutsideWeights { fitted, knows, ..self }
     }
 
     /// What is called like this tensor of a network with these tensors, behind a prefix or without it.
@@ -111,8 +137,27 @@ impl OutsideWeights {
             missing: fit.missing,
             recoloured: fit.recoloured,
             other_shape: fit.other_shape,
+            knows: self.knows,
             unused: theirs.into_iter().filter(|name| !fit.used.contains(*name)).count(),
         })
+    }
+
+    /// What a network takes over where nothing fits.
+    pub(super) fn nothing(&self) -> Taken {
+        Taken {
+            file: self.file.clone(),
+            hash: self.hash.clone(),
+            prefix: None,
+            taken: 0,
+            of: self.names().len(),
+            blocks: Vec::new(),
+            blocks_in_part: Vec::new(),
+            missing: Vec::new(),
+            recoloured: Vec::new(),
+            other_shape: Vec::new(),
+            unused: self.names().len(),
+            knows: None,
+        }
     }
 
     /// The names in the file, without PyTorch's counters of batches.

@@ -6,7 +6,7 @@ use heirloom_kb::{Status, Trial};
 use tch::Tensor;
 
 use super::fit::Network;
-use super::tests::{BUDGET, halves, repeats, small_cnn, test_device};
+use super::tests::{BUDGET, halves, repeats, rows, small_cnn, small_mlp, test_device};
 use super::*;
 use crate::train::{Augmentation, OptimizerKind, Precision, Recipe, Schedule, WEIGHTS_FIELD, WeightStore};
 
@@ -53,6 +53,31 @@ fn every_recipe_learns_and_none_is_another_s() {
     for (at, one) in heard.iter().enumerate() {
         assert!(heard[..at].iter().all(|other| other != one), "{:?} changes nothing", recipes[at]);
     }
+}
+
+#[test]
+fn a_trial_says_what_learning_rate_was_its_own() {
+    let recipe = Recipe { batch_size: 16, ..Recipe::default() };
+    let trial = train(recipe.clone());
+    let said: Recipe = serde_json::from_value(trial.extra["recipe"].clone()).unwrap();
+    assert_eq!((said.learning_rate, said.batch_size), (0.01, 16));
+    assert_eq!(said, recipe.of(&trial.architecture));
+}
+
+#[test]
+fn what_a_recipe_asks_for_in_vain_is_refused() {
+    let refused = |recipe: Recipe, split| {
+        let options = TorchOptions { device: test_device(), recipe, ..TorchOptions::default() };
+        let mut trainer = TorchTrainer::new(rows(60), options, Box::new(|_| {})).unwrap();
+        let (space, architecture) = small_mlp();
+        trainer.train(&space, &architecture, &Budget { split, ..BUDGET }).err().map(|error| error.to_string())
+    };
+    let patient = Recipe { patience: Some(2), ..Recipe::default() };
+    let why = refused(patient.clone(), Split::Test).unwrap();
+    assert!(why.starts_with("recipe: patience: ") && why.contains("best_epoch"), "{why}");
+    assert_eq!(refused(patient, Split::Validation), None);
+    let why = refused(Recipe { batch_size: 1, ..Recipe::default() }, Split::Validation).unwrap();
+    assert!(why.starts_with("recipe: batch_size: batch normalisation needs two examples"), "{why}");
 }
 
 /// The layout changes how sums are ordered, not what is computed.

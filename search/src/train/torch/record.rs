@@ -35,7 +35,8 @@ pub(super) fn blank(
     trial.extra.insert(DATA_FIELD.into(), fingerprint.into());
     trial.extra.insert(DEVICE_FIELD.into(), device::label(device).into());
     if *recipe != Recipe::default() {
-        let recipe = serde_json::to_value(recipe).expect("a recipe holds names and numbers");
+        // An architecture's own learning rate is what was used.
+        let recipe = serde_json::to_value(recipe.of(architecture)).expect("a recipe holds names and numbers");
         trial.extra.insert("recipe".into(), recipe);
     }
     trial
@@ -46,7 +47,7 @@ pub(super) fn keep_weights(store: &WeightStore, trial: &mut Trial, bytes: &[u8],
     match store.put(bytes) {
         Ok(hash) => {
             // Weights of which it is not known what they have seen could not be inherited honestly.
-            match fitted.note(trial, store) {
+            match fitted.note(trial, &hash, store) {
                 Ok(()) => drop(trial.extra.insert(WEIGHTS_FIELD.into(), hash.into())),
                 Err(error) => tracing::warn!(error = with_causes(&error), "the weights are not kept"),
             }

@@ -57,7 +57,7 @@ pub(super) fn small_mlp() -> (SearchSpace, Architecture) {
 }
 
 /// `n` rows of four features, of which the first tells the two classes.
-fn rows(n: usize) -> Arc<Dataset> {
+pub(super) fn rows(n: usize) -> Arc<Dataset> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(6);
     let y: Vec<usize> = (0..n).map(|row| row % 2).collect();
     let x = Array2::from_shape_fn((n, 4), |(row, column)| {

@@ -19,6 +19,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::first_line;
+use super::kept_network::NetCard;
 use super::weights::Tensors;
 use crate::train::TrainError;
 use crate::train::weight_store::file_error;
@@ -31,6 +32,34 @@ const BEFORE_ZIP: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 
 /// The extra file of a module with the places of tensors among its constants.
 const NAMES: &str = "heirloom-weights";
+
+/// The extra file of a module with its card.
+const CARD: &str = "heirloom";
+/// The extra file with the hash under which its weights are kept.
+const HASH: &str = "heirloom-hash";
+
+/// The card of a module that Heirloom has written.
+pub(super) fn card(bytes: &[u8]) -> Option<NetCard> {
+    serde_json::from_slice(&extra(bytes, CARD)?).ok()
+}
+
+/// The hash under which the weights of such a module are kept.
+pub(super) fn kept_hash(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(extra(bytes, HASH)?).ok()
+}
+
+fn extra(bytes: &[u8], name: &str) -> Option<Vec<u8>> {
+    if is_one(bytes) { Archive::open(bytes).ok()?.file(&format!("extra/{name}")).ok() } else { None }
+}
+
+/// Writes into a traced TorchScript module of a kept network what it is.
+///
+/// # Errors
+/// As of [`add_extra`].
+pub(super) fn sign(path: &Path, card: &str, hash: &str) -> Result<(), TrainError> {
+    add_extra(path, CARD, card)?;
+    add_extra(path, HASH, hash)
+}
 
 /// Whether bytes look like a file of Python's torch, of release 1.6 or later.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
@@ -77,7 +106,7 @@ pub(super) fn name_constants(path: &Path, tensors: &Tensors) -> Result<(), Train
 ///
 /// # Errors
 /// [`TrainError::File`] when it cannot be written, [`TrainError::BadWeights`] when it is no archive.
-pub(super) fn add_extra(path: &Path, name: &str, text: &str) -> Result<(), TrainError> {
+fn add_extra(path: &Path, name: &str, text: &str) -> Result<(), TrainError> {
     let failed = |source: std::io::Error| file_error("write", path, source);
     let bad = |error: ZipError| match error {
         ZipError::Io(source) => failed(source),
