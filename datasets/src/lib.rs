@@ -1,6 +1,7 @@
 //! Data sets as arrays, their meta-features, and importers of other people's histories.
 #![forbid(unsafe_code)]
 
+mod data_summary;
 mod dataset;
 mod error;
 pub mod importers;
@@ -13,6 +14,7 @@ mod splits;
 mod standardiser;
 mod subset;
 
+pub use data_summary::DataSummary;
 pub use dataset::Dataset;
 pub use error::{DatasetError, ImportError};
 pub use meta_features::meta_features;

@@ -24,6 +24,15 @@ pub(crate) struct ModelShelf<'a> {
     space: &'a Name,
 }
 
+/// Architectures that models are asked about time and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rated {
+    /// The space's own pool.
+    Candidates,
+    /// What past tasks have tried, to see how far they foretell each other.
+    Probes,
+}
+
 impl<'a> ModelShelf<'a> {
     pub(crate) fn new(store: &'a dyn KnowledgeStore, space: &'a Name) -> Self {
         ModelShelf { store, space }
@@ -58,32 +67,34 @@ impl<'a> ModelShelf<'a> {
         }
     }
 
-    /// What the models say of candidates, `(n, T)`, if it was kept and is still true.
+    /// What the models say of architectures, `(n, T)`, if it was kept and is still true.
     pub(crate) fn opinions(
         &self,
+        of: Rated,
         table: &TrainingTable,
         architectures: &[Architecture],
     ) -> Result<Option<Array2<f64>>, SearchError> {
         if !is_long(architectures, table) {
             return Ok(None);
         }
-        let document = self.store.document(DocumentKind::Model, &self.pool_name())?;
+        let document = self.store.document(DocumentKind::Model, &self.rated_name(of))?;
         let values: Option<Vec<f64>> =
             document.and_then(|document| read(&document.bytes, &pool_digest(table, architectures)));
         let shape = (architectures.len(), table.tasks().len());
         Ok(values.and_then(|values| Array2::from_shape_vec(shape, values).ok()))
     }
 
-    /// Keeps what the models say of candidates, where saying it again would take long.
+    /// Keeps what the models say of architectures, where saying it again would take long.
     pub(crate) fn keep_opinions(
         &self,
+        of: Rated,
         table: &TrainingTable,
         architectures: &[Architecture],
         by_task: &Array2<f64>,
     ) {
         if is_long(architectures, table) {
             let values: Vec<f64> = by_task.iter().copied().collect();
-            self.put(&self.pool_name(), &values, &pool_digest(table, architectures));
+            self.put(&self.rated_name(of), &values, &pool_digest(table, architectures));
         }
     }
 
@@ -97,9 +108,12 @@ impl<'a> ModelShelf<'a> {
         }
     }
 
-    /// No task has the empty name.
-    fn pool_name(&self) -> String {
-        self.name(&"".into())
+    fn rated_name(&self, of: Rated) -> String {
+        match of {
+            // No task has the empty name.
+            Rated::Candidates => self.name(&"".into()),
+            Rated::Probes => format!("{} probed", self.space),
+        }
     }
 
     fn name(&self, task: &Name) -> String {
@@ -196,9 +210,12 @@ mod tests {
         let space: Name = "s/1".into();
         let fresh = SpaceHistory::load(&store, &space, None).unwrap();
         let (pool, shelf) = (fresh.pool(), ModelShelf::new(&store, &space));
-        let kept = || shelf.opinions(fresh.table(), &pool.architectures).unwrap();
+        let kept = || shelf.opinions(Rated::Candidates, fresh.table(), &pool.architectures).unwrap();
         assert_eq!(kept().as_ref(), Some(&pool.views.by_task));
-        assert_eq!(shelf.opinions(fresh.table(), &pool.architectures[..24_000]).unwrap(), None);
+        assert_eq!(
+            shelf.opinions(Rated::Candidates, fresh.table(), &pool.architectures[..24_000]).unwrap(),
+            None
+        );
         let again = SpaceHistory::load(&store, &space, None).unwrap();
         assert_eq!(again.pool().views.by_task, pool.views.by_task);
         store.append(&[trial(500, 30.0)]).unwrap();

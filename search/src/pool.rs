@@ -8,7 +8,7 @@ use heirloom_predictor::{TaskModels, TaskScores, TrainingTable, Views};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use crate::model_shelf::ModelShelf;
+use crate::model_shelf::{ModelShelf, Rated};
 use crate::space_history::SpaceHistory;
 use crate::spaces::any_network;
 use crate::{SearchError, spaces};
@@ -37,7 +37,7 @@ impl Pool {
         table: &TrainingTable,
         models: &TaskModels,
         earlier: Option<(&Pool, &TaskModels)>,
-        shelf: Option<&ModelShelf<'_>>,
+        shelf: Option<(&ModelShelf<'_>, Rated)>,
     ) -> Result<Self, SearchError> {
         let views = match earlier {
             Some((pool, before)) => pool.views_again(before, &architectures, table, models)?,
@@ -120,16 +120,16 @@ fn views_or_kept(
     architectures: &[Architecture],
     table: &TrainingTable,
     models: &TaskModels,
-    shelf: Option<&ModelShelf<'_>>,
+    shelf: Option<(&ModelShelf<'_>, Rated)>,
 ) -> Result<Views, SearchError> {
-    let Some(shelf) = shelf else { return views(architectures, table, models) };
-    if let Some(by_task) = shelf.opinions(table, architectures)? {
+    let Some((shelf, of)) = shelf else { return views(architectures, table, models) };
+    if let Some(by_task) = shelf.opinions(of, table, architectures)? {
         let rows = rows_of(architectures, table);
         let x = encoded(architectures, &rows, table)?;
         return Ok(Views::new(table, &rows, x, by_task));
     }
     let views = views(architectures, table, models)?;
-    shelf.keep_opinions(table, architectures, &views.by_task);
+    shelf.keep_opinions(of, table, architectures, &views.by_task);
     Ok(views)
 }
 

@@ -8,7 +8,7 @@ use heirloom_predictor::{
     Agreement, PastTasks, TaskModel, TaskModels, TaskScores, TrainingTable, TransferModel, Views,
 };
 
-use crate::model_shelf::ModelShelf;
+use crate::model_shelf::{ModelShelf, Rated};
 use crate::past_columns::PastColumns;
 use crate::pool::{Pool, lists, own_pool, views};
 use crate::space_account::SpaceAccount;
@@ -24,6 +24,8 @@ pub struct SpaceHistory {
     table: Arc<TrainingTable>,
     models: TaskModels,
     agreement: Arc<Agreement>,
+    /// What that is told from: some architectures of each task.
+    probes: Arc<Pool>,
     pool: Arc<Pool>,
     read: Read,
 }
@@ -106,12 +108,20 @@ impl SpaceHistory {
             shelf.keep(&table, &models, &known);
         }
         tracing::debug!(models = models.models().len(), taken_over = known.len(), "models fitted");
-        let agreement = Arc::new(Agreement::new(&table, &models)?);
-        let before = earlier.map(|earlier| (&*earlier.pool, &earlier.models));
-        let architectures = own_pool(&account.space, &table, before.map(|(pool, _)| pool));
-        let pool = Arc::new(Pool::new(architectures, &table, &models, before, shelf.as_ref())?);
+        let rated = |of: Rated, architectures: Vec<Architecture>, before: Option<&Arc<Pool>>| {
+            let before = before.zip(earlier).map(|(pool, earlier)| (&**pool, &earlier.models));
+            let shelf = shelf.as_ref().map(|shelf| (shelf, of));
+            Pool::new(architectures, &table, &models, before, shelf).map(Arc::new)
+        };
+        let probed = Agreement::rows(&table).into_iter().map(|row| table.architectures().at(row)).collect();
+        let probes = rated(Rated::Probes, probed, earlier.map(|earlier| &earlier.probes))?;
+        let agreement = Arc::new(Agreement::of_views(&table, &probes.views));
+        tracing::debug!(architectures = probes.architectures.len(), "probes rated");
+        let before = earlier.map(|earlier| &earlier.pool);
+        let architectures = own_pool(&account.space, &table, before.map(|pool| &**pool));
+        let pool = rated(Rated::Candidates, architectures, before)?;
         tracing::debug!(candidates = pool.architectures.len(), "pool rated");
-        Ok(SpaceHistory { account, table: Arc::new(table), models, agreement, pool, read })
+        Ok(SpaceHistory { account, table: Arc::new(table), models, agreement, probes, pool, read })
     }
 
     /// The same as the base has it now, where none of its trials are of this space.
@@ -121,6 +131,7 @@ impl SpaceHistory {
             table: Arc::clone(&self.table),
             models: self.models.clone(),
             agreement: Arc::clone(&self.agreement),
+            probes: Arc::clone(&self.probes),
             pool: Arc::clone(&self.pool),
             read: self.read.clone(),
         }

@@ -2,7 +2,7 @@
 
 use heirloom_kb::{Architecture, Name, Split, Status, Trial, TrialId};
 use heirloom_predictor::{TaskScores, are_comparable};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::Study;
 use crate::study_setup::StudySetup;
@@ -18,16 +18,40 @@ pub struct StudyReport {
     pub metric: Name,
     /// The best trial so far that keeps to the constraints, if there are some, and was not measured at far less than the others;
     /// absent before the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "best_with_id")]
     pub best: Option<Trial>,
     /// One entry a validation trial, in the order they were told.
     pub curve: Vec<CurvePoint>,
     /// All trials, those of other splits too.
+    #[serde(serialize_with = "with_ids")]
     pub trials: Vec<Trial>,
     /// What has been proposed or is being trained, and has no trial yet, in the order of asking.
     pub under_way: Vec<Architecture>,
     /// What the reader should know, in plain words.
     pub notes: Vec<String>,
+}
+
+/// A trial and what other requests know it by.
+#[derive(Serialize)]
+struct Identified<'a> {
+    id: TrialId,
+    #[serde(flatten)]
+    trial: &'a Trial,
+}
+
+impl<'a> From<&'a Trial> for Identified<'a> {
+    fn from(trial: &'a Trial) -> Self {
+        Identified { id: trial.id(), trial }
+    }
+}
+
+#[allow(clippy::ref_option, reason = "serde asks with a reference")]
+fn best_with_id<S: Serializer>(best: &Option<Trial>, serializer: S) -> Result<S::Ok, S::Error> {
+    best.as_ref().map(Identified::from).serialize(serializer)
+}
+
+fn with_ids<S: Serializer>(trials: &[Trial], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(trials.iter().map(Identified::from))
 }
 
 /// A study after so many validation trials.

@@ -43,6 +43,10 @@ fn every_verb_that_reads_a_table_names_the_columns_that_it_leaves_out() {
     program.file("others.csv", &people(11));
     let trial = program.json(&train(arg(&file), &[]));
     assert_eq!(trial["notes"], json!([LEFT_OUT]));
+    let summary = &trial["data_summary"];
+    let parts = ["fitted_on", "chosen_on", "kept_for_the_end"].map(|part| summary[part].as_u64().unwrap());
+    assert_eq!(parts.iter().sum::<u64>(), summary["examples"].as_u64().unwrap());
+    assert!(summary["classes"]["old"].as_u64().unwrap() > 0 && trial["data"].is_string());
     let proxies = [
         "proxies",
         "--task",
@@ -118,7 +122,8 @@ fn an_exported_network_says_how_rows_become_examples() {
         {"column": "age", "value": "is-missing"},
         {"column": "town", "value": "is", "word": "Bonn"},
         {"column": "town", "value": "is-missing"},
-    ]});
+    ], "missing": ["", "?", "na", "n/a", "n.a.", "nan", "null", "#n/a", "#na", "<na>"],
+        "missing_among_numbers": ["-", "--", ".", "none"]});
     assert_eq!((&card["preparation"], &card["classes"]), (&preparation, &json!(["old", "young"])));
     assert_eq!((card["mean"].as_array().unwrap().len(), &card["shape"]), (4, &json!([4])));
     // The file itself says it too: its head is JSON behind eight bytes of length.

@@ -46,7 +46,11 @@ fn the_same_seed_gives_the_same_trials_however_quick_the_workers_are() {
     let run = |more: &[&str]| {
         let program = Program::new();
         let args = [&["--top", "10", "--epochs", "4"], more].concat();
-        let trials = trials(&study(&program, &dir, "mlp/1", &args).output().unwrap());
+        let output = study(&program, &dir, "mlp/1", &args).output().unwrap();
+        // Also where there is no terminal.
+        assert!(String::from_utf8_lossy(&output.stderr).contains("heirloom study --resume study-1"));
+        let trials = trials(&output);
+        assert!(trials.iter().all(|trial| trial["id"].as_str().unwrap().len() == 32));
         assert_eq!(program.trials(), 10);
         assert_eq!(std::fs::read_dir(program.path("base.weights/under-way")).unwrap().count(), 0);
         trials.into_iter().map(timeless).collect::<Vec<_>>()
@@ -61,7 +65,7 @@ fn the_same_seed_gives_the_same_trials_however_quick_the_workers_are() {
     let output = program.command(&args).env("HEIRLOOM_DATA", &dir).output().unwrap();
     let mut alone = timeless(serde_json::from_slice(&output.stdout).unwrap());
     alone["study"] = whole[3]["study"].clone();
-    alone.as_object_mut().unwrap().remove("id");
+    alone.as_object_mut().unwrap().remove("data_summary");
     assert_eq!(alone, whole[3]);
 
     let asha = ["--scheduler", "asha", "--strategy", "random", "--eta", "2"];

@@ -13,6 +13,8 @@ pub(crate) fn timeless(mut trial: Value) -> Value {
     let costs = trial["costs"].as_object_mut().unwrap();
     costs.remove("train_s");
     costs.remove("latency_s");
+    // The id follows from all fields, the times among them.
+    trial.as_object_mut().unwrap().remove("id");
     trial
 }
 

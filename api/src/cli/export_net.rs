@@ -37,6 +37,10 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
     let file = args.to.display();
     let format = NetFormat::of(&args.to)
         .ok_or_else(|| InputFault(format!("{file} ends neither in .pt nor in .safetensors")))?;
+    let folder = args.to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(InputFault(format!("{file}: there is no folder {}", folder.display())).into());
+    }
     let store = base.open_existing()?;
     let weights = base.weights()?;
     let (kept, note) = match (args.trial, &args.task) {

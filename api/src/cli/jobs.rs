@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::Context;
+use heirloom_datasets::DataSummary;
 use heirloom_kb::{KnowledgeStore, Name, Task};
 use heirloom_search::train::{Budget, EpochReport, Trainer, WorkerPool};
 use heirloom_search::{Proposal, SearchError, Study};
@@ -13,7 +14,7 @@ use tracing::level_filters::LevelFilter;
 use super::base::BaseArgs;
 use super::progress::epoch_words;
 use super::train_worker::{self, WorkerSetup};
-use super::trainer::TrainerArgs;
+use super::trainer::{TrainerArgs, summary};
 
 /// How many trials are trained at once.
 #[derive(Debug, clap::Args, Serialize, Deserialize)]
@@ -33,9 +34,15 @@ pub(super) enum TrialRunner {
     SideBySide(Box<WorkerPool>, Box<Task>),
 }
 
+/// What is to be known of data that were read.
+pub(super) struct ReadData {
+    pub(super) summary: DataSummary,
+    pub(super) notes: Vec<String>,
+}
+
 impl JobArgs {
-    /// Who trains on a task's data, showing its epochs on a bar, for at most `left` trials; and what is to be known of how
-    /// the data were read.
+    /// Who trains on a task's data, showing its epochs on a bar, for at most `left` trials; and what is to be known of the
+    /// data.
     pub(super) fn runner(
         &self,
         base: &BaseArgs,
@@ -43,12 +50,12 @@ impl JobArgs {
         task: &Name,
         args: &TrainerArgs,
         (bar, left): (&ProgressBar, usize),
-    ) -> anyhow::Result<(TrialRunner, Vec<String>)> {
+    ) -> anyhow::Result<(TrialRunner, ReadData)> {
         let dataset = args.dataset(task)?;
-        let notes = dataset.notes().to_vec();
+        let read = ReadData { summary: summary(&dataset), notes: dataset.notes().to_vec() };
         let mut parts = args.parts(base, store, task, &dataset)?;
         if self.jobs == 1 {
-            return Ok((TrialRunner::Here(args.trainer(dataset, parts, bar)?), notes));
+            return Ok((TrialRunner::Here(args.trainer(dataset, parts, bar)?), read));
         }
         let jobs = self.jobs as usize;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -60,7 +67,7 @@ impl JobArgs {
             serde_json::to_value(setup).context("the settings cannot be given to worker processes")?;
         let workers = shares.workers;
         let pool = WorkerPool::start(workers, worker_command()?, setup, shown_on(bar, workers))?;
-        Ok((TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())), notes))
+        Ok((TrialRunner::SideBySide(Box::new(pool), Box::new(dataset.task())), read))
     }
 }
 

@@ -1,13 +1,11 @@
 //! How networks are trained, as options.
 
 use clap::builder::PossibleValuesParser;
-#[cfg(any(feature = "torch", test))]
 use heirloom_search::train::TrainError;
 use heirloom_search::train::{Augmentation, Recipe};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-#[cfg(any(feature = "torch", test))]
 use super::output::InputFault;
 
 /// How networks are trained. An architecture's own learning rate and weight decay count.
@@ -67,7 +65,6 @@ fn named<T: DeserializeOwned>(name: &str) -> anyhow::Result<T> {
 }
 
 /// What training reports; of a field of a recipe or of a teacher's settings by the option that fills it, which is what was typed.
-#[cfg(any(feature = "torch", test))]
 pub(super) fn by_option(error: TrainError) -> anyhow::Error {
     match error {
         TrainError::BadRecipe { field, reason } => match option_of(field) {
@@ -79,7 +76,6 @@ pub(super) fn by_option(error: TrainError) -> anyhow::Error {
 }
 
 /// The option that fills a field.
-#[cfg(any(feature = "torch", test))]
 fn option_of(field: &str) -> Option<&'static str> {
     Some(match field {
         "batch_size" => "batch-size",

@@ -118,11 +118,13 @@ pub(super) fn run(
         args.trainer.check_space(&space)?;
     }
     let epochs = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
-    let (mut runner, notes) = if args.trains() {
+    let (mut runner, read) = if args.trains() {
         let left = (args.top as usize).saturating_sub(tried(&*store, args)?);
-        args.jobs.runner(base, &*before(&store, args), args.task(), &args.trainer, (&epochs, left))?
+        let before = before(&store, args);
+        let (runner, read) = args.jobs.runner(base, &*before, args.task(), &args.trainer, (&epochs, left))?;
+        (runner, Some(read))
     } else {
-        (TrialRunner::Here(Box::new(table_trainer(&*store, args)?)), Vec::new())
+        (TrialRunner::Here(Box::new(table_trainer(&*store, args)?)), None)
     };
     store.commit(&Batch {
         spaces: vec![space.clone()],
@@ -132,7 +134,10 @@ pub(super) fn run(
     let answer = search(&store, args, &mut runner, &epochs);
     epochs.finish_and_clear();
     let mut answer = answer?;
-    answer.report.notes.extend(notes);
+    if let Some(read) = read {
+        answer.report.notes.extend(read.notes);
+        answer.data_summary = Some(read.summary);
+    }
     out.answer(&answer, describe)?;
     match all_failed(&answer.report.trials) {
         Some(message) => Err(InputFault(message).into()),
@@ -245,7 +250,13 @@ fn search(
             let study = Study::create(&recommender, setup(&**store, args)?)?;
             resumption::keep(&**store, study.id(), args)?;
             let id = study.id();
-            bar.println(format!("{id}; if it is broken off, go on with: heirloom study --resume {id}"));
+            let words = format!("{id}; if it is broken off, go on with: heirloom study --resume {id}");
+            // Where there is no terminal the bar shows nothing, and a log needs it all the more.
+            if bar.is_hidden() {
+                anstream::eprintln!("{words}")
+            } else {
+                bar.println(words)
+            }
             study
         }
     };
@@ -259,7 +270,10 @@ fn search(
     // A resumed study trains with its own seed, or it would not find the checkpoints of what was under way.
     let budget = args.trainer.budget(study.setup().seed, Split::Validation);
     let proposals = runner.run(&mut study, left, &budget)?;
-    Ok(Answer { report: StudyReport::of(&study), proposals, started_from, candidates })
+    let mut report = StudyReport::of(&study);
+    // Hundreds of architectures, which the base has.
+    report.setup.candidates = None;
+    Ok(Answer { report, proposals, started_from, candidates, data_summary: None })
 }
 
 /// What is known of the candidates before any is trained.

@@ -1,5 +1,6 @@
 //! What `heirloom study` answers.
 
+use heirloom_datasets::DataSummary;
 use heirloom_kb::{Name, Status, Trial};
 use heirloom_search::train::{Inherited, Taken};
 use heirloom_search::{Proposal, StudyReport};
@@ -15,6 +16,9 @@ pub(super) struct Answer {
     /// Past tasks that it started from.
     pub(super) started_from: Vec<Name>,
     pub(super) candidates: usize,
+    /// The data that were trained on; absent where scores were looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data_summary: Option<DataSummary>,
 }
 
 /// What early stopping saved.
@@ -64,6 +68,7 @@ pub(super) fn describe(answer: &Answer) -> String {
         answer.candidates,
         report.curve.len()
     )];
+    lines.extend(answer.data_summary.as_ref().map(DataSummary::words));
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     let has_regret = report.curve.iter().any(|point| point.regret.is_some());
     let mut names = vec!["trial", "architecture", "expected", &report.metric, "best"];

@@ -1,6 +1,7 @@
 //! `heirloom train`
 
 use anyhow::Context;
+use heirloom_datasets::DataSummary;
 use heirloom_kb::{Architecture, Batch, Name, Split, Status, Trial, TrialId};
 use heirloom_search::find_space;
 use heirloom_search::train::{Inherited, Taken};
@@ -10,7 +11,8 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::{InputFault, Output};
 use super::progress::{self, bar};
-use super::trainer::TrainerArgs;
+use super::recipe::by_option;
+use super::trainer::{TrainerArgs, summary};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
@@ -44,16 +46,17 @@ pub(super) fn run(base: &BaseArgs, args: &TrainArgs, out: &Output) -> Result<(),
     let bar = bar(Some(args.trainer.epochs.into()), progress::COUNT);
     let dataset = args.trainer.dataset(&args.task)?;
     let notes = dataset.notes().to_vec();
+    let data_summary = summary(&dataset);
     let parts = args.trainer.parts(base, &*store, &args.task, &dataset)?;
     let mut trainer = args.trainer.trainer(dataset, parts, &bar)?;
     let split = if args.split == "test" { Split::Test } else { Split::Validation };
     trainer.check_start(&space, &architecture)?;
     let trial = trainer.train(&space, &architecture, &args.trainer.budget(args.seed, split));
     bar.finish_and_clear();
-    let trial = trial?;
+    let trial = trial.map_err(by_option)?;
     let task = trainer.task().clone();
     store.commit(&Batch { spaces: vec![space], tasks: vec![task], trials: vec![trial.clone()] })?;
-    let answer = Answer { id: trial.id(), trial, notes };
+    let answer = Answer { id: trial.id(), trial, data_summary, notes };
     out.answer(&answer, describe)?;
     let trial = answer.trial;
     if trial.status == Status::Failed {
@@ -70,17 +73,22 @@ struct Answer {
     id: TrialId,
     #[serde(flatten)]
     trial: Trial,
+    /// A trial has a field `data` of its own, the fingerprint.
+    data_summary: DataSummary,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
 fn describe(answer: &Answer) -> String {
-    let Answer { id, trial, notes } = answer;
+    let Answer { id, trial, data_summary, notes } = answer;
     let score = trial.score.map_or("failed".into(), |score| format!("{score:.4}"));
     let cost = |name: &str| trial.costs.get(name).copied().unwrap_or(f64::NAN);
     let taken = Taken::of_trial(trial).map(|taken| taken.words());
     let inherited = Inherited::of_trial(trial).map(|inherited| inherited.words());
-    let more = taken.into_iter().chain(inherited).chain(notes.iter().map(|note| format!("note: {note}")));
+    let more = std::iter::once(data_summary.words())
+        .chain(taken)
+        .chain(inherited)
+        .chain(notes.iter().map(|note| format!("note: {note}")));
     let more: String = more.map(|line| format!("\n{line}")).collect();
     let spent = match trial.costs.get("train_s") {
         Some(seconds) => format!(", {} parameters, {seconds:.1} s", cost("params")),

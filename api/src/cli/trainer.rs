@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use heirloom_datasets::{Dataset, loaders};
+use heirloom_datasets::{DataSummary, Dataset, Splits, loaders};
 use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Trial};
 use heirloom_search::spaces;
 use heirloom_search::train::{Budget, EpochReport, Teacher, Trainer, WeightStore, sources};
@@ -118,6 +118,11 @@ pub(super) struct TrainerArgs {
     pub(super) start: StartArgs,
 }
 
+/// How many examples there are, and where they go: always into the same parts.
+pub(super) fn summary(dataset: &Dataset) -> DataSummary {
+    DataSummary::of(dataset, &Splits::new(dataset, 0))
+}
+
 impl TrainerArgs {
     /// The names of the options on how trials are trained, but for how long and on what data.
     pub(super) fn training_options(&self) -> anyhow::Result<Vec<String>> {
@@ -183,6 +188,7 @@ impl TrainerArgs {
         Ok(heirloom_search::train::torch::TorchOptions {
             device: self.data.device_choice(),
             recipe: self.recipe.recipe()?,
+            known_weights: parts.weights.clone(),
             weights: parts.weights.filter(|_| !self.no_weights),
             init_from: self.start.init_from.clone(),
             sources: parts.sources,

@@ -28,6 +28,8 @@ struct Version {
     /// Which of them is the label.
     label: usize,
     classes: usize,
+    /// The file with the names of the classes, a line each.
+    names: &'static str,
 }
 
 const CIFAR10: Version = Version {
@@ -45,6 +47,7 @@ const CIFAR10: Version = Version {
     labels: 1,
     label: 0,
     classes: 10,
+    names: "batches.meta.txt",
 };
 
 const CIFAR100: Version = Version {
@@ -56,10 +59,11 @@ const CIFAR100: Version = Version {
     labels: 2,
     label: 1,
     classes: 100,
+    names: "fine_label_names.txt",
 };
 
 /// The twenty super-classes of CIFAR-100, whose label stands before that of the class.
-const COARSE: Version = Version { label: 0, classes: 20, ..CIFAR100 };
+const COARSE: Version = Version { label: 0, classes: 20, names: "coarse_label_names.txt", ..CIFAR100 };
 
 pub(super) fn load(name: &str, dir: &Path, download: bool) -> Result<Dataset, DatasetError> {
     let version = match name {
@@ -103,7 +107,7 @@ pub(super) fn load(name: &str, dir: &Path, download: bool) -> Result<Dataset, Da
     })
 }
 
-/// The `.bin` members of an archive.
+/// The members of an archive with examples and names.
 fn unpack(path: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, DatasetError> {
     let packed = std::fs::read(path).map_err(|source| io("read", path, source))?;
     let bytes = gunzip(&packed, path)?;
@@ -112,7 +116,7 @@ fn unpack(path: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, DatasetError> {
     for entry in tar::Archive::new(bytes.as_slice()).entries().map_err(bad)? {
         let mut entry = entry.map_err(bad)?;
         let name = entry.path().map_err(bad)?.into_owned();
-        if name.extension().is_some_and(|ending| ending == "bin") {
+        if name.extension().is_some_and(|ending| ending == "bin" || ending == "txt") {
             let mut content = Vec::new();
             entry.read_to_end(&mut content).map_err(bad)?;
             members.push((name, content));
@@ -121,7 +125,14 @@ fn unpack(path: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, DatasetError> {
     Ok(members)
 }
 
-/// Training rows first, then the official test part.
+/// The names of so many classes, a line each.
+fn names(bytes: &[u8], classes: usize) -> Option<Vec<String>> {
+    let lines = std::str::from_utf8(bytes).ok()?.lines().map(str::trim).filter(|line| !line.is_empty());
+    let names: Vec<String> = lines.map(str::to_owned).collect();
+    (names.len() == classes).then_some(names)
+}
+
+/// Training rows first, then the official test part. Classes are called as the file beside them says, or numbered where it is missing.
 fn build(
     name: &str,
     version: &Version,
@@ -150,7 +161,8 @@ fn build(
     }
     let n = y.len();
     let x = Array2::from_shape_vec((n, PIXELS), pixels).expect("every record was counted");
-    let classes = (0..version.classes).map(|class| class.to_string()).collect();
+    let names = read(version.names).ok().and_then(|(_, bytes)| names(&bytes, version.classes));
+    let classes = names.unwrap_or_else(|| (0..version.classes).map(|class| class.to_string()).collect());
     let data = Dataset::new(name, Domain::Image, &[3, 32, 32], x, y, classes, name)?;
     let preparation =
         Preparation::Images { channels: 3, height: 32, width: 32, divided_by: 255.0, resampling: None };
@@ -188,6 +200,21 @@ mod tests {
         let whole = tempfile::tempdir().unwrap();
         std::fs::rename(dir.path(), whole.path().join("cifar-10-batches-bin")).unwrap();
         assert_eq!(load("cifar10", whole.path(), false).unwrap(), data);
+    }
+
+    #[test]
+    fn classes_are_called_as_the_file_beside_them_says() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in CIFAR10.train.iter().chain([&CIFAR10.test]) {
+            std::fs::write(dir.path().join(file), [record(0), record(9)].concat()).unwrap();
+        }
+        let first = || load("cifar10", dir.path(), false).unwrap().classes()[0].clone();
+        assert_eq!(first(), "0");
+        let names: String = (0..10).map(|class| format!("kind {class}\n")).collect();
+        std::fs::write(dir.path().join("batches.meta.txt"), names + "\n").unwrap();
+        assert_eq!(first(), "kind 0");
+        std::fs::write(dir.path().join("batches.meta.txt"), "one\n").unwrap();
+        assert_eq!(first(), "0", "there are ten classes");
     }
 
     #[test]

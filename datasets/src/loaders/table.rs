@@ -62,7 +62,8 @@ impl Table {
             ));
         }
         let mut values: Vec<Vec<f32>> = Vec::new();
-        for (at, (column, title)) in self.columns.iter().zip(&self.names).enumerate() {
+        let titles = unique(&self.names);
+        for (at, (column, title)) in self.columns.iter().zip(&titles).enumerate() {
             if at == label {
                 continue;
             }
@@ -178,6 +179,16 @@ impl Table {
     }
 }
 
+/// The names of columns, those that stand before numbered from the second on, as pandas does: `a`, `a.1`, `a.2`.
+fn unique(names: &[String]) -> Vec<String> {
+    let number = |at: usize| names[..at].iter().filter(|name| **name == names[at]).count();
+    let title = |at: usize| match number(at) {
+        0 => names[at].clone(),
+        n => format!("{}.{n}", names[at]),
+    };
+    (0..names.len()).map(title).collect()
+}
+
 /// A class, so that 10 stands behind 9.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
@@ -237,6 +248,11 @@ mod tests {
         assert_eq!((data.classes(), data.y()), (&["a".to_owned(), "b".into()][..], &[1, 0, 0, 1][..]));
         assert_eq!(data.x().column(0).to_vec(), [1.5, 2.0, 3.0, 2.0]);
         assert_eq!(data.x().column(1).to_vec(), [0.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn columns_of_one_name_are_told_apart() {
+        assert_eq!(unique(&["a", "b", "a", "a"].map(String::from)), ["a", "b", "a.1", "a.2"]);
     }
 
     #[test]

@@ -14,6 +14,14 @@ pub enum SchemaError {
         /// The identifier as given.
         id: String,
     },
+    /// What is to be the id of a trial and is none.
+    #[error(
+        "trial id {id:?} is none: 32 hexadecimal digits were expected, as `heirloom train` and studies say them"
+    )]
+    BadTrialId {
+        /// The identifier as given.
+        id: String,
+    },
     /// A number that is infinite or not a number.
     #[error("{field} is {value}, not a finite number")]
     NotFinite {
@@ -65,7 +73,9 @@ pub enum SchemaError {
         space: Name,
     },
     /// A task that is known under this id and differs where it must not.
-    #[error("task {task:?} is already defined with {field} {old}, not {new}; give the new one another id")]
+    #[error(
+        "task {task:?} is already defined with {field} {old}, not {new}: give the new one another id, or read its data as they were read then"
+    )]
     TaskRedefined {
         /// The task's id.
         task: Name,

@@ -62,7 +62,7 @@ impl FromStr for TrialId {
     type Err = SchemaError;
 
     fn from_str(text: &str) -> Result<Self, SchemaError> {
-        let bad = || SchemaError::BadId { what: "trial", id: text.to_owned() };
+        let bad = || SchemaError::BadTrialId { id: text.to_owned() };
         if text.len() != 32 || !text.is_ascii() {
             return Err(bad());
         }

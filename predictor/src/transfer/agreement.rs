@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::factors::Factors;
 use super::recall::Recall;
-use super::views::found;
+use super::views::Views;
 use crate::{PredictError, TaskModels, TaskScores, TrainingTable};
 
 /// Architectures of each task that are compared.
@@ -91,27 +91,43 @@ const USUAL_TRUST: f64 = 0.6;
 const USUAL_WEIGHT: f64 = 1.5;
 
 impl Agreement {
+    /// The rows of a table that are asked about, ascending: some of each task's.
+    #[must_use]
+    pub fn rows(table: &TrainingTable) -> Vec<usize> {
+        // Tasks often share their architectures: each is asked about once.
+        let of_task = |scores: &TaskScores| probed(scores).into_iter().map(|at| scores.rows[at]).collect();
+        let rows: BTreeSet<usize> = table.tasks().iter().flat_map::<Vec<usize>, _>(of_task).collect();
+        rows.into_iter().collect()
+    }
+
     /// Probes every task of a table.
     ///
     /// # Errors
     /// [`PredictError::Lengths`] for models of another encoding.
     pub fn new(table: &TrainingTable, models: &TaskModels) -> Result<Self, PredictError> {
-        let chosen: Vec<Vec<usize>> = table.tasks().iter().map(probed).collect();
-        let tasks = || table.tasks().iter().zip(&chosen);
-        // Tasks often share their architectures: each is asked about once.
-        let rows: BTreeSet<usize> =
-            tasks().flat_map(|(scores, chosen)| chosen.iter().map(|at| scores.rows[*at])).collect();
-        let rows: Vec<usize> = rows.into_iter().collect();
-        let expected = models.evaluate(table.x().select(Axis(0), &rows).view())?;
-        let found = found(table, rows.iter().copied().map(Some), &expected);
-        let probe = |(scores, chosen): (&TaskScores, &Vec<usize>)| {
+        let rows = Agreement::rows(table);
+        let x = table.x().select(Axis(0), &rows);
+        let by_task = models.evaluate(x.view())?;
+        let places: Vec<Option<usize>> = rows.iter().copied().map(Some).collect();
+        Ok(Agreement::of_views(table, &Views::new(table, &places, x, by_task)))
+    }
+
+    /// The same from views of the architectures in [`Agreement::rows`].
+    ///
+    /// # Shapes
+    /// `views` is of as many architectures as there are rows, in their order.
+    #[must_use]
+    pub fn of_views(table: &TrainingTable, views: &Views) -> Self {
+        let rows = Agreement::rows(table);
+        let probe = |scores: &TaskScores| {
+            let chosen = probed(scores);
             let own = chosen.iter().map(|at| scores.rows[*at]);
             let places: Vec<usize> = own.map(|row| rows.partition_point(|other| *other < row)).collect();
-            let by_task = expected.select(Axis(0), &places);
+            let of = |all: &Array2<f64>| all.select(Axis(0), &places);
             let z = chosen.iter().map(|at| scores.z[*at]).collect();
-            Probe { z, by_task, found: found.select(Axis(0), &places) }
+            Probe { z, by_task: of(&views.by_task), found: of(&views.found) }
         };
-        Ok(Agreement { probes: tasks().map(probe).collect(), found })
+        Agreement { probes: table.tasks().iter().map(probe).collect(), found: views.found.clone() }
     }
 
     /// How well the mean of the other past tasks, under these weights, foretells each past task. `weights(t)` are those of

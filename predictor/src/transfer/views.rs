@@ -93,7 +93,7 @@ fn with_column(all: &Array2<f64>, column: ArrayView1<'_, f64>) -> Array2<f64> {
 }
 
 /// What each task of a table has found of architectures beyond what its model expects; see [`Views::found`].
-pub(super) fn found(
+fn found(
     table: &TrainingTable,
     rows: impl Iterator<Item = Option<usize>>,
     by_task: &Array2<f64>,

@@ -71,6 +71,19 @@ pub trait Trainer: Send {
     /// The task whose data it has.
     fn task(&self) -> &Task;
 
+    /// Whether an architecture can start from the file that all are to start from, if there is one. Where nothing of the file fits, a trial
+    /// starts afresh and says so: in a search single networks may be of another kind.
+    ///
+    /// # Errors
+    /// [`TrainError::BadWeights`] with the names of both sides.
+    fn check_start(
+        &self,
+        _space: &heirloom_kb::SearchSpace,
+        _architecture: &Architecture,
+    ) -> Result<(), TrainError> {
+        Ok(())
+    }
+
     /// Measures an architecture, normalised to its space. `watch` hears the validation score after each epoch and may stop
     /// the trial before its last one: then its status is `pruned`, its fidelity and curve are what was really trained, its
     /// score is the last one, and its field `reason` says why. On the test split there is nothing to watch.

@@ -165,6 +165,16 @@ fn weights_that_went_out_and_came_back_know_what_they_knew() {
             let init_from = Some(file.clone());
             let heir = trained(TorchOptions { init_from, ..TorchOptions::default() }, Split::Validation);
             assert_eq!(knows(&heir, "init_from").is_some(), is_told, "{}", file.display());
+            let known_weights = Some(store.clone());
+            let alone = TorchOptions {
+                device: test_device(),
+                init_from: Some(file.clone()),
+                known_weights,
+                ..TorchOptions::default()
+            };
+            let mut alone = TorchTrainer::new(Arc::clone(&dataset), alone, Box::new(|_| {})).unwrap();
+            let alone = alone.train(&space, &architecture, &Budget { epochs: 1, ..BUDGET }).unwrap();
+            assert_eq!(knows(&alone, "init_from").is_some(), is_told, "also where nothing is kept");
             let words = Taken::of_trial(&heir).unwrap().words();
             assert_eq!(words.contains("the score may be too high"), is_told, "{words}");
             // Nor are they handed on, neither to the same data nor to others.

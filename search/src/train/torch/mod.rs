@@ -97,12 +97,12 @@ impl TorchTrainer {
         let (splits, fingerprint) = (Splits::new(&dataset, options.split_seed), dataset.fingerprint());
         let teacher = options.teacher.as_ref();
         let teacher = teacher
-            .map(|teacher| LoadedTeacher::new(teacher, &dataset, &splits, options.weights.as_ref(), device))
+            .map(|teacher| LoadedTeacher::new(teacher, &dataset, &splits, options.known_weights(), device))
             .transpose()?;
         let store = options.weights.as_ref();
         let outside = options.init_from.as_deref().map(OutsideWeights::read).transpose()?;
         Ok(TorchTrainer {
-            outside: outside.map(|outside| outside.recognised(store, &dataset, &splits)),
+            outside: outside.map(|outside| outside.recognised(options.known_weights(), &dataset, &splits)),
             task: dataset.task(),
             left_out: leave_out_knowing(&mut options.sources, store, &dataset, &fingerprint, &splits),
             splits,
@@ -136,17 +136,6 @@ impl TorchTrainer {
         let parts = Parts::of_budget(&self.dataset, &self.splits, budget, 1, self.device)?;
         self.parts = Some((key, parts));
         Ok(())
-    }
-
-    /// Whether an architecture's network can start from the file that all start from, if there is one. Where none of the file's weights
-    /// fit, a trial starts afresh and says so: in a search single networks may be of another kind.
-    ///
-    /// # Errors
-    /// [`TrainError::BadWeights`] with the names of both sides.
-    pub fn check_start(&self, space: &SearchSpace, architecture: &Architecture) -> Result<(), TrainError> {
-        let Some(outside) = &self.outside else { return Ok(()) };
-        let _turn = turn();
-        outside.fit(&self.net(space, architecture)?).map(drop)
     }
 
     /// Writes into a trial what its network takes from a file.
@@ -190,6 +179,12 @@ impl TorchTrainer {
 impl Trainer for TorchTrainer {
     fn task(&self) -> &Task {
         &self.task
+    }
+
+    fn check_start(&self, space: &SearchSpace, architecture: &Architecture) -> Result<(), TrainError> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let _turn = turn();
+        outside.fit(&self.net(space, architecture)?).map(drop)
     }
 
     fn train_watched(

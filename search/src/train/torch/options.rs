@@ -16,6 +16,8 @@ pub struct TorchOptions {
     pub recipe: Recipe,
     /// Where trained weights, and trials under way, are kept; absent, they are not.
     pub weights: Option<WeightStore>,
+    /// Where it is looked up what weights of a file were fitted on; absent, where trained ones are kept.
+    pub known_weights: Option<WeightStore>,
     /// Trials whose weights a new one may start from, see [`crate::train::sources`]; none: from nothing.
     pub sources: Vec<Trial>,
     /// The seed of the split into training, validation and test part; part of the task, not of a trial.
@@ -28,4 +30,11 @@ pub struct TorchOptions {
     pub teacher: Option<Teacher>,
     /// How many cores a large network may use; absent, all of them. A small one takes one.
     pub cores: Option<usize>,
+}
+
+impl TorchOptions {
+    /// The store that may know weights which come from a file.
+    pub(super) fn known_weights(&self) -> Option<&WeightStore> {
+        self.known_weights.as_ref().or(self.weights.as_ref())
+    }
 }
