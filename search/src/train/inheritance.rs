@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heirloom_kb::{Architecture, KnowledgeStore, Name, Split, Status, StoreError, Task, Trial, TrialQuery};
 use serde::{Deserialize, Serialize};
 
-use super::WeightStore;
+use super::{Taken, WeightStore};
 
 /// The field of a trial that says what it inherited.
 pub const INHERITED_FIELD: &str = "inherited";
@@ -149,7 +149,8 @@ pub fn sources(
             trials.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
             let mut chosen: Vec<Trial> = Vec::new();
             for trial in trials {
-                if chosen.iter().all(|known| known.architecture != trial.architecture) {
+                let is_same = |known: &Trial| known.architecture == trial.architecture && !is_doubted(known);
+                if !chosen.iter().any(is_same) {
                     chosen.push(trial);
                 }
                 if chosen.len() == MOST_OF_ONE {
@@ -160,6 +161,12 @@ pub fn sources(
         }
     }
     Ok(sources.into_iter().flatten().take(MOST_SOURCES).collect())
+}
+
+/// Whether a trial started from weights that knew what its task keeps back: it will be left out, and must not stand before another of
+/// the same architecture.
+fn is_doubted(trial: &Trial) -> bool {
+    Taken::of_trial(trial).is_some_and(|taken| taken.knows.is_some())
 }
 
 /// How far apart two tasks are: below 0 for the same, else factors of e in sizes, another domain counting as three.

@@ -102,17 +102,17 @@ impl FittedRows {
         if self.0.is_empty() { None } else { self.shared(&RowTraces::of(dataset), &kept_back(splits)) }
     }
 
-    /// The same without what is recognised among these rows.
-    fn without(&self, traces: &RowTraces<'_>, rows: &[usize]) -> Self {
-        let own: Vec<RowTrace> = self.0.values().cloned().collect();
-        let known = traces.recognised(&own, rows);
-        FittedRows::sampled(own.into_iter().zip(known).filter(|(_, known)| !known).map(|(trace, _)| trace))
-    }
-
     /// The share of it that is among some rows of a data set, unless it is so small that it may be chance.
     pub(super) fn shared(&self, traces: &RowTraces<'_>, rows: &[usize]) -> Option<f64> {
+        self.shared_but(traces, rows, &[])
+    }
+
+    /// The same without what is among `others` too: of one data set rows may be alike across its parts.
+    fn shared_but(&self, traces: &RowTraces<'_>, rows: &[usize], others: &[usize]) -> Option<f64> {
         let own: Vec<RowTrace> = self.0.values().cloned().collect();
-        let shared = traces.recognised(&own, rows).into_iter().filter(|known| *known).count();
+        let (known, elsewhere) = (traces.recognised(&own, rows), traces.recognised(&own, others));
+        let shared =
+            known.iter().zip(&elsewhere).filter(|(known, elsewhere)| **known && !**elsewhere).count();
         let share = shared as f64 / own.len().max(1) as f64;
         (shared > 1 && share > MOST_SHARED).then_some(share)
     }
@@ -144,12 +144,9 @@ pub(super) fn leave_out_knowing(
         if is_known(source) {
             return true;
         }
-        let mut fitted = FittedRows::of_trial(source, store);
-        if is_same(source) {
-            // Of the same data some rows may be alike across the parts.
-            fitted = fitted.without(&traces, &splits.train);
-        }
-        let Some(share) = fitted.shared(&traces, &kept_back) else { return true };
+        let fitted = FittedRows::of_trial(source, store);
+        let own_part = if is_same(source) { &splits.train[..] } else { &[] };
+        let Some(share) = fitted.shared_but(&traces, &kept_back, own_part) else { return true };
         let why = format!(
             "{:.0} % of what its weights were fitted on are examples that {} keeps back for validation and test",
             100.0 * share,

@@ -60,7 +60,7 @@ const TEACHER_FIELD: &str = "teacher";
 /// The field of a trial that says which epoch's weights it has, where the recipe is patient.
 const BEST_EPOCH_FIELD: &str = "best_epoch";
 
-/// Trains networks with libtorch by a [`Recipe`](super::Recipe); an architecture's own `lr` and `weight_decay` count. The score is the
+/// Trains networks with libtorch by a [`Recipe`]; an architecture's own `lr` and `weight_decay` count. The score is the
 /// accuracy after the last epoch, not the best one on the way, unless the recipe has patience.
 ///
 /// On the CPU the same seed gives the same trial, its times apart, as long as libtorch has as many threads; also when it was
