@@ -81,6 +81,9 @@ impl From<StoreError> for ApiError {
         match &error {
             StoreError::Refused { .. } => ApiError::bad_request("refused", error.to_string()),
             StoreError::BadCursor { .. } => ApiError::bad_request("bad_cursor", error.to_string()),
+            StoreError::NoRoom { .. } => {
+                ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", error.to_string())
+            }
             _ => ApiError::internal(&error),
         }
     }

@@ -68,6 +68,24 @@ pub enum StoreError {
         /// Writes that were acknowledged.
         wanted: u64,
     },
+    /// A disk without enough room; nothing was written.
+    #[error("there is no room for the base at {path}: {} MB are free, {} MB are needed; nothing was written", free >> 20, needed.div_ceil(1 << 20))]
+    NoRoom {
+        /// The base's folder.
+        path: String,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that a write is to find.
+        needed: u64,
+    },
+    /// A base that an earlier write of this process has failed on.
+    #[error(
+        "an earlier write to the base at {path} has failed; nothing more is written until it is opened anew"
+    )]
+    Broken {
+        /// The base's folder.
+        path: String,
+    },
     /// A base written by a newer Heirloom.
     #[error("the base has format {found}, this Heirloom reads up to {known}; use a newer one")]
     NewerFormat {

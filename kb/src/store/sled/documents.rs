@@ -2,24 +2,25 @@
 
 use super::super::{Document, DocumentKind, StoreError};
 use super::files::Files;
+use super::writes::Writes;
 use super::{keys, record};
 
 /// Most bytes of a piece.
 const PIECE: usize = 16 << 10;
 
 pub(super) fn put(files: &Files, document: &Document) -> Result<(), StoreError> {
-    let mut batch = ::sled::Batch::default();
+    let mut writes = Writes::default();
     for entry in files.scan(&keys::document_prefix(document.kind, &document.name)) {
-        batch.remove(entry?.0);
+        writes.remove(entry?.0);
     }
     // An empty document is one empty piece.
     let pieces = document.bytes.len().div_ceil(PIECE).max(1);
     for piece in 0..pieces {
         let end = document.bytes.len().min((piece + 1) * PIECE);
         let key = keys::document(document.kind, &document.name, piece as u32);
-        batch.insert(key, record::seal(&document.bytes[piece * PIECE..end]));
+        writes.insert(key, record::seal(&document.bytes[piece * PIECE..end]));
     }
-    files.apply(batch)
+    files.apply(writes)
 }
 
 pub(super) fn get(files: &Files, kind: DocumentKind, name: &str) -> Result<Option<Document>, StoreError> {

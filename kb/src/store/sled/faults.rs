@@ -1,5 +1,6 @@
 //! What damage does, and does not do, to a base.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -90,6 +91,79 @@ fn a_flipped_bit_is_found_and_the_other_records_are_read() {
         error.starts_with(r"the record at ba\x00s/1\x00\x01") && error.ends_with("checksum does not match"),
         "{error}"
     );
+}
+
+/// Changes a base behind its back, and leaves it as a write that was broken off does.
+fn broken_off(dir: &Path, change: impl FnOnce(&mut Writes)) {
+    let store = SledStore::open(dir).unwrap();
+    let mut writes = Writes::default();
+    change(&mut writes);
+    store.files.apply(writes).unwrap();
+    store.files.break_off();
+}
+
+/// After a full disk counters may run ahead of blocks or lag behind, and blocks may be missing. What is there is kept, and what comes
+/// later is written over nothing.
+#[test]
+fn a_write_that_was_broken_off_is_mended_and_costs_nothing_that_is_there() {
+    let group = Group::of(&trials(0..1)[0]);
+    let block = |first| keys::block(&group, first);
+    type Change<'a> = &'a dyn Fn(&mut Writes);
+    let cases: [(&str, Change<'_>, usize); 5] = [
+        (
+            "the counter runs ahead",
+            &|writes| writes.insert(keys::count(&group), record::number(9_999)),
+            2_000,
+        ),
+        ("the counter lags behind", &|writes| writes.insert(keys::count(&group), record::number(700)), 2_000),
+        ("there is no counter", &|writes| writes.remove(keys::count(&group)), 2_000),
+        ("a block is missing", &|writes| writes.remove(block(512)), 1_488),
+        ("the last block is missing", &|writes| writes.remove(block(1_536)), 1_536),
+    ];
+    for (what, change, held) in cases {
+        let dir = base(2_000);
+        broken_off(dir.path(), change);
+        let store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(store.stats().unwrap().trials(), held as u64, "{what}");
+        let kept = store.trials(&TrialQuery::default()).unwrap().trials;
+        let written: HashSet<TrialId> = trials(0..2_000).iter().map(Trial::id).collect();
+        assert!(kept.len() == held && kept.iter().all(|trial| written.contains(&trial.id())), "{what}");
+        // All of them once more, and others.
+        let done = store.append(&trials(0..2_600)).unwrap();
+        assert_eq!((done.trials_known, store.stats().unwrap().trials()), (held, 2_600), "{what}");
+        drop(store);
+        let store = SledStore::open(dir.path()).unwrap();
+        let mut all = store.trials(&TrialQuery::default()).unwrap().trials;
+        all.sort_by_key(Trial::id);
+        let mut want = trials(0..2_600);
+        want.sort_by_key(Trial::id);
+        assert!(all == want, "{what}");
+    }
+}
+
+#[test]
+fn trials_of_a_task_that_was_not_kept_are_dropped() {
+    let dir = base(600);
+    broken_off(dir.path(), |writes| writes.remove(keys::task("a")));
+    let store = SledStore::open(dir.path()).unwrap();
+    assert_eq!(store.stats().unwrap().trials(), 0);
+    store.commit(&Batch { tasks: vec![task("a")], trials: trials(0..600), ..Batch::default() }).unwrap();
+    assert_eq!(store.trials(&TrialQuery::default()).unwrap().trials, trials(0..600));
+}
+
+#[test]
+fn without_room_nothing_is_written_and_after_a_failure_nothing_more() {
+    let dir = base(10);
+    let store = SledStore::open(dir.path()).unwrap();
+    let error = store.files.check_room(1 << 56).unwrap_err();
+    assert!(matches!(error, StoreError::NoRoom { .. }), "{error}");
+    assert!(error.to_string().ends_with("MB are needed; nothing was written"), "{error}");
+    store.append(&trials(10..20)).unwrap();
+    store.files.break_off();
+    let error = store.append(&trials(20..30)).unwrap_err();
+    assert!(matches!(error, StoreError::Broken { .. }), "{error}");
+    drop(store);
+    assert_eq!(count(dir.path()), 20);
 }
 
 #[test]

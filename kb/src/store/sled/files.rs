@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ::sled::{IVec, Tree};
 
 use super::super::StoreError;
 use super::receipt::{self, Found, Receipt};
+use super::writes::Writes;
 use super::{keys, record};
 
 /// Memory that sled may take for its page cache, in bytes.
@@ -17,6 +18,10 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// How long a base that is in use is waited for, and how often it is tried.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Room on the disk that a write is to find: sled rewrites nodes around what is written, and goes on a segment at a time.
+const ROOM: u64 = 4;
+const RESERVE: u64 = 8 << 20;
 
 /// The files of a sled database that are always there.
 pub(super) const LOG: &str = "db";
@@ -31,6 +36,10 @@ pub(super) struct Files {
     log: File,
     /// Writes so far; the base itself and the receipt beside it say the same.
     writes: AtomicU64,
+    /// Whether the base was closed well when it was last written.
+    was_closed: bool,
+    /// A write has failed: sled may have done a part of it, and nothing more is to be written.
+    is_broken: AtomicBool,
 }
 
 impl Files {
@@ -49,7 +58,8 @@ impl Files {
             None => None,
         };
         match Files::open_checked(dir, receipt.as_ref(), found.as_ref()) {
-            Ok(files) => {
+            Ok(mut files) => {
+                files.was_closed = found.is_none();
                 let whole = files.writes() >= receipt.unwrap_or_default().writes;
                 if let Some(found) = found.filter(|found| whole && files.is_readable(found.path())) {
                     found.forget();
@@ -104,8 +114,14 @@ impl Files {
         let log_path = dir.join(LOG);
         let log = File::open(&log_path).map_err(|source| io("open", &log_path, source))?;
         let tree = Tree::clone(&database);
-        let files =
-            Files { dir: dir.to_owned(), open: Some((tree, database)), log, writes: AtomicU64::new(0) };
+        let files = Files {
+            dir: dir.to_owned(),
+            open: Some((tree, database)),
+            log,
+            writes: AtomicU64::new(0),
+            was_closed: true,
+            is_broken: AtomicBool::new(false),
+        };
         if let Some(value) = files.get(keys::WRITES)? {
             files.writes.store(record::read_number(keys::WRITES, &value)?, Ordering::Relaxed);
         }
@@ -160,16 +176,50 @@ impl Files {
     }
 
     pub(super) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
-        let mut batch = ::sled::Batch::default();
-        batch.insert(key, value);
-        self.apply(batch)
+        let mut writes = Writes::default();
+        writes.insert(key, value);
+        self.apply(writes)
     }
 
-    /// Writes a batch, all or nothing, and returns when it is on the disk.
-    pub(super) fn apply(&self, mut batch: ::sled::Batch) -> Result<(), StoreError> {
+    /// Whether the base was closed well before it was opened.
+    pub(super) fn was_closed(&self) -> bool {
+        self.was_closed
+    }
+
+    /// Writes all or nothing, and returns when it is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`] before anything is written; what sled and the file system report, after which the base has to be opened
+    /// anew.
+    pub(super) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            return Err(StoreError::Broken { path: self.dir.display().to_string() });
+        }
+        self.check_room(writes.bytes())?;
+        self.apply_unchecked(writes).inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))
+    }
+
+    /// As after a write that has failed.
+    #[cfg(test)]
+    pub(super) fn break_off(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// sled does not take it well when a disk is full: its threads wait for each other, and a part of a batch may be kept.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
+        // A file system that does not say is trusted.
+        let Ok(disk) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };
+        let (free, needed) = (disk.f_bavail.saturating_mul(disk.f_frsize), ROOM * bytes + RESERVE);
+        if free < needed {
+            return Err(StoreError::NoRoom { path: self.dir.display().to_string(), free, needed });
+        }
+        Ok(())
+    }
+
+    fn apply_unchecked(&self, mut changes: Writes) -> Result<(), StoreError> {
         let writes = self.writes() + 1;
-        batch.insert(keys::WRITES, record::number(writes));
-        self.tree().apply_batch(batch).map_err(|error| database(&self.dir, error))?;
+        changes.insert(keys::WRITES, record::number(writes));
+        self.tree().apply_batch(changes.into_batch()).map_err(|error| database(&self.dir, error))?;
         self.writes.store(writes, Ordering::Relaxed);
         self.tree().flush().map_err(|error| database(&self.dir, error))?;
         // On Linux sled 0.34.7 flushes with sync_file_range, which power loss does not respect.
@@ -200,6 +250,10 @@ impl Drop for Files {
     fn drop(&mut self) {
         let Some(open) = self.open.take() else { return };
         drop(open);
+        if self.is_broken.load(Ordering::Relaxed) {
+            // It was not closed well: the next one who opens it looks at everything.
+            return;
+        }
         let closed = receipt::sums(&self.dir).map(Some);
         let put = closed.and_then(|closed| Receipt { writes: self.writes(), closed }.put(&self.dir));
         if let Err(error) = put {

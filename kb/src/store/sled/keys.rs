@@ -18,6 +18,7 @@ pub(super) const TASKS: &[u8] = b"t";
 pub(super) const COUNTS: &[u8] = b"c";
 /// Before the group of a block.
 const BLOCKS: u8 = b'b';
+pub(super) const ALL_BLOCKS: &[u8] = &[BLOCKS];
 /// Before the kind of a document.
 const DOCUMENTS: u8 = b'd';
 
@@ -95,7 +96,7 @@ fn with_group(prefix: u8, group: &Group) -> Vec<u8> {
     key
 }
 
-/// The group in the key of a count.
+/// The group in the key of a count, or of a block without its number.
 pub(super) fn read_group(key: &[u8]) -> Result<Group, StoreError> {
     let mut parts = key.get(1..).unwrap_or_default().splitn(3, |byte| *byte == 0);
     let mut part = || parts.next().ok_or_else(|| malformed(key));
@@ -108,6 +109,11 @@ pub(super) fn read_group(key: &[u8]) -> Result<Group, StoreError> {
         _ => return Err(malformed(key)),
     };
     Ok(Group { task, space, split })
+}
+
+/// The group in the key of a block.
+pub(super) fn group_of_block(key: &[u8]) -> Result<Group, StoreError> {
+    read_group(key.len().checked_sub(8).and_then(|end| key.get(..end)).ok_or_else(|| malformed(key))?)
 }
 
 /// The sequence number in the key of a block.

@@ -6,10 +6,12 @@ mod documents;
 mod faults;
 mod files;
 mod keys;
+mod mend;
 mod receipt;
 #[cfg(test)]
 mod receipt_tests;
 mod record;
+mod writes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -25,6 +27,7 @@ use super::{
 use crate::schema::{SearchSpace, Task, Trial, TrialId};
 use block::Block;
 use files::Files;
+use writes::Writes;
 
 /// The format that this version writes, and the newest it reads.
 const FORMAT: u32 = 1;
@@ -64,7 +67,10 @@ impl SledStore {
     /// [`StoreError::Io`].
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let files = Files::open(dir)?;
-        let inner = Inner::read(&files)?;
+        let mut inner = Inner::read(&files)?;
+        if (!files.was_closed() || !mend::tails_agree(&files, &inner)) && mend::mend(&files, &inner)? {
+            inner = Inner::read(&files)?;
+        }
         Ok(SledStore { files, inner: RwLock::new(inner) })
     }
 
@@ -109,9 +115,9 @@ impl SledStore {
         self.files.range(start, keys::group_end(group))
     }
 
-    /// Adds what a checked batch brings to a sled batch: definitions, blocks and counters.
-    fn write_batch(&self, inner: &Inner, checked: &CheckedBatch) -> Result<::sled::Batch, StoreError> {
-        let mut batch = ::sled::Batch::default();
+    /// What a checked batch changes: definitions, blocks and counters.
+    fn write_batch(&self, inner: &Inner, checked: &CheckedBatch) -> Result<Writes, StoreError> {
+        let mut batch = Writes::default();
         for space in &checked.spaces {
             batch.insert(keys::space(space.id()), record::json(space));
         }
@@ -134,7 +140,7 @@ impl SledStore {
     /// so that trials that come one by one still end up in large blocks, each rewritten a logarithmic number of times.
     fn write_trials(
         &self,
-        batch: &mut ::sled::Batch,
+        batch: &mut Writes,
         group: &Group,
         space: &SearchSpace,
         count: u64,
