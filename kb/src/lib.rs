@@ -29,8 +29,8 @@ pub mod store;
 
 pub use nearest::nearest;
 pub use schema::{
-    Architecture, Condition, Domain, Extension, Goal, Json, Name, Param, Range, SchemaError, SearchSpace,
-    Split, Status, Task, Trial, TrialId, Value,
+    Architecture, Condition, Domain, Extension, Goal, IdentifiedTrial, Json, Name, Param, Range, SchemaError,
+    SearchSpace, Split, Status, Task, Trial, TrialId, Value,
 };
 pub use store::{
     Batch, Committed, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, MemoryStore, SledStore,

@@ -1,6 +1,6 @@
 //! `StudyReport`: how a study is getting on.
 
-use heirloom_kb::{Architecture, Name, Split, Status, Trial, TrialId};
+use heirloom_kb::{Architecture, IdentifiedTrial, Name, Split, Status, Trial, TrialId};
 use heirloom_predictor::{TaskScores, are_comparable};
 use serde::{Serialize, Serializer};
 
@@ -31,27 +31,13 @@ pub struct StudyReport {
     pub notes: Vec<String>,
 }
 
-/// A trial and what other requests know it by.
-#[derive(Serialize)]
-struct Identified<'a> {
-    id: TrialId,
-    #[serde(flatten)]
-    trial: &'a Trial,
-}
-
-impl<'a> From<&'a Trial> for Identified<'a> {
-    fn from(trial: &'a Trial) -> Self {
-        Identified { id: trial.id(), trial }
-    }
-}
-
 #[allow(clippy::ref_option, reason = "serde asks with a reference")]
 fn best_with_id<S: Serializer>(best: &Option<Trial>, serializer: S) -> Result<S::Ok, S::Error> {
-    best.as_ref().map(Identified::from).serialize(serializer)
+    best.clone().map(IdentifiedTrial::from).serialize(serializer)
 }
 
 fn with_ids<S: Serializer>(trials: &[Trial], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(trials.iter().map(Identified::from))
+    serializer.collect_seq(trials.iter().cloned().map(IdentifiedTrial::from))
 }
 
 /// A study after so many validation trials.

@@ -1,6 +1,8 @@
 //! The command line from a history to a recommendation, and what bad input gets.
 
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::histories::{self, SPACE, quality, task, trial};
 use crate::program::{Program, arg};
@@ -105,6 +107,33 @@ fn where_nothing_can_be_served_no_base_is_made() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains(&format!("cannot listen on {address}")), "{error}");
     assert!(!program.path("base").exists());
+}
+
+/// A client that never ends its request does not keep a server up that is asked to stop.
+#[test]
+fn a_server_stops_though_a_request_does_not_end() {
+    let program = Program::new();
+    let mut serving = program.command(&["--json", "serve", "--listen", "127.0.0.1:0"]);
+    let mut serving = serving.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = said["listening"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client
+        .write_all(b"POST /v1/import HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n{\"type\"")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &serving.id().to_string()]).status().unwrap().success());
+    while serving.try_wait().unwrap().is_none() {
+        assert!(asked.elapsed() < Duration::from_secs(60), "it is still up");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut words = String::new();
+    serving.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    assert!(words.contains("were broken off"), "{words}");
+    drop(client);
 }
 
 #[test]

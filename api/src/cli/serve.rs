@@ -1,6 +1,7 @@
 //! `heirloom serve`
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -8,6 +9,9 @@ use super::Failure;
 use super::base::BaseArgs;
 use super::output::Output;
 use crate::rest;
+
+/// How long requests under way may take once the server has been asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
@@ -29,10 +33,28 @@ pub(super) fn run(base: &BaseArgs, args: &ServeArgs, out: &Output) -> Result<(),
         } else {
             out.line(&format!("listening on http://{address} (routes: /openapi.json); stop with Ctrl-C"))?;
         }
-        axum::serve(listener, rest::app(store)).with_graceful_shutdown(stopped()).await?;
+        let (asked, told) = tokio::sync::oneshot::channel();
+        let serving = axum::serve(listener, rest::app(store)).with_graceful_shutdown(async move {
+            stopped().await;
+            // Whoever listens has gone only if the server has.
+            let _ = asked.send(());
+        });
+        tokio::select! {
+            served = serving.into_future() => served?,
+            () = drained(told) => tracing::warn!("requests that had not ended {} s after the stop were broken off", DRAIN.as_secs()),
+        }
         Ok::<(), anyhow::Error>(())
     })?;
+    runtime.shutdown_timeout(DRAIN);
     Ok(())
+}
+
+/// Ends some time after the stop: a client that never ends its request must not keep the server up.
+async fn drained(told: tokio::sync::oneshot::Receiver<()>) {
+    match told.await {
+        Ok(()) => tokio::time::sleep(DRAIN).await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Ends when the process is asked to stop; what is acknowledged is on the disk at any time.

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use heirloom_kb::jsonl::{self, Compression, ExportFilter, ImportOptions, ImportReport, JsonlError};
-use heirloom_kb::{Cursor, Name, SearchSpace, Split, Task, Trial, TrialId, TrialQuery};
+use heirloom_kb::{Cursor, IdentifiedTrial, Name, SearchSpace, Split, Task, TrialQuery};
 use heirloom_search::spaces;
 use serde::{Deserialize, Serialize};
 
@@ -140,14 +140,6 @@ pub(super) struct TrialsPage {
     next: Option<String>,
 }
 
-/// A trial and the id that recommendations cite.
-#[derive(Debug, Serialize)]
-struct IdentifiedTrial {
-    id: TrialId,
-    #[serde(flatten)]
-    trial: Trial,
-}
-
 /// Trials by task, space and split, in the order they came.
 #[utoipa::path(get, path = "/v1/trials", params(TrialsQuery),
     responses((status = 200, description = "A page of them.", body = TrialsPage),
@@ -172,7 +164,7 @@ pub(super) async fn trials(
         Ok::<_, JsonlError>(state.store().trials(&query)?)
     });
     let page = page.await?;
-    let trials = page.trials.into_iter().map(|trial| IdentifiedTrial { id: trial.id(), trial });
+    let trials = page.trials.into_iter().map(IdentifiedTrial::from);
     Ok(Json(TrialsPage { trials: trials.collect(), next: page.next.map(|cursor| cursor.to_string()) }))
 }
 

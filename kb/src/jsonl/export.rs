@@ -55,7 +55,8 @@ struct Tagged<'a, T> {
     record: &'a T,
 }
 
-/// Writes a base into a file, compressed as its ending says. The file appears when it is whole.
+/// Writes a base into a file, compressed as its ending says. The file appears when it is whole; a link stays one, and what is no file, a
+/// pipe or a device, is written to as it stands.
 ///
 /// # Errors
 /// [`JsonlError::Unknown`] and others; then no file was written and an older one is as it was.
@@ -67,6 +68,13 @@ pub fn export_to_path(
 ) -> Result<Exported, JsonlError> {
     let failed =
         |act, path: &Path, source| JsonlError::File { act, path: path.display().to_string(), source };
+    let compression = Compression::of_path(path);
+    if path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let file = File::options().write(true).open(path).map_err(|source| failed("write", path, source))?;
+        return compression.write(BufWriter::new(file), |writer| export(store, writer, filter, progress));
+    }
+    // Where a link leads to, if it leads somewhere.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
@@ -75,7 +83,7 @@ pub fn export_to_path(
         return Err(failed("write", path, source));
     }
     let file = File::create(&unfinished).map_err(|source| failed("write", &unfinished, source))?;
-    let written = Compression::of_path(path)
+    let written = compression
         .write(BufWriter::new(&file), |writer| export(store, writer, filter, progress))
         .and_then(|done| file.sync_all().map(|()| done).map_err(JsonlError::Write));
     match written {

@@ -1,11 +1,12 @@
 //! Files in and out, as a whole.
 
 use std::io::Write;
+use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Architecture, Json, SearchSpace, Split, Status, Trial, Value};
+use crate::schema::{Architecture, IdentifiedTrial, Json, SearchSpace, Split, Status, Trial, Value};
 use crate::store::{KnowledgeStore, MemoryStore, SledStore, TrialQuery};
 
 const HEAD: &str = r#"{"type":"space","id":"s/1","params":[{"name":"op","range":{"kind":"choice","options":["conv","pool"]}},{"name":"lr","range":{"kind":"real","lo":0.0,"hi":1.0}}]}
@@ -234,6 +235,50 @@ fn a_failed_export_leaves_the_older_file_and_no_half_one() {
         export_to_path(&MemoryStore::default(), &folder, &ExportFilter::default(), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("cannot write"), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_export_leaves_links_and_devices_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = MemoryStore::default();
+    read(&history(3), true, &base).unwrap();
+    let out = |path: &Path| export_to_path(&base, path, &ExportFilter::default(), &mut |_| {});
+    let (target, link) = (dir.path().join("target.jsonl"), dir.path().join("link.jsonl"));
+    std::fs::write(&target, "older").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    assert_eq!(out(&link).unwrap().trials, 3);
+    assert!(link.is_symlink() && std::fs::read_to_string(&target).unwrap().contains(r#""type":"trial""#));
+    // Whatever is written to these devices is gone, or does not fit; they stay what they are.
+    let (null, full) = (Path::new("/dev/null"), Path::new("/dev/full"));
+    assert_eq!(out(null).unwrap().trials, 3);
+    assert!(matches!(out(full).unwrap_err(), JsonlError::Write(_)));
+    assert!([null, full].iter().all(|device| !device.is_file() && device.exists()));
+}
+
+/// As an answer shows a trial.
+#[test]
+fn a_trial_that_comes_back_with_its_id_is_known() {
+    let base = MemoryStore::default();
+    read(&history(3), true, &base).unwrap();
+    let trial = base.trials(&TrialQuery::default()).unwrap().trials.remove(1);
+    let shown = serde_json::to_value(IdentifiedTrial::from(trial.clone())).unwrap();
+    assert_eq!(shown["id"], trial.id().to_string());
+    let line = |id: &str| {
+        let mut line = shown.clone();
+        line["type"] = "trial".into();
+        line["id"] = id.into();
+        line.to_string()
+    };
+    let report = read(&line(&trial.id().to_string()), true, &base).unwrap();
+    assert_eq!((report.added.trials, report.known), (0, 1));
+    // Another id is a field of somebody's own, which makes it another trial.
+    let report = read(&line("run-7"), true, &base).unwrap();
+    assert_eq!((report.added.trials, report.known), (1, 0));
+    let own = base.trials(&TrialQuery::default()).unwrap().trials.pop().unwrap();
+    assert_eq!(own.extra["id"], "run-7");
+    let shown = serde_json::to_string(&IdentifiedTrial::from(own.clone())).unwrap();
+    assert_eq!((shown.matches("\"id\":").count(), shown.contains(&own.id().to_string())), (1, true));
 }
 
 #[test]

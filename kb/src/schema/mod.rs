@@ -23,7 +23,7 @@ pub use param::{Condition, Param, Range};
 pub use space::SearchSpace;
 pub use task::{Domain, Goal, Task};
 pub use trial::{Split, Status, Trial};
-pub use trial_id::TrialId;
+pub use trial_id::{IdentifiedTrial, TrialId};
 pub use value::Value;
 
 /// A shared string. A history repeats few names a million times, so they are reference counted.

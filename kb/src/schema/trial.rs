@@ -148,7 +148,13 @@ impl Trial {
         let mut extra = self.extra.clone();
         extra.remove("type");
         extra.values_mut().for_each(sort_keys);
-        Ok(Trial { architecture: space.normalise(&self.architecture)?, extra, ..self.clone() })
+        let named = extra.remove("id");
+        let mut trial = Trial { architecture: space.normalise(&self.architecture)?, extra, ..self.clone() };
+        // An answer says a trial's id beside it. One that comes back with it is the same trial; any other `id` is a field as any.
+        if let Some(id) = named.filter(|id| *id != trial.id().to_string()) {
+            trial.extra.insert("id".into(), id);
+        }
+        Ok(trial)
     }
 
     fn check_numbers(&self) -> Result<(), SchemaError> {

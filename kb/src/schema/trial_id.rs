@@ -38,6 +38,23 @@ impl TrialId {
     }
 }
 
+/// A trial as answers show it, with its id.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IdentifiedTrial {
+    id: TrialId,
+    #[serde(flatten)]
+    trial: Trial,
+}
+
+impl From<Trial> for IdentifiedTrial {
+    fn from(mut trial: Trial) -> Self {
+        let id = trial.id();
+        // A field of the trial's own that is called so is in exports alone: JSON has a key once.
+        trial.extra.remove("id");
+        IdentifiedTrial { id, trial }
+    }
+}
+
 impl fmt::Display for TrialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
