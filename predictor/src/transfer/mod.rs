@@ -291,7 +291,8 @@ impl TransferModel {
         let of_scores = || ScaleBelief::of_scores(scores, &features, self.slope(), &self.shape);
         let read = self.readings(seen, &told, self.scale.unwrap_or_else(of_scores))?;
         let precedents = Precedents::of(&self.weights, &features, scores, &pending, &self.shape);
-        Posterior::new(read, precedents, &pending, scores, self.shape.clone(), self.length)
+        let posterior = Posterior::new(read, precedents, &pending, scores, self.shape.clone(), self.length)?;
+        Ok(if self.weights.is_empty() { posterior.centred(&seen.features) } else { posterior })
     }
 
     fn slope(&self) -> f64 {

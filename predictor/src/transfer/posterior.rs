@@ -16,6 +16,10 @@ const RULED_OUT: f64 = 1e-4;
 /// In spaces with real numbers, the distance within which architectures count as the same, as a share of the usual length: whoever
 /// tells a trial may have rounded its numbers, and would be told to try it once more.
 const SAME: f64 = 0.02;
+/// Fewer candidates than this are no sample of a space.
+const SEVERAL: usize = 32;
+/// The least variance of scores that is left open over them.
+const LEAST_OPEN: f64 = 0.2;
 
 /// What is expected of a new task once some trials are in: a mixture of the reading that trusts the past, one that does not
 /// and one that takes it the wrong way round, weighed by how well each foretold the trials. This is the guard against a
@@ -35,6 +39,10 @@ pub struct Posterior {
     precedents: Option<Precedents>,
     /// The usual length of what is particular to a task.
     length: f64,
+    /// By how much what is said of scores lies above the normalised scale.
+    offset: f64,
+    /// What its deviations are multiplied by.
+    width: f64,
 }
 
 impl Posterior {
@@ -67,7 +75,22 @@ impl Posterior {
             plateau: Plateau::of(scores, best),
             precedents,
             length,
+            offset: 0.0,
+            width: 1.0,
         })
+    }
+
+    /// The same, what is said having mean 0 and variance 1 over all candidates, that of what is expected and what is left open together, as
+    /// normalised scores of a space do. Where no past task tells where scores lie, nothing else keeps them there: a smooth function takes
+    /// the place of all trials for its own. What is tried next does not depend on it.
+    pub(super) fn centred(self, candidates: &Features) -> Self {
+        if candidates.len() < SEVERAL {
+            return self;
+        }
+        let Prediction { mean, std } = self.predict(candidates, true);
+        let open = std.mapv(|std| std * std).mean().unwrap_or(1.0);
+        let width = ((1.0 - mean.var(0.0)).max(LEAST_OPEN) / open).sqrt().min(1.0);
+        Posterior { offset: mean.mean().unwrap_or(0.0), width, ..self }
     }
 
     /// The probability that the past tasks say something about this one, and the right way round.
@@ -86,8 +109,9 @@ impl Posterior {
     #[must_use]
     pub fn scores(&self) -> Vec<f64> {
         let trials = self.readings.first().map_or(0, |(_, reading)| reading.z.len());
-        let mean = |at: usize| self.readings.iter().map(|(share, reading)| share * reading.z[at]).sum();
-        (0..trials).map(mean).collect()
+        let mean =
+            |at: usize| self.readings.iter().map(|(share, reading)| share * reading.z[at]).sum::<f64>();
+        (0..trials).map(|at| mean(at) - self.offset).collect()
     }
 
     /// Mean and standard deviation of the mixture: of what a trial would measure, with its noise and with what is uncertain about
@@ -115,7 +139,11 @@ impl Posterior {
             mean += &(m * *share);
         }
         let std = (square - &mean * &mean).mapv(|variance| variance.max(1e-9).sqrt());
-        Prediction { mean, std }
+        if measured {
+            Prediction { mean: mean - self.offset, std: std * self.width }
+        } else {
+            Prediction { mean, std }
+        }
     }
 
     /// As [`Posterior::mean`], the smooth parts left out.

@@ -258,6 +258,32 @@ fn deviations_are_those_that_past_tasks_leave_of_each_other() {
 }
 
 #[test]
+fn without_a_past_what_is_said_lies_about_the_middle_of_the_space() {
+    // A hill, so that scores have a long tail below; some trials of it, and one that diverged.
+    let score = |a: i64| 0.9 - 1e-4 * (a - 70).pow(2) as f64;
+    let history = history_of(100, &[score]);
+    let model = history.model_of(&[]);
+    let views = history.views.tasks(&[]);
+    let seen = model.see(&views);
+    let z = crate::gaussian_ranks(&(0..100).map(|a| Some(score(a))).collect::<Vec<_>>());
+    let rows: Vec<usize> = (0..20).map(|n| (n * 37 + 5) % 100).collect();
+    for diverged in [None, Some(-50.0)] {
+        let mut scores: Vec<Option<f64>> = rows.iter().map(|row| Some(score(*row as i64))).collect();
+        scores[4] = diverged.or(scores[4]);
+        let posterior = model.condition(&seen, &views.select(&rows), &scores, &views.select(&[])).unwrap();
+        let expected = posterior.expect(&seen);
+        assert!(expected.mean.mean().unwrap().abs() < 1e-9, "{}", expected.mean);
+        let inside = (0..100).filter(|at| (z[*at] - expected.mean[*at]).abs() <= expected.std[*at]).count();
+        assert!((50..=99).contains(&inside), "{inside} with {diverged:?}");
+    }
+    // Of few candidates nobody knows what part of the space they are.
+    let few = model.see(&views.select(&[69, 70, 71]));
+    let scores: Vec<Option<f64>> = rows.iter().map(|row| Some(score(*row as i64))).collect();
+    let posterior = model.condition(&few, &views.select(&rows), &scores, &views.select(&[])).unwrap();
+    assert!(posterior.expect(&few).mean.iter().all(|mean| mean.is_finite()));
+}
+
+#[test]
 fn failed_and_constant_trials_are_no_obstacle() {
     let history = history(&[true, true]);
     for scores in [[None, None, None], [Some(0.5), Some(0.5), Some(0.5)], [None, Some(3.0), None]] {
