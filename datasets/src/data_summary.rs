@@ -30,17 +30,14 @@ impl DataSummary {
     /// Of a data set in these parts.
     #[must_use]
     pub fn of(dataset: &Dataset, splits: &Splits) -> Self {
-        let mut classes: BTreeMap<String, usize> =
-            dataset.classes().iter().map(|class| (class.clone(), 0)).collect();
-        for class in dataset.y() {
-            *classes.entry(dataset.classes()[*class].clone()).or_default() += 1;
-        }
+        let mut counts = vec![0; dataset.n_classes()];
+        dataset.y().iter().for_each(|class| counts[*class] += 1);
         DataSummary {
             examples: dataset.n(),
             fitted_on: splits.train.len(),
             chosen_on: splits.validation.len(),
             kept_for_the_end: splits.test.len(),
-            classes,
+            classes: dataset.classes().iter().cloned().zip(counts).collect(),
         }
     }
 

@@ -113,9 +113,10 @@ impl SpaceHistory {
             let shelf = shelf.as_ref().map(|shelf| (shelf, of));
             Pool::new(architectures, &table, &models, before, shelf).map(Arc::new)
         };
-        let probed = Agreement::rows(&table).into_iter().map(|row| table.architectures().at(row)).collect();
+        let rows = Agreement::rows(&table);
+        let probed = rows.iter().map(|row| table.architectures().at(*row)).collect();
         let probes = rated(Rated::Probes, probed, earlier.map(|earlier| &earlier.probes))?;
-        let agreement = Arc::new(Agreement::of_views(&table, &probes.views));
+        let agreement = Arc::new(Agreement::of_views(&table, &rows, &probes.views));
         tracing::debug!(architectures = probes.architectures.len(), "probes rated");
         let before = earlier.map(|earlier| &earlier.pool);
         let architectures = own_pool(&account.space, &table, before.map(|pool| &**pool));

@@ -193,6 +193,10 @@ fn words(cells: &[Option<&str>]) -> Column {
 
 /// Whether a whole number is written in two ways, of which one is a code.
 fn are_codes(cells: &[Option<&str>]) -> bool {
+    // Most columns have no code at all, and need not be sorted.
+    if !cells.iter().flatten().any(|cell| is_code(cell)) {
+        return false;
+    }
     let all: BTreeSet<&str> = cells.iter().flatten().copied().collect();
     let without_zeros = |code: &str| {
         let rest = code.trim_start_matches('0');

@@ -1,6 +1,8 @@
 //! A folder of class folders with PNG and JPEG images.
 
+use std::fmt::Display;
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
 use heirloom_kb::Domain;
@@ -108,7 +110,7 @@ struct Head {
 
 impl Head {
     fn read(path: &Path) -> Result<Self, DatasetError> {
-        let decoder = reader(path)?.into_decoder().map_err(|error| unreadable(path, &error))?;
+        let decoder = reader(path)?.into_decoder().map_err(|error| unreadable(path, error))?;
         let (width, height) = decoder.dimensions();
         Ok(Head { size: [height as usize, width as usize], is_grey: !decoder.color_type().has_color() })
     }
@@ -116,12 +118,12 @@ impl Head {
 
 /// Reads an image into its values, channel by channel, and says what it is known by as it was.
 fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) -> Result<u32, DatasetError> {
-    let image = reader(path)?.decode().map_err(|error| unreadable(path, &error))?;
-    if is_cut_jpeg(path)? {
-        return Err(format(
-            path,
-            "it is no readable PNG or JPEG image: the end of the JPEG is missing".into(),
-        ));
+    let bytes = fs::read(path).map_err(|source| io("read", path, source))?;
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
+    let reader = reader.map_err(|source| io("read", path, source))?;
+    let image = reader.decode().map_err(|error| unreadable(path, error))?;
+    if is_cut_jpeg(&bytes) {
+        return Err(unreadable(path, "the end of the JPEG is missing"));
     }
     // In colour, so that the same picture is known again whether it was read as grey or not.
     let mark = mark_of(image.to_rgb8().as_raw());
@@ -159,16 +161,15 @@ fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>,
     reader.with_guessed_format().map_err(|source| io("read", path, source))
 }
 
-/// Whether a file starts as a JPEG and has no mark of its end behind its last scan; one before it may be that of a thumbnail. The decoder
+/// Whether an image starts as a JPEG and has no mark of its end behind its last scan; one before it may be that of a thumbnail. The decoder
 /// makes grey of what is missing and says nothing.
-fn is_cut_jpeg(path: &Path) -> Result<bool, DatasetError> {
-    let bytes = fs::read(path).map_err(|source| io("read", path, source))?;
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
     let last = |mark: [u8; 2]| bytes.windows(2).rposition(|pair| pair == mark);
-    Ok(bytes.starts_with(&[0xff, 0xd8, 0xff]) && last([0xff, 0xd9]) < last([0xff, 0xda]))
+    bytes.starts_with(&[0xff, 0xd8, 0xff]) && last([0xff, 0xd9]) < last([0xff, 0xda])
 }
 
-fn unreadable(path: &Path, error: &image::ImageError) -> DatasetError {
-    format(path, format!("it is no readable PNG or JPEG image: {error}"))
+fn unreadable(path: &Path, why: impl Display) -> DatasetError {
+    format(path, format!("it is no readable PNG or JPEG image: {why}"))
 }
 
 #[cfg(test)]

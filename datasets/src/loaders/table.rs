@@ -1,6 +1,6 @@
 //! `Table`: named columns, one of them the class, whatever file they came from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use heirloom_kb::Domain;
@@ -181,10 +181,11 @@ impl Table {
 
 /// The names of columns, those that stand before numbered from the second on, as pandas does: `a`, `a.1`, `a.2`.
 fn unique(names: &[String]) -> Vec<String> {
-    let number = |at: usize| names[..at].iter().filter(|name| **name == names[at]).count();
-    let title = |at: usize| match number(at) {
-        0 => names[at].clone(),
-        n => format!("{}.{n}", names[at]),
+    let mut before: BTreeMap<&str, usize> = BTreeMap::new();
+    let title = |at: usize| {
+        let n = before.entry(&names[at]).or_default();
+        *n += 1;
+        if *n == 1 { names[at].clone() } else { format!("{}.{}", names[at], *n - 1) }
     };
     (0..names.len()).map(title).collect()
 }

@@ -109,16 +109,15 @@ impl Agreement {
         let x = table.x().select(Axis(0), &rows);
         let by_task = models.evaluate(x.view())?;
         let places: Vec<Option<usize>> = rows.iter().copied().map(Some).collect();
-        Ok(Agreement::of_views(table, &Views::new(table, &places, x, by_task)))
+        Ok(Agreement::of_views(table, &rows, &Views::new(table, &places, x, by_task)))
     }
 
-    /// The same from views of the architectures in [`Agreement::rows`].
+    /// The same from views of the architectures in these `rows`, which are [`Agreement::rows`].
     ///
     /// # Shapes
     /// `views` is of as many architectures as there are rows, in their order.
     #[must_use]
-    pub fn of_views(table: &TrainingTable, views: &Views) -> Self {
-        let rows = Agreement::rows(table);
+    pub fn of_views(table: &TrainingTable, rows: &[usize], views: &Views) -> Self {
         let probe = |scores: &TaskScores| {
             let chosen = probed(scores);
             let own = chosen.iter().map(|at| scores.rows[*at]);

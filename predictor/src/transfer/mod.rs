@@ -2,6 +2,8 @@
 
 mod acquisition;
 mod agreement;
+#[cfg(test)]
+mod deviation_tests;
 mod draw;
 mod factors;
 mod fantasies;
@@ -244,19 +246,22 @@ impl TransferModel {
     pub fn prior(&self, seen: &Seen) -> Prediction {
         let kernel = self.trusting(seen);
         let mean = &seen.features.mean * self.slope();
-        let variances = (kernel.variances(&seen.features) + kernel.chance()) * self.amplitude(seen);
-        Prediction { mean, std: variances.mapv(f64::sqrt) }
+        let variances = kernel.variances(&seen.features) + kernel.chance();
+        let amplitude = self.amplitude(seen, &variances);
+        Prediction { mean, std: (variances * amplitude).mapv(f64::sqrt) }
     }
 
     /// What the variances of the kernel that past tasks suggest are multiplied by where it is said how sure one is: that kernel leaves
     /// more open than past tasks leave open of each other, for what a search tries, and how far it trusts the past, goes by it.
-    fn amplitude(&self, seen: &Seen) -> f64 {
+    ///
+    /// # Shapes
+    /// `variances` are those of the pool under that kernel, `(n,)`.
+    fn amplitude(&self, seen: &Seen, variances: &Array1<f64>) -> f64 {
         if self.weights.is_empty() {
             return 1.0;
         }
         let Features { mean, .. } = &seen.features;
-        let kernel = self.trusting(seen);
-        let taken = (kernel.variances(&seen.features) + kernel.chance()).mean().unwrap_or(1.0);
+        let taken = variances.mean().unwrap_or(1.0);
         let of_slope = self.foretelling.slope_variance * mean.mapv(|mean| mean * mean).mean().unwrap_or(0.0);
         (self.foretelling.rest + of_slope) / taken
     }

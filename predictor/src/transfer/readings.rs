@@ -26,10 +26,10 @@ impl TransferModel {
         let read =
             |slope, kernel, amplitude| Reading::new(slope, kernel, told, &self.shape, belief, amplitude);
         let kernel = self.trusting(seen);
-        let usual = self.amplitude(seen);
         if self.weights.is_empty() {
             return Ok(vec![(1.0, read(self.slope(), kernel, 1.0)?)]);
         }
+        let usual = self.amplitude(seen, &(kernel.variances(&seen.features) + kernel.chance()));
         let (trusting, (alone, reversed)) = rayon::join(
             || read(self.slope(), kernel, usual),
             || rayon::join(|| read(0.0, self.alone(seen), 1.0), || read(-self.slope(), kernel, usual)),

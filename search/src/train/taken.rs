@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const INIT_FIELD: &str = "init_from";
 
 /// What tensors of a file a network has taken over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Taken {
     /// The file.
     pub file: String,

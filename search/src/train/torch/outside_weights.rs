@@ -147,16 +147,9 @@ impl OutsideWeights {
         Taken {
             file: self.file.clone(),
             hash: self.hash.clone(),
-            prefix: None,
-            taken: 0,
             of: self.names().len(),
-            blocks: Vec::new(),
-            blocks_in_part: Vec::new(),
-            missing: Vec::new(),
-            recoloured: Vec::new(),
-            other_shape: Vec::new(),
             unused: self.names().len(),
-            knows: None,
+            ..Taken::default()
         }
     }
 
