@@ -48,10 +48,7 @@ impl Asha {
         };
         let standing = self.rungs.enter(rung, trial, score);
         let level = self.rungs.levels[rung];
-        let why = format!(
-            "{} of {} trials were better at {level} epochs; the best 1/{} go on",
-            standing.better, standing.of, self.eta
-        );
+        let why = standing.why(self.eta, &format!("at {level} epochs"));
         Decision::when(!standing.survives(self.eta), why)
     }
 

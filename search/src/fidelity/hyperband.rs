@@ -68,14 +68,8 @@ impl Hyperband {
             return Decision::go_on(format!("between two rungs of bracket {}", bracket + 1));
         };
         let standing = rungs.enter(rung, trial, score);
-        let why = format!(
-            "{} of {} trials of bracket {} were better at {} epochs; the best 1/{} go on",
-            standing.better,
-            standing.of,
-            bracket + 1,
-            rungs.levels[rung],
-            self.eta
-        );
+        let place = format!("at {} epochs of bracket {}", rungs.levels[rung], bracket + 1);
+        let why = standing.why(self.eta, &place);
         Decision::when(!standing.survives(self.eta), why)
     }
 

@@ -48,11 +48,30 @@ impl Standing {
         let eta = eta as usize;
         self.of < eta || self.better < self.of / eta
     }
+
+    /// Why it goes on or not, in plain words; `place` is what was compared, such as "at 3 epochs".
+    pub(super) fn why(self, eta: u32, place: &str) -> String {
+        let Standing { better, of } = self;
+        if of < eta as usize {
+            return format!("{of} of the {eta} trials have come that tell the best 1/{eta} {place}; until then all go on");
+        }
+        format!("{better} of {of} trials were better {place}; the best {} go on", of / eta as usize)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_say_what_is_decided() {
+        let of = |better, of| Standing { better, of }.why(3, "at 1 epochs");
+        assert_eq!(of(1, 2), "2 of the 3 trials have come that tell the best 1/3 at 1 epochs; until then all go on");
+        // A third of five is one: whoever is second does not go on.
+        assert_eq!(of(1, 5), "1 of 5 trials were better at 1 epochs; the best 1 go on");
+        assert!(!Standing { better: 1, of: 5 }.survives(3) && Standing { better: 1, of: 6 }.survives(3));
+        assert_eq!(of(1, 6), "1 of 6 trials were better at 1 epochs; the best 2 go on");
+    }
 
     #[test]
     fn levels_grow_and_end_before_the_last_epoch() {
