@@ -14,6 +14,10 @@ use crate::pool::Pool;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
+/// What becomes of a task of which nothing is known.
+const SPREAD: &str =
+    "nothing is known yet of what is good, and the first proposals are spread over the space";
+
 /// Candidates whose expected scores are compared with and without a description of the task.
 const COMPARED: usize = 64;
 
@@ -79,21 +83,17 @@ pub(crate) fn poor_history(
 ) -> Option<String> {
     let left_out = || !history.past(task, &[]).is_empty();
     match (past, own_trials == 0) {
-        ([], true) if left_out() => Some(
-            "all past tasks of this space are left out: the order is arbitrary, nothing is known yet".into(),
-        ),
+        ([], true) if left_out() => Some(format!("all past tasks of this space are left out: {SPREAD}")),
         ([], false) if left_out() => Some(
             "all past tasks of this space are left out: the answer rests on the task's own trials".into(),
         ),
-        ([], true) if has_descriptors(history.space()) => Some(
-            "there is no history in this space, only descriptors of its architectures, and these do not say what is good: the \
-             order is arbitrary, nothing is known yet"
-                .into(),
-        ),
-        ([], true) => {
-            Some("there is no history in this space: the order is arbitrary, nothing is known yet".into())
+        ([], true) if has_descriptors(history.space()) => Some(format!(
+            "there is no history in this space, only descriptors of its architectures, and these do not say what is good: {SPREAD}"
+        )),
+        ([], true) => Some(format!("there is no history in this space: {SPREAD}")),
+        ([], false) => {
+            Some("there are no past tasks in this space: the answer rests on the task's own trials".into())
         }
-        ([], false) => Some("there are no past tasks in this space: the answer rests on the task's own trials".into()),
         ([only], _) if candidates > 1 => Some(format!(
             "{} is the only past task: whether tasks of this space foretell each other is not known yet",
             history.table().tasks()[*only].task
@@ -261,20 +261,28 @@ pub(crate) fn few_candidates(candidates: usize, k: usize) -> Option<String> {
     }
 }
 
+/// Rank correlation of own scores with what the past expects from which on the two agree.
+const AGREES: f64 = 0.3;
+
 /// A note when the task's own trials speak against the history, or are foretold better by each other than by it.
-pub(crate) fn doubt(trust: f64, reversed: f64) -> Option<String> {
+pub(crate) fn doubt(trust: f64, reversed: f64, past_correlation: Option<f64>) -> Option<String> {
     if reversed > 0.5 {
         return Some(format!(
             "the task's own trials run against the past ones ({:.0} %): what did badly there is taken to do well here",
             100.0 * reversed
         ));
     }
-    (trust < 0.3).then(|| {
-        format!(
+    let agrees = past_correlation.filter(|correlation| *correlation > AGREES);
+    (trust < 0.3).then(|| match agrees {
+        Some(correlation) => format!(
+            "the task's own trials tell enough without the past ones, with which they agree (rank correlation {correlation:.2}): the \
+             answer rests on its own trials mostly"
+        ),
+        None => format!(
             "the task's own trials are explained better without the past ones ({:.0} % trust in the history): the answer \
              rests on its own trials mostly",
             100.0 * trust
-        )
+        ),
     })
 }
 

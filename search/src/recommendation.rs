@@ -47,10 +47,14 @@ pub struct Recommendation {
     pub candidates: usize,
     /// How many of the task's own trials were used.
     pub own_trials: usize,
-    /// The probability, told from the task's own trials, that the past tasks say something about it; absent where there are no
-    /// own trials or no past tasks.
+    /// The probability, told from the task's own trials, that the past tasks say something about it that these do not say themselves;
+    /// absent where there are no own trials or no past tasks. Many own trials may need no past, though it agrees with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<f64>,
+    /// Spearman's correlation between the scores of the task's own trials and what the past alone expects of them; absent with fewer than
+    /// eight own trials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub past_correlation: Option<f64>,
     /// How long a trial need be trained before it is judged, told from the curves of past trials where they have some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fidelity: Option<FidelityAdvice>,

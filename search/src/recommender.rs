@@ -157,8 +157,8 @@ impl Recommender {
             0 => idle_description(history, task, &past, &pool),
             _ => partial_trials(history, task),
         });
-        let Belief { expected, scored, trust, reversed, .. } = strategy.belief()?;
-        notes.extend(trust.and_then(|trust| doubt(trust, reversed)));
+        let Belief { expected, scored, trust, reversed, past_correlation, .. } = strategy.belief()?;
+        notes.extend(trust.and_then(|trust| doubt(trust, reversed, past_correlation)));
         let picks = if picks_together(history, request, own_trials) {
             strategy.picks(request.k.min(TOGETHER))?
         } else {
@@ -191,6 +191,7 @@ impl Recommender {
             candidates,
             own_trials,
             trust,
+            past_correlation,
             fidelity: books.advice(task, &request.exclude_tasks),
             notes,
             task: task.id.clone(),

@@ -52,7 +52,7 @@ async fn an_empty_base_gives_an_order_and_says_that_it_follows_nothing() {
     let lines = format!("{SPACE}\n{}", task("new"));
     let answer = ask(&lines, json!({"task": "new"})).await;
     assert_eq!(answer["ranked"].as_array().unwrap().len(), 5);
-    assert_note(&answer, "there is no history in this space: the order is arbitrary");
+    assert_note(&answer, "there is no history in this space: nothing is known yet");
     // Not even a task, in a space that is built in and has descriptors.
     let new = json!({"meta_features": {"n_samples": 100}, "space": "nas-bench-graph/1"});
     let answer = ask("", new).await;
@@ -89,7 +89,7 @@ async fn past_tasks_that_tell_nothing_are_left_out_and_named() {
     let lines = format!("{SPACE}\n{}\n{}\n{}", task("new"), task("broken"), lines.join("\n"));
     let answer = ask(&lines, json!({"task": "new"})).await;
     assert_note(&answer, "all trials failed: broken");
-    assert_note(&answer, "the order is arbitrary");
+    assert_note(&answer, "nothing is known yet of what is good");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_history_that_is_all_left_out_is_not_called_none() {
     let answer =
         ask(&history(&["a", "b"], "new"), json!({"task": "new", "history": {"exclude_tasks": ["a", "b"]}}))
             .await;
-    assert_note(&answer, "all past tasks of this space are left out: the order is arbitrary");
+    assert_note(&answer, "all past tasks of this space are left out: nothing is known yet");
 }
 
 #[tokio::test]

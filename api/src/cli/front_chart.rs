@@ -170,6 +170,7 @@ mod tests {
             candidates: costs.len(),
             own_trials: 0,
             trust: None,
+            past_correlation: None,
             fidelity: None,
             front: Some(front.collect()),
             notes: Vec::new(),

@@ -243,7 +243,12 @@ fn history_line(recommendation: &Recommendation) -> String {
     }
     let past = format!("from {}{more}", shares.join(", "));
     match recommendation.trust {
-        Some(trust) => format!("{past}, with {:.0} % trust in them; and {own}", 100.0 * trust),
+        Some(trust) => {
+            let agree = recommendation.past_correlation.map_or_else(String::new, |correlation| {
+                format!(", which agree with its own trials by {correlation:.2} (rank correlation)")
+            });
+            format!("{past}, with {:.0} % trust in them{agree}; and {own}", 100.0 * trust)
+        }
         None => format!("{past}; {own}"),
     }
 }

@@ -106,7 +106,7 @@ impl RecommendationBody {
 
 /// Recommend architectures for a task.
 #[utoipa::path(post, path = "/v1/recommendations", request_body = RecommendationBody,
-    responses((status = 200, description = "Architectures, best first, and what they rest on: shares of past tasks, `trust` in them where the task has trials, `fidelity` where past trials have curves, `notes`.", body = Object),
+    responses((status = 200, description = "Architectures, best first, and what they rest on: shares of past tasks, `trust` in them where the task has trials, `past_correlation` where it has eight, `fidelity` where past trials have curves, `notes`.", body = Object),
         (status = 400, description = "The request does not hold together, such as both `task` and `meta_features`.", body = ErrorBody),
         (status = 404, description = "The base has no such task or space.", body = ErrorBody),
         (status = 409, description = "No candidate is left, or none can keep to the constraints.", body = ErrorBody),

@@ -52,6 +52,11 @@ impl Kernel {
         FIELDS.iter().map(one).sum()
     }
 
+    /// The same with a smooth function of a length of so much.
+    pub(super) fn shortened(self, share: f64) -> Self {
+        Kernel { length: share * self.length, ..self }
+    }
+
     /// The variance of what each measurement has for itself.
     pub(super) fn chance(&self) -> f64 {
         if self.grain > 0.0 { CHANCE * self.noise } else { self.noise }

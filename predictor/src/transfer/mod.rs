@@ -70,8 +70,17 @@ const GRAIN: f64 = 0.15;
 /// The usual variance of chance in what has fallen to the bottom. Without it a few failures or divergences that are chance pull what is
 /// like them down with them, and a past that did not foresee them looks like noise.
 const SLIP: f64 = 0.5;
-/// Numbers of own trials after which parameters are weighed anew.
-const ATTUNING: [usize; 8] = [8, 12, 16, 24, 32, 48, 64, 96];
+/// Numbers of own trials after which parameters are weighed anew: each time the pool has to be seen anew, and of many trials one more
+/// changes little.
+const ATTUNING: [usize; 22] =
+    [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 28, 32, 40, 48, 64, 96];
+/// The usual length of what few own trials say where there is no past, and in the reading in which it says nothing, as a share of that of
+/// what is particular to a task: alone it has to tell all, down to where the best lies. By the evidence of the second the past is judged, and
+/// with a shorter length still it would explain too much. What more trials say they tell themselves, and noise looks like a function of a
+/// short length.
+const ALONE: f64 = 0.5;
+const BESIDE_PAST: f64 = 0.7;
+const FEW: usize = 32;
 
 /// The prior that `T` past tasks give for a new one, and its update by the new task's own trials.
 ///
@@ -198,7 +207,7 @@ impl TransferModel {
         }
     }
 
-    /// How many of a task's own trials parameters are weighed by, of so many: not all, for each time the pool has to be seen anew.
+    /// How many of a task's own trials parameters are weighed by, of so many.
     #[must_use]
     pub fn attuning(trials: usize) -> usize {
         ATTUNING.into_iter().rev().find(|n| *n <= trials).unwrap_or(0)

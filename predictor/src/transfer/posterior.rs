@@ -26,8 +26,8 @@ const LEAST_OPEN: f64 = 0.2;
 /// history that misleads.
 #[derive(Clone, Debug)]
 pub struct Posterior {
-    /// Probabilities of the readings, the trusting one first, then without the past, then the reversed one.
-    pub(super) beliefs: Vec<f64>,
+    /// Probabilities that the past holds, and that its opposite does.
+    sides: (f64, f64),
     /// The readings that are not all but ruled out, and their probabilities.
     pub(super) readings: Vec<(f64, Reading)>,
     /// The best raw score so far.
@@ -61,6 +61,7 @@ impl Posterior {
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = logs.iter().map(|log| (log - most).exp()).sum();
         let beliefs: Vec<f64> = logs.iter().map(|log| (log - most).exp() / total).collect();
+        let sides = sides(&read, &beliefs);
         let kept = read.into_iter().zip(&beliefs).filter(|(_, belief)| **belief > RULED_OUT);
         let readings = kept.map(|((_, reading), belief)| Ok((*belief, reading.believe(pending)?)));
         let mut readings = readings.collect::<Result<Vec<_>, PredictError>>()?;
@@ -68,7 +69,7 @@ impl Posterior {
         readings.iter_mut().for_each(|(belief, _)| *belief /= total);
         let best = scores.iter().flatten().copied().reduce(f64::max);
         Ok(Posterior {
-            beliefs,
+            sides,
             readings,
             best,
             shape,
@@ -93,16 +94,17 @@ impl Posterior {
         Posterior { offset: mean.mean().unwrap_or(0.0), width, ..self }
     }
 
-    /// The probability that the past tasks say something about this one, and the right way round.
+    /// The probability that the past tasks say something about this one that its own trials do not say themselves, and the right way
+    /// round.
     #[must_use]
     pub fn trust(&self) -> f64 {
-        self.beliefs.first().copied().unwrap_or(0.0)
+        self.sides.0
     }
 
     /// The probability that what past tasks say is the opposite of what holds for this one.
     #[must_use]
     pub fn reversed(&self) -> f64 {
-        self.beliefs.get(2).copied().unwrap_or(0.0)
+        self.sides.1
     }
 
     /// The trials' scores on the normalised scale, then those that are believed of what is under way.
@@ -218,4 +220,15 @@ impl Posterior {
         let floors: Vec<Option<f64>> = fantasies.collect();
         if floors.is_empty() { vec![best] } else { floors }
     }
+}
+
+/// The probabilities that the past holds and that its opposite does, of readings of these beliefs, of which the second is the one without
+/// the past. Which way round a reading takes the past is told by the coefficient of its mean after the trials: many trials may turn round
+/// what was expected before.
+fn sides(read: &[(f64, Reading)], beliefs: &[f64]) -> (f64, f64) {
+    let of_past = read.iter().zip(beliefs).enumerate().filter(|(at, _)| *at != 1);
+    let (holds, opposite): (Vec<_>, Vec<_>) =
+        of_past.map(|(_, both)| both).partition(|((_, reading), _)| reading.coefficient() >= 0.0);
+    let sum = |side: Vec<(&(f64, Reading), &f64)>| side.iter().map(|(_, belief)| **belief).sum();
+    (sum(holds), sum(opposite))
 }

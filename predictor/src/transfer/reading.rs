@@ -147,6 +147,11 @@ impl Reading {
         }
     }
 
+    /// The coefficient of the past tasks' mean after the trials.
+    pub(super) fn coefficient(&self) -> f64 {
+        self.broad(1.0).mean
+    }
+
     /// Expected normalised scores.
     pub(super) fn mean(&self, asked: &Features) -> Array1<f64> {
         self.mean_under(asked, self.process.weights())

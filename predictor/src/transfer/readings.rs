@@ -3,7 +3,7 @@
 use super::field::Told;
 use super::reading::Reading;
 use super::scale_belief::ScaleBelief;
-use super::{Seen, TransferModel};
+use super::{ALONE, BESIDE_PAST, FEW, Seen, TransferModel};
 use crate::PredictError;
 
 /// The prior weight of a past that says the opposite, as a share of the distrust in it: scores filed under the wrong goal, or a
@@ -25,14 +25,16 @@ impl TransferModel {
     ) -> Result<Vec<(f64, Reading)>, PredictError> {
         let read =
             |slope, kernel, amplitude| Reading::new(slope, kernel, told, &self.shape, belief, amplitude);
-        let kernel = self.trusting(seen);
+        let share = if self.weights.is_empty() { ALONE } else { BESIDE_PAST };
+        let unguided = self.alone(seen).shortened(if told.scores.len() > FEW { 1.0 } else { share });
         if self.weights.is_empty() {
-            return Ok(vec![(1.0, read(self.slope(), kernel, 1.0)?)]);
+            return Ok(vec![(1.0, read(0.0, unguided, 1.0)?)]);
         }
+        let kernel = self.trusting(seen);
         let usual = self.amplitude(seen, &(kernel.variances(&seen.features) + kernel.chance()));
         let (trusting, (alone, reversed)) = rayon::join(
             || read(self.slope(), kernel, usual),
-            || rayon::join(|| read(0.0, self.alone(seen), 1.0), || read(-self.slope(), kernel, usual)),
+            || rayon::join(|| read(0.0, unguided, 1.0), || read(-self.slope(), kernel, usual)),
         );
         let (trusting, alone, reversed) = (trusting?, alone?, reversed?);
         let trust = self.foretelling.trust();

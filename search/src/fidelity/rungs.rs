@@ -53,7 +53,9 @@ impl Standing {
     pub(super) fn why(self, eta: u32, place: &str) -> String {
         let Standing { better, of } = self;
         if of < eta as usize {
-            return format!("{of} of the {eta} trials have come that tell the best 1/{eta} {place}; until then all go on");
+            return format!(
+                "{of} of the {eta} trials have come that tell the best 1/{eta} {place}; until then all go on"
+            );
         }
         format!("{better} of {of} trials were better {place}; the best {} go on", of / eta as usize)
     }
@@ -66,7 +68,10 @@ mod tests {
     #[test]
     fn words_say_what_is_decided() {
         let of = |better, of| Standing { better, of }.why(3, "at 1 epochs");
-        assert_eq!(of(1, 2), "2 of the 3 trials have come that tell the best 1/3 at 1 epochs; until then all go on");
+        assert_eq!(
+            of(1, 2),
+            "2 of the 3 trials have come that tell the best 1/3 at 1 epochs; until then all go on"
+        );
         // A third of five is one: whoever is second does not go on.
         assert_eq!(of(1, 5), "1 of 5 trials were better at 1 epochs; the best 1 go on");
         assert!(!Standing { better: 1, of: 5 }.survives(3) && Standing { better: 1, of: 6 }.survives(3));

@@ -6,6 +6,7 @@ use heirloom_predictor::Prediction;
 use super::{Pick, SurrogateStrategy};
 use crate::SearchError;
 use crate::goals::Goals;
+use crate::rank_correlation::{correlation, mean_ranks};
 
 /// What a task's past and its own trials let expect of a pool.
 pub(crate) struct Belief {
@@ -19,7 +20,12 @@ pub(crate) struct Belief {
     pub(crate) trust: Option<f64>,
     /// The probability that it says the opposite of what holds.
     pub(crate) reversed: f64,
+    /// How well the order of the own trials agrees with what the past alone expects of them, where they are several.
+    pub(crate) past_correlation: Option<f64>,
 }
+
+/// Of fewer trials an order says nothing.
+const SEVERAL: usize = 8;
 
 impl SurrogateStrategy {
     /// What is believed with the trials told so far; what is pending counts as having scored what is expected of it.
@@ -31,7 +37,14 @@ impl SurrogateStrategy {
             let expected = self.model.prior(&self.seen);
             let pending = self.pending_counting().filter_map(|(_, position)| *position);
             let pending = pending.map(|position| expected.mean[position]).collect();
-            return Ok(Belief { expected, scored: Vec::new(), pending, trust: None, reversed: 0.0 });
+            return Ok(Belief {
+                expected,
+                scored: Vec::new(),
+                pending,
+                trust: None,
+                reversed: 0.0,
+                past_correlation: None,
+            });
         }
         let posterior = self.posterior()?;
         let mut z = posterior.scores();
@@ -42,7 +55,17 @@ impl SurrogateStrategy {
             pending,
             trust: (!self.past.is_empty()).then(|| posterior.trust()),
             reversed: posterior.reversed(),
+            past_correlation: self.past_correlation(&z),
         })
+    }
+
+    /// Spearman's correlation between the own trials' normalised scores and what the past alone expects of them.
+    fn past_correlation(&self, z: &[f64]) -> Option<f64> {
+        if self.past.is_empty() || z.len() < SEVERAL {
+            return None;
+        }
+        let expected = self.model.prior(&self.seen.also(&self.own_views)).mean;
+        correlation(&mean_ranks(&expected.to_vec()), &mean_ranks(z))
     }
 
     /// What promises most where more than the score counts.

@@ -15,11 +15,16 @@ const TELLING: usize = 2;
 /// improvement is that of the largest variance, at the edges of the space.
 const SPREAD: usize = 4;
 
+/// Where the past most likely says nothing, picks are spread for longer: the first two went where it thinks best, and tell little of the
+/// rest.
+const DISTRUSTED: usize = 8;
+
 /// Fewer past tasks than this may all be wrong in the same way: turned round by one mistake, or of another kind than the new one.
 const SEVERAL: usize = 6;
-/// Unless this sure of so few past tasks, the third pick is spread too. The first two lie where the past thinks best, and scores from
-/// there alone cannot tell a past that misleads from a task that is hard.
-const SURE: f64 = 0.9;
+/// Unless this sure of so few past tasks, and of more, the third pick is spread too. The first two lie where the past thinks best, and
+/// scores from there alone cannot tell a past that misleads from a task that is hard.
+const SURE_OF_FEW: f64 = 0.9;
+const SURE: f64 = 0.8;
 /// What is expected to be no better than this, on the normalised scale, does not lie where the past thinks best.
 const POOR: f64 = 0.2;
 
@@ -99,15 +104,19 @@ impl SurrogateStrategy {
     }
 
     /// Where to look for improvement while the trials are few and the past most likely says nothing, neither as it stands nor
-    /// the wrong way round; or where that cannot be told yet of few past tasks.
+    /// the wrong way round; or where that cannot be told yet.
     pub(super) fn spread_pick(&self, posterior: &Posterior) -> Result<Option<usize>, SearchError> {
         let count = self.own.len() + self.pending.len();
-        if count >= SPREAD || self.acquisition != Acquisition::ExpectedImprovement {
+        if count >= DISTRUSTED || self.acquisition != Acquisition::ExpectedImprovement {
             return Ok(None);
         }
         let tried = self.own_views.joined(&self.pending_views()?);
-        let few = count == TELLING && self.past.len() < SEVERAL && self.opinion.is_none();
-        let bar = if few && !self.has_both_ways(&tried) { SURE } else { 0.5 };
+        let is_third = count == TELLING && self.opinion.is_none() && !self.has_both_ways(&tried);
+        let bar = match is_third {
+            true if self.past.len() < SEVERAL => SURE_OF_FEW,
+            true => SURE,
+            false => 0.5,
+        };
         if posterior.trust().max(posterior.reversed()) >= bar {
             return Ok(None);
         }

@@ -39,7 +39,8 @@ fn many_trials_that_are_noise_let_expect_the_middle() {
     let (history, pool) = (Arc::clone(&history), Arc::clone(history.pool()));
     let strategy = SurrogateStrategy::new(history, &new_task(), columns, pool, own, 0).unwrap();
     let mean = strategy.belief().unwrap().expected.mean;
-    assert!(mean.iter().all(|mean| mean.abs() < 0.7), "{mean}");
+    let most = mean.iter().fold(0.0_f64, |most, mean| most.max(mean.abs()));
+    assert!(most < 0.7, "{most}");
 }
 
 /// A client that rounds what was proposed has tried it all the same, and is not told to try it again.
