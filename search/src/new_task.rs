@@ -97,7 +97,7 @@ impl NewTask {
 }
 
 impl NewTask {
-    /// Notes about a domain and a goal that no past task has.
+    /// Notes about a domain that no past task has.
     fn unmatched(&self, past: &[&Task]) -> Vec<String> {
         let mut notes = Vec::new();
         if past.is_empty() {
@@ -110,20 +110,6 @@ impl NewTask {
                 "no past task in this space is of the domain {domain}; they are {}",
                 some_of(&known)
             ));
-        }
-        let usual = most_common(past.iter().map(|task| &task.metric)).cloned();
-        if let (Some(goal), Some(metric)) = (self.goal, self.metric.as_ref().or(usual.as_ref())) {
-            let mut alike = past.iter().filter(|task| task.metric == *metric);
-            let (way, other) = match goal {
-                Goal::Maximize => ("maximized", "minimized"),
-                Goal::Minimize => ("minimized", "maximized"),
-            };
-            if alike.clone().count() > 0 && alike.all(|task| task.goal != goal) {
-                notes.push(format!(
-                    "{metric:?} is to be {way}, and all past tasks in this space have it {other}: past scores are ranked \
-                     their way, those of the new task the other"
-                ));
-            }
         }
         notes
     }

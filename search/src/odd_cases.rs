@@ -102,6 +102,33 @@ pub(crate) fn poor_history(
     }
 }
 
+/// A note that no past task that counts measures what the task does, or all have it the other way round.
+pub(crate) fn other_measure(history: &SpaceHistory, task: &Task, past: &[usize]) -> Option<String> {
+    let known = |at: &usize| history.task(&history.table().tasks()[*at].task).ok();
+    let past: Vec<&Task> = past.iter().filter_map(known).collect();
+    let metric = &task.metric;
+    let alike: Vec<&&Task> = past.iter().filter(|past| past.metric == *metric).collect();
+    if alike.is_empty() && !past.is_empty() {
+        let metrics: BTreeSet<&Name> = past.iter().map(|past| &past.metric).collect();
+        let metrics: Vec<String> = metrics.into_iter().map(|metric| format!("{metric:?}")).collect();
+        return Some(format!(
+            "no past task measures {metric:?}; they measure {}: what ranks well there is taken to rank well here, until trials of the \
+             task say otherwise",
+            some_of(&metrics)
+        ));
+    }
+    let (way, other) = match task.goal {
+        Goal::Maximize => ("maximized", "minimized"),
+        Goal::Minimize => ("minimized", "maximized"),
+    };
+    (!alike.is_empty() && alike.iter().all(|past| past.goal != task.goal)).then(|| {
+        format!(
+            "{metric:?} is to be {way}, and all past tasks in this space have it {other}: past scores are ranked their way, those of \
+             the new task the other"
+        )
+    })
+}
+
 /// A note that the numbers which describe a task's data change nothing: any other data of the domain would get the same answer.
 pub(crate) fn idle_description(
     history: &SpaceHistory,

@@ -13,8 +13,8 @@ use crate::cost_book::CostBook;
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
-    doubt, few_candidates, idle_description, notes_on_tasks, outlying_past, outlying_trial, partial_trials,
-    poor_history, poor_trials, telling, unmet_device,
+    doubt, few_candidates, idle_description, notes_on_tasks, other_measure, outlying_past, outlying_trial,
+    partial_trials, poor_history, poor_trials, telling, unmet_device,
 };
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
@@ -149,6 +149,7 @@ impl Recommender {
             return Err(SearchError::NothingToPropose { reason: "no candidate is left".into() });
         }
         notes.extend(poor_history(history, &task.id, &past, own_trials, open.len()));
+        notes.extend(other_measure(history, task, &past));
         notes.extend(few_candidates(open.len(), request.k));
         notes.extend(poor_trials(&own_scores));
         notes.extend(outlying_trial(&own_scores, task.goal));

@@ -48,6 +48,17 @@ fn some() -> impl Iterator<Item = (&'static str, u32, u32)> {
 }
 
 #[tokio::test]
+async fn a_metric_that_no_past_task_has_is_pointed_out() {
+    let mut new: Value = serde_json::from_str(&task("other")).unwrap();
+    new["metric"] = "energy".into();
+    let lines = format!("{}\n{new}\n", history(&["past-1", "past-2"], "new"));
+    let answer = ask(&lines, json!({"task": "other"})).await;
+    assert_note(&answer, "no past task measures \"energy\"; they measure");
+    let notes = ask(&lines, json!({"task": "new"})).await["notes"].to_string();
+    assert!(!notes.contains("no past task measures"), "{notes}");
+}
+
+#[tokio::test]
 async fn an_empty_base_gives_an_order_and_says_that_it_follows_nothing() {
     let lines = format!("{SPACE}\n{}", task("new"));
     let answer = ask(&lines, json!({"task": "new"})).await;

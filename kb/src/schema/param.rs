@@ -101,6 +101,20 @@ pub enum Range {
     },
 }
 
+/// By so much of their size numbers may differ through rounding, in single precision too.
+const ROUNDING: f64 = 1e-6;
+
+/// Whether a number is another but for rounding, of which the `size` is known.
+fn is_near(number: f64, other: f64, size: f64) -> bool {
+    (number - other).abs() <= ROUNDING * size
+}
+
+/// The level that a number is but for rounding.
+fn nearest_level(levels: &[Value], number: f64) -> Option<Value> {
+    let near = |level: &&Value| level.as_f64().is_some_and(|level| is_near(number, level, level.abs()));
+    levels.iter().find(near).cloned()
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -147,13 +161,21 @@ impl Range {
         }
     }
 
-    /// The value as this range writes it (a level as it is listed, a real as a real), if it is allowed.
+    /// The value as this range writes it (a level as it is listed, a real as a real), if it is allowed. A number that misses a bound or a
+    /// level by rounding is taken for it: `exp(ln(lo))` is seldom `lo`, nor is what was stored in single precision.
     #[must_use]
     pub fn normalise(&self, value: &Value) -> Option<Value> {
         match self {
             Range::Real { lo, hi, .. } => {
-                value.as_f64().filter(|real| (*lo..=*hi).contains(real)).map(Value::Real)
+                let real = value.as_f64()?;
+                let within = real.clamp(*lo, *hi);
+                let size = if within == 0.0 { hi - lo } else { within.abs() };
+                is_near(real, within, size).then_some(Value::Real(within))
             }
+            Range::Levels { values } => match self.index_of(value) {
+                Some(at) => self.value_at(at),
+                None => nearest_level(values, value.as_f64()?),
+            },
             discrete => discrete.value_at(discrete.index_of(value)?),
         }
     }
@@ -265,6 +287,28 @@ impl Param {
 #[cfg(test)]
 mod tests {
     use crate::SearchSpace;
+    use crate::schema::{Range, Value};
+
+    #[test]
+    fn numbers_that_miss_a_bound_or_a_level_by_rounding_are_it() {
+        let real = Range::Real { lo: 1e-5, hi: 0.1, log: true };
+        let near = [(9.999_999_999_999_997e-6, 1e-5), (f64::from(0.1_f32), 0.1), (0.02, 0.02)];
+        for (given, taken) in near {
+            assert_eq!(real.normalise(&Value::Real(given)), Some(Value::Real(taken)));
+        }
+        let from_zero = Range::Real { lo: 0.0, hi: 0.6, log: false };
+        assert_eq!(from_zero.normalise(&Value::Real(-1e-17)), Some(Value::Real(0.0)));
+        let levels = Range::Levels { values: vec![Value::Real(0.0), Value::Real(0.3), Value::Int(16)] };
+        assert_eq!(levels.normalise(&Value::Real(0.1 + 0.2)), Some(Value::Real(0.3)));
+        assert_eq!(levels.normalise(&Value::Real(f64::from(0.3_f32))), Some(Value::Real(0.3)));
+        assert_eq!(levels.normalise(&Value::Real(16.0)), Some(Value::Int(16)));
+        for (range, far) in
+            [(&real, 0.100_01), (&real, 9.99e-6), (&from_zero, -1e-3), (&levels, 0.31), (&levels, 1e-9)]
+        {
+            assert_eq!(range.normalise(&Value::Real(far)), None, "{far}");
+        }
+        assert_eq!(real.normalise(&Value::Real(f64::NAN)), None);
+    }
 
     #[test]
     fn bounds_are_finite_and_not_too_far_apart() {
