@@ -233,6 +233,12 @@ impl TransferModel {
         Ok(TransferModel { scales: relevance.scales(), ..self.clone() })
     }
 
+    /// What usually lies between a task's median and its best score, by past tasks of the new one's metric; `None` where there are none.
+    #[must_use]
+    pub fn usual_unit(&self) -> Option<f64> {
+        self.scale.map(|belief| belief.usual_unit())
+    }
+
     fn lens(&self, views: &Views) -> Lens {
         Lens::new(&self.weights, (self.recall, self.factors.clone()), &self.scales, views.x.view())
             .with_pooled(self.pooled.clone())

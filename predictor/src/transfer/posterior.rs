@@ -229,6 +229,7 @@ fn sides(read: &[(f64, Reading)], beliefs: &[f64]) -> (f64, f64) {
     let of_past = read.iter().zip(beliefs).enumerate().filter(|(at, _)| *at != 1);
     let (holds, opposite): (Vec<_>, Vec<_>) =
         of_past.map(|(_, both)| both).partition(|((_, reading), _)| reading.coefficient() >= 0.0);
-    let sum = |side: Vec<(&(f64, Reading), &f64)>| side.iter().map(|(_, belief)| **belief).sum();
+    // An empty sum would be -0.
+    let sum = |side: Vec<(&(f64, Reading), &f64)>| side.iter().fold(0.0, |sum, (_, belief)| sum + **belief);
     (sum(holds), sum(opposite))
 }

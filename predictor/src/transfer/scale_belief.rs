@@ -79,6 +79,11 @@ impl ScaleBelief {
         Some(ScaleBelief { log_unit, median: Some(median) })
     }
 
+    /// The unit that is expected.
+    pub(super) fn usual_unit(&self) -> f64 {
+        self.log_unit.mean.exp()
+    }
+
     /// Where the past says nothing: the spread of the scores at hand beside the spread that was expected of them.
     pub(super) fn of_scores(
         scores: &[Option<f64>],

@@ -28,6 +28,9 @@ const SURE: f64 = 0.8;
 /// What is expected to be no better than this, on the normalised scale, does not lie where the past thinks best.
 const POOR: f64 = 0.2;
 
+/// An expected improvement of less than this share of what usually lies between a task's median and its best is next to nothing.
+const NEXT_TO_NOTHING: f64 = 0.0015;
+
 impl SurrogateStrategy {
     /// Whether trials are too few to say where to look: fewer than [`TELLING`] after a past, up to [`SPREAD`] without one.
     pub(super) fn is_starting(&self) -> bool {
@@ -120,7 +123,30 @@ impl SurrogateStrategy {
         if posterior.trust().max(posterior.reversed()) >= bar {
             return Ok(None);
         }
-        let spread = self.model.spread(&self.seen, &tried, self.candidates.open(), self.seed);
-        Ok(spread.picks(&[], 1).first().copied())
+        Ok(self.farthest(&tried, self.candidates.open()))
+    }
+
+    /// Where to look elsewhere, if what was tried lies where the past thinks best and nothing near it promises more: it may be the best of
+    /// all, or scores so alike because all of it is bad. A trial elsewhere tells, and by what is expected costs nothing.
+    pub(super) fn second_opinion(&self, gain: f64) -> Result<Option<usize>, SearchError> {
+        let next_to_nothing = self.model.usual_unit().is_some_and(|unit| gain < NEXT_TO_NOTHING * unit);
+        if !next_to_nothing || self.opinion.is_some() || self.acquisition != Acquisition::ExpectedImprovement
+        {
+            return Ok(None);
+        }
+        let tried = self.own_views.joined(&self.pending_views()?);
+        if self.has_both_ways(&tried) {
+            return Ok(None);
+        }
+        let prior = self.model.prior(&self.seen).mean;
+        let elsewhere: Vec<usize> =
+            self.candidates.open().iter().copied().filter(|at| prior[*at] < POOR).collect();
+        Ok(self.farthest(&tried, &elsewhere))
+    }
+
+    /// Of these candidates the one of whose like least is told by what was tried.
+    fn farthest(&self, tried: &Views, among: &[usize]) -> Option<usize> {
+        let spread = self.model.spread(&self.seen, tried, among, self.seed);
+        spread.picks(&[], 1).first().copied()
     }
 }

@@ -43,6 +43,13 @@ impl SurrogateStrategy {
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let past = self.belief_in_past(&posterior);
+        if let Some(position) = self.second_opinion(ranked[0].1)? {
+            let expected = posterior.expect(&self.seen.select(&[position]));
+            let why = format!(
+                "next to nothing is to be gained where the past thinks best: this tells whether it holds{past}"
+            );
+            return Ok(vec![self.pick(position, &expected, why)]);
+        }
         let acquisition = self.acquisition;
         let why = |worth: f64| format!("{}{past}", reason(acquisition, worth));
         let found = if self.candidates.is_closed() { None } else { self.beyond(&posterior, &ranked)? };

@@ -43,6 +43,35 @@ fn many_trials_that_are_noise_let_expect_the_middle() {
     assert!(most < 0.7, "{most}");
 }
 
+/// What the past thinks best scores all the same: it may be as good as can be, or as bad. The next trial lies elsewhere, once.
+#[test]
+fn where_next_to_nothing_is_to_be_gained_the_past_is_put_to_the_test() {
+    let past: Vec<Trial> = ["t", "u"]
+        .iter()
+        .flat_map(|task| ["a", "b", "c", "d", "e"].iter().enumerate().map(move |op| (task, op)))
+        .flat_map(|(task, (at, op))| {
+            (0..10).map(move |n| trial(task, op, n, n as f64 / 20.0 - 0.2 * at as f64))
+        })
+        .collect();
+    let history = Arc::new(testing::history(&past));
+    let after = |scores: [f64; 4]| {
+        let mut own = OwnTrials::default();
+        for (at, score) in scores.into_iter().enumerate() {
+            own.push(trial("new", "a", 9 - at as i64, 0.0).architecture, Some(score));
+        }
+        let columns = PastColumns { telling: vec![0, 1], doubted: vec![] };
+        let pool = Arc::clone(history.pool());
+        let mut strategy =
+            SurrogateStrategy::new(Arc::clone(&history), &new_task(), columns, pool, own, 0).unwrap();
+        strategy.picks(4).unwrap().into_iter().map(|pick| pick.why).collect::<Vec<_>>()
+    };
+    let test = "this tells whether it holds";
+    let alike = after([0.2, 0.2001, 0.1999, 0.2]);
+    assert_eq!(alike.iter().filter(|why| why.contains(test)).count(), 1, "{alike:?}");
+    let apart = after([0.44, 0.41, 0.34, 0.31]);
+    assert!(apart[..2].iter().all(|why| !why.contains(test)), "{apart:?}");
+}
+
 /// A client that rounds what was proposed has tried it all the same, and is not told to try it again.
 #[test]
 fn what_is_told_with_rounded_numbers_has_been_tried() {
