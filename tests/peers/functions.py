@@ -8,13 +8,12 @@ learning rate rules) and `interactions` (its best depends on the optimiser, the 
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import random
 from collections.abc import Callable
-from pathlib import Path
 from statistics import pstdev
+
+import jsonl
 
 CANDIDATES, NOISE = 500, 0.03
 REALS = {"few-matter": 8, "quadratic": 6, "hartmann": 6, "ripples": 5}
@@ -103,15 +102,5 @@ def lines(kind: str, seed: int) -> list[dict]:
     return head + trials
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text("".join(json.dumps(line) + "\n" for line in lines(args.kind, args.seed)))
-
-
 if __name__ == "__main__":
-    main()
+    jsonl.write_made(__doc__, KINDS, lines)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,14 @@ def write(path: Path, lines: Iterable[Line]) -> int:
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
             written += 1
     return written
+
+
+def write_made(about: str | None, kinds: list[str], lines: Callable[[str, int], list[Line]]) -> None:
+    """The command line of what makes a history of a kind by a seed: `KIND OUT --seed N`."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=kinds)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write(args.out, lines(args.kind, args.seed))

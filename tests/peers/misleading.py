@@ -11,13 +11,12 @@ of which a third is the new task's; `unrelated`; `none`, no past task at all.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import random
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median, pstdev
+
+import jsonl
 
 KINDS = ["none", "helps", "reversed", "half", "noise", "shifted", "weak", "unrelated"]
 LEVELS = {"width": [16, 32, 64, 128, 256, 512], "batch": [16, 32, 64, 128]}
@@ -143,15 +142,5 @@ def history(kind: str, seed: int) -> list[dict]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text("".join(json.dumps(line) + "\n" for line in history(args.kind, args.seed)))
-
-
 if __name__ == "__main__":
-    main()
+    jsonl.write_made(__doc__, KINDS, history)
