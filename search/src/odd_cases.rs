@@ -102,10 +102,14 @@ pub(crate) fn poor_history(
     }
 }
 
+/// The tasks of these columns.
+fn tasks_of<'a>(history: &'a SpaceHistory, past: &'a [usize]) -> impl Iterator<Item = &'a Task> {
+    past.iter().filter_map(|at| history.task(&history.table().tasks()[*at].task).ok())
+}
+
 /// A note that no past task that counts measures what the task does, or all have it the other way round.
 pub(crate) fn other_measure(history: &SpaceHistory, task: &Task, past: &[usize]) -> Option<String> {
-    let known = |at: &usize| history.task(&history.table().tasks()[*at].task).ok();
-    let past: Vec<&Task> = past.iter().filter_map(known).collect();
+    let past: Vec<&Task> = tasks_of(history, past).collect();
     let metric = &task.metric;
     let alike: Vec<&&Task> = past.iter().filter(|past| past.metric == *metric).collect();
     if alike.is_empty() && !past.is_empty() {
@@ -148,9 +152,8 @@ pub(crate) fn idle_description(
     };
     let undescribed = Task { meta_features: BTreeMap::new(), ..task.clone() };
     (expects(task) == expects(&undescribed)).then(|| {
-        let known = |at: &usize| history.task(&history.table().tasks()[*at].task).ok();
         let shared = |past: &Task| task.meta_features.keys().any(|name| past.meta_features.contains_key(name));
-        let why = if !past.iter().filter_map(known).any(shared) {
+        let why = if !tasks_of(history, past).any(shared) {
             "no past task has any of these numbers"
         } else if past.len() == 1 {
             "there is only one past task"

@@ -158,7 +158,8 @@ impl Recommender {
             0 => idle_description(history, task, &past, &pool),
             _ => partial_trials(history, task),
         });
-        let Belief { expected, scored, trust, reversed, past_correlation, .. } = strategy.belief()?;
+        let Belief { expected, scored, trust, reversed, .. } = strategy.belief()?;
+        let past_correlation = strategy.past_correlation();
         notes.extend(trust.and_then(|trust| doubt(trust, reversed, past_correlation)));
         let picks = if picks_together(history, request, own_trials) {
             strategy.picks(request.k.min(TOGETHER))?

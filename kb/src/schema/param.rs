@@ -109,12 +109,6 @@ fn is_near(number: f64, other: f64, size: f64) -> bool {
     (number - other).abs() <= ROUNDING * size
 }
 
-/// The level that a number is but for rounding.
-fn nearest_level(levels: &[Value], number: f64) -> Option<Value> {
-    let near = |level: &&Value| level.as_f64().is_some_and(|level| is_near(number, level, level.abs()));
-    levels.iter().find(near).cloned()
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -172,12 +166,18 @@ impl Range {
                 let size = if within == 0.0 { hi - lo } else { within.abs() };
                 is_near(real, within, size).then_some(Value::Real(within))
             }
-            Range::Levels { values } => match self.index_of(value) {
-                Some(at) => self.value_at(at),
-                None => nearest_level(values, value.as_f64()?),
+            discrete => match discrete.index_of(value) {
+                Some(at) => discrete.value_at(at),
+                None => discrete.level_near(value),
             },
-            discrete => discrete.value_at(discrete.index_of(value)?),
         }
+    }
+
+    /// The level that a number with a fraction is but for rounding; whole numbers are not rounded.
+    fn level_near(&self, value: &Value) -> Option<Value> {
+        let (Range::Levels { values }, Value::Real(number)) = (self, value) else { return None };
+        let near = |level: &&Value| level.as_f64().is_some_and(|level| is_near(*number, level, level.abs()));
+        values.iter().find(near).cloned()
     }
 
     /// What a value must be, for an error: `an option`, `an integer in 1..=8`.
@@ -308,6 +308,8 @@ mod tests {
             assert_eq!(range.normalise(&Value::Real(far)), None, "{far}");
         }
         assert_eq!(real.normalise(&Value::Real(f64::NAN)), None);
+        let whole = Range::Levels { values: vec![Value::Int(10_000_000)] };
+        assert_eq!(whole.normalise(&Value::Int(10_000_001)), None, "another whole number");
     }
 
     #[test]

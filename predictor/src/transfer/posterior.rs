@@ -226,10 +226,10 @@ impl Posterior {
 /// the past. Which way round a reading takes the past is told by the coefficient of its mean after the trials: many trials may turn round
 /// what was expected before.
 fn sides(read: &[(f64, Reading)], beliefs: &[f64]) -> (f64, f64) {
-    let of_past = read.iter().zip(beliefs).enumerate().filter(|(at, _)| *at != 1);
-    let (holds, opposite): (Vec<_>, Vec<_>) =
-        of_past.map(|(_, both)| both).partition(|((_, reading), _)| reading.coefficient() >= 0.0);
-    // An empty sum would be -0.
-    let sum = |side: Vec<(&(f64, Reading), &f64)>| side.iter().fold(0.0, |sum, (_, belief)| sum + **belief);
-    (sum(holds), sum(opposite))
+    let mut sides = (0.0, 0.0);
+    for (_, ((_, reading), belief)) in read.iter().zip(beliefs).enumerate().filter(|(at, _)| *at != 1) {
+        let side = if reading.coefficient() >= 0.0 { &mut sides.0 } else { &mut sides.1 };
+        *side += belief;
+    }
+    sides
 }

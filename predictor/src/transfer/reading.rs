@@ -141,7 +141,7 @@ impl Reading {
     fn broad_under(&self, share: f64, alpha: &Array1<f64>) -> Broad {
         let kernel = &self.kernel;
         Broad {
-            mean: share * (kernel.mean * self.features.mean.dot(alpha) + self.slope),
+            mean: share * self.coefficient_under(alpha),
             tasks: self.features.deviations.t().dot(alpha) * (share * kernel.tasks),
             columns: self.features.x.t().dot(alpha) * (share * kernel.linear),
         }
@@ -149,7 +149,11 @@ impl Reading {
 
     /// The coefficient of the past tasks' mean after the trials.
     pub(super) fn coefficient(&self) -> f64 {
-        self.broad(1.0).mean
+        self.coefficient_under(self.process.weights())
+    }
+
+    fn coefficient_under(&self, alpha: &Array1<f64>) -> f64 {
+        self.kernel.mean * self.features.mean.dot(alpha) + self.slope
     }
 
     /// Expected normalised scores.

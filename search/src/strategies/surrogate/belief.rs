@@ -1,7 +1,7 @@
 //! `Belief`: what a task's past and its own trials let expect of a pool.
 
 use heirloom_kb::Architecture;
-use heirloom_predictor::Prediction;
+use heirloom_predictor::{Prediction, gaussian_ranks};
 
 use super::{Pick, SurrogateStrategy};
 use crate::SearchError;
@@ -20,8 +20,6 @@ pub(crate) struct Belief {
     pub(crate) trust: Option<f64>,
     /// The probability that it says the opposite of what holds.
     pub(crate) reversed: f64,
-    /// How well the order of the own trials agrees with what the past alone expects of them, where they are several.
-    pub(crate) past_correlation: Option<f64>,
 }
 
 /// Of fewer trials an order says nothing.
@@ -37,14 +35,7 @@ impl SurrogateStrategy {
             let expected = self.model.prior(&self.seen);
             let pending = self.pending_counting().filter_map(|(_, position)| *position);
             let pending = pending.map(|position| expected.mean[position]).collect();
-            return Ok(Belief {
-                expected,
-                scored: Vec::new(),
-                pending,
-                trust: None,
-                reversed: 0.0,
-                past_correlation: None,
-            });
+            return Ok(Belief { expected, scored: Vec::new(), pending, trust: None, reversed: 0.0 });
         }
         let posterior = self.posterior()?;
         let mut z = posterior.scores();
@@ -55,17 +46,18 @@ impl SurrogateStrategy {
             pending,
             trust: (!self.past.is_empty()).then(|| posterior.trust()),
             reversed: posterior.reversed(),
-            past_correlation: self.past_correlation(&z),
         })
     }
 
-    /// Spearman's correlation between the own trials' normalised scores and what the past alone expects of them.
-    fn past_correlation(&self, z: &[f64]) -> Option<f64> {
-        if self.past.is_empty() || z.len() < SEVERAL {
+    /// Spearman's correlation between the scores of the own trials, failed ones last, and what the past alone expects of them; `None` of
+    /// few trials.
+    pub(crate) fn past_correlation(&self) -> Option<f64> {
+        if self.past.is_empty() || self.telling.len() < SEVERAL {
             return None;
         }
-        let expected = self.model.prior(&self.seen.also(&self.own_views)).mean;
-        correlation(&mean_ranks(&expected.to_vec()), &mean_ranks(z))
+        let ranks = gaussian_ranks(&self.own.scores_of(&self.telling));
+        let expected = self.model.prior(&self.seen.also(&self.own_views)).mean.to_vec();
+        correlation(&mean_ranks(&expected), &mean_ranks(&ranks))
     }
 
     /// What promises most where more than the score counts.

@@ -115,11 +115,8 @@ impl SurrogateStrategy {
         }
         let tried = self.own_views.joined(&self.pending_views()?);
         let is_third = count == TELLING && self.opinion.is_none() && !self.has_both_ways(&tried);
-        let bar = match is_third {
-            true if self.past.len() < SEVERAL => SURE_OF_FEW,
-            true => SURE,
-            false => 0.5,
-        };
+        let sure = if self.past.len() < SEVERAL { SURE_OF_FEW } else { SURE };
+        let bar = if is_third { sure } else { 0.5 };
         if posterior.trust().max(posterior.reversed()) >= bar {
             return Ok(None);
         }

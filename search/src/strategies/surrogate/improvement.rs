@@ -35,20 +35,18 @@ impl SurrogateStrategy {
     fn improve(&mut self, n: usize) -> Result<Vec<Pick>, SearchError> {
         let posterior = self.posterior()?;
         if let Some(position) = self.spread_pick(&posterior)? {
-            let expected = posterior.expect(&self.seen.select(&[position]));
             let why =
                 format!("least is told of its like by what was tried{}", self.belief_in_past(&posterior));
-            return Ok(vec![self.pick(position, &expected, why)]);
+            return Ok(vec![self.pick_of(&posterior, position, why)]);
         }
         let draw = self.draw_seed();
         let ranked = posterior.ranked(&self.seen, self.candidates.open(), self.acquisition, draw);
         let past = self.belief_in_past(&posterior);
         if let Some(position) = self.second_opinion(ranked[0].1)? {
-            let expected = posterior.expect(&self.seen.select(&[position]));
             let why = format!(
                 "next to nothing is to be gained where the past thinks best: this tells whether it holds{past}"
             );
-            return Ok(vec![self.pick(position, &expected, why)]);
+            return Ok(vec![self.pick_of(&posterior, position, why)]);
         }
         let acquisition = self.acquisition;
         let why = |worth: f64| format!("{}{past}", reason(acquisition, worth));
@@ -66,6 +64,11 @@ impl SurrogateStrategy {
             self.pick(*position, &expected.select(&[at]), why(*gain))
         };
         Ok(first.iter().enumerate().map(pick).collect())
+    }
+
+    /// A position, and what a posterior expects of it.
+    fn pick_of(&self, posterior: &Posterior, position: usize, why: String) -> Pick {
+        self.pick(position, &posterior.expect(&self.seen.select(&[position])), why)
     }
 
     /// How far what was known before is believed, as the end of a sentence; nothing where nothing was.
