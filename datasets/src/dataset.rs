@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use heirloom_kb::{Domain, Goal, Name, Task};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use crate::row_traces::mark_of;
 use crate::{DatasetError, Preparation, meta_features};
@@ -36,6 +36,13 @@ impl<T> PartialEq for Once<T> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
+}
+
+/// What an example of these values is known by, `(product of its shape,)`: see [`Dataset::row_mark`].
+#[must_use]
+pub fn value_mark(values: ArrayView1<'_, f32>) -> u32 {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    mark_of(&bytes)
 }
 
 impl Dataset {
@@ -245,8 +252,7 @@ impl Dataset {
     /// What an example is known by, its class not counted: 32 bits of the BLAKE3 hash of its values.
     #[must_use]
     pub fn row_mark(&self, row: usize) -> u32 {
-        let bytes: Vec<u8> = self.x.row(row).iter().flat_map(|value| value.to_le_bytes()).collect();
-        mark_of(&bytes)
+        value_mark(self.x.row(row))
     }
 
     /// What an example is known by as its file has it, before it was brought to the shape that all get; nothing where the

@@ -48,6 +48,30 @@ pub enum DatasetError {
         /// What is wrong, with the place and what was expected.
         reason: String,
     },
+    /// Data of another kind than a network was trained on.
+    #[error("{place} is {found}; the network takes {wanted}")]
+    OtherKind {
+        /// The file or folder.
+        place: String,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// A table without columns that a network was trained on.
+    #[error(
+        "{file}: columns that the network was trained on are not there: {missing}; there are {found}{hint}"
+    )]
+    NoColumn {
+        /// The file.
+        file: String,
+        /// Their names.
+        missing: String,
+        /// The names of those that are there.
+        found: String,
+        /// What may be the reason, if something can be said of it.
+        hint: &'static str,
+    },
     /// An option that these data cannot follow.
     #[error("option {option:?} with {file}: {reason}")]
     BadOption {

@@ -15,7 +15,7 @@ mod standardiser;
 mod subset;
 
 pub use data_summary::DataSummary;
-pub use dataset::Dataset;
+pub use dataset::{Dataset, value_mark};
 pub use error::{DatasetError, ImportError};
 pub use meta_features::meta_features;
 pub use preparation::{Feature, FeatureValue, LogMelSettings, Preparation, Written};

@@ -84,6 +84,10 @@ pub enum FeatureValue {
     Is {
         /// The word.
         word: String,
+        /// Of a column of two words the other one, which has no value of its own; absent of other columns, and in files of earlier
+        /// builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<String>,
     },
     /// 1 where the cell is a word and none of these, else 0.
     IsOther {
@@ -149,7 +153,7 @@ mod tests {
             features: vec![
                 value("age", FeatureValue::Number { if_missing: 39.5, less: 0.0, written: None }),
                 value("age", FeatureValue::IsMissing),
-                value("sex", FeatureValue::Is { word: "f".into() }),
+                value("sex", FeatureValue::Is { word: "f".into(), other: Some("m".into()) }),
                 value("town", FeatureValue::IsOther { than: vec!["Ulm".into()] }),
                 value(
                     "born",
@@ -159,7 +163,7 @@ mod tests {
             missing: vec!["na".into()],
             missing_among_numbers: Vec::new(),
         };
-        let json = r#"{"of":"table","label":"ill","features":[{"column":"age","value":"number","if_missing":39.5},{"column":"age","value":"is-missing"},{"column":"sex","value":"is","word":"f"},{"column":"town","value":"is-other","than":["Ulm"]},{"column":"born","value":"number","if_missing":0.0,"written":"date"}],"missing":["na"]}"#;
+        let json = r#"{"of":"table","label":"ill","features":[{"column":"age","value":"number","if_missing":39.5},{"column":"age","value":"is-missing"},{"column":"sex","value":"is","word":"f","other":"m"},{"column":"town","value":"is-other","than":["Ulm"]},{"column":"born","value":"number","if_missing":0.0,"written":"date"}],"missing":["na"]}"#;
         assert_eq!(serde_json::to_string(&table).unwrap(), json);
         assert_eq!(serde_json::from_str::<Preparation>(json).unwrap(), table);
         let raw = Preparation::Sounds { rate: 8_000, length: 99, log_mel: None };

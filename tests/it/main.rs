@@ -18,6 +18,8 @@ mod objectives;
 mod odd_cases;
 mod own_data;
 #[cfg(feature = "torch")]
+mod predicting;
+#[cfg(feature = "torch")]
 mod prepared_data;
 mod program;
 mod rest;

@@ -120,7 +120,7 @@ fn an_exported_network_says_how_rows_become_examples() {
     let preparation = json!({"of": "table", "label": "class", "features": [
         {"column": "age", "value": "number", "if_missing": 24.0},
         {"column": "age", "value": "is-missing"},
-        {"column": "town", "value": "is", "word": "Bonn"},
+        {"column": "town", "value": "is", "word": "Bonn", "other": "Ulm"},
         {"column": "town", "value": "is-missing"},
     ], "missing": ["", "?", "na", "n/a", "n.a.", "nan", "null", "#n/a", "#na", "<na>"],
         "missing_among_numbers": ["-", "--", ".", "none"]});

@@ -2,20 +2,15 @@
 
 use std::path::PathBuf;
 
-use heirloom_kb::{Name, TrialId};
-
 use super::Failure;
 use super::base::BaseArgs;
+use super::kept::KeptArgs;
 use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportNetArgs {
-    /// The trial whose network is written.
-    #[arg(long, value_name = "ID", required_unless_present = "task", conflicts_with = "task")]
-    trial: Option<TrialId>,
-    /// The task whose best network is written, by validation score.
-    #[arg(long)]
-    task: Option<Name>,
+    #[command(flatten)]
+    kept: KeptArgs,
     /// The file to write: .pt for TorchScript, which takes examples as Heirloom reads them and standardises them itself;
     /// .safetensors for the weights alone, to be given (x - mean) / scale, with mean and scale of each feature or channel in the
     /// metadata. As Heirloom reads them means what `preparation` there says (JSON under `heirloom`; in a .pt file the extra file of
@@ -31,28 +26,18 @@ pub(super) struct ExportNetArgs {
 pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result<(), Failure> {
     use heirloom_search::train::torch::{NetFormat, export_network};
 
-    use super::kept;
-    use super::output::InputFault;
+    use super::kept::{self, Kept};
+    use super::output::{InputFault, check_folder};
 
     let file = args.to.display();
     let format = NetFormat::of(&args.to)
         .ok_or_else(|| InputFault(format!("{file} ends neither in .pt nor in .safetensors")))?;
-    let folder = args.to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(InputFault(format!("{file}: there is no folder {}", folder.display())).into());
-    }
-    let store = base.open_existing()?;
-    let weights = base.weights()?;
-    let (kept, note) = match (args.trial, &args.task) {
-        (Some(id), _) => (kept::by_id(&*store, weights.as_ref(), id)?, None),
-        (None, Some(task)) => kept::best_of(&*store, weights.as_ref(), task)?,
-        (None, None) => return Err(InputFault("--trial or --task is needed".into()).into()),
-    };
-    let weights = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
-    let id = kept.id();
-    let card = export_network(&weights, kept::hash(&kept, Some(&weights))?, &args.to, format)?;
+    check_folder(&args.to)?;
+    let Kept { trial, weights, note } = args.kept.choose(base)?;
+    let id = trial.id();
+    let card = export_network(&weights, kept::hash(&trial, Some(&weights))?, &args.to, format)?;
     let answer = serde_json::json!({
-        "file": args.to, "trial": id, "score": kept.score, "network": card, "note": note
+        "file": args.to, "trial": id, "score": trial.score, "network": card, "note": note
     });
     out.answer(&answer, |_| {
         let (shape, classes) = (&card.shape, card.classes.len());
@@ -68,6 +53,6 @@ pub(super) fn run(base: &BaseArgs, args: &ExportNetArgs, out: &Output) -> Result
 /// Without libtorch there are no networks.
 #[cfg(not(feature = "torch"))]
 pub(super) fn run(_: &BaseArgs, args: &ExportNetArgs, _: &Output) -> Result<(), Failure> {
-    let _ = (args.trial, &args.task, &args.to);
+    let _ = (args.kept.trial, &args.kept.task, &args.to);
     Err(super::trainer::without_torch().into())
 }

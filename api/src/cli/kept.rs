@@ -1,9 +1,44 @@
-//! Trials whose weights are kept beside the base.
+//! Trials whose weights are kept beside the base, and which of them is meant.
 
 use heirloom_kb::{KnowledgeStore, Name, Split, Status, Trial, TrialId, TrialQuery};
 use heirloom_search::train::WeightStore;
 
 use super::output::InputFault;
+
+/// Which trained network is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeptArgs {
+    /// The trial whose network is meant.
+    #[arg(long, value_name = "ID", required_unless_present = "task", conflicts_with = "task")]
+    pub(super) trial: Option<TrialId>,
+    /// The task whose best network is meant, by validation score.
+    #[arg(long)]
+    pub(super) task: Option<Name>,
+}
+
+/// A trial, the store that has its weights, and what is to be known of the choice.
+#[cfg(feature = "torch")]
+pub(super) struct Kept {
+    pub(super) trial: Trial,
+    pub(super) weights: WeightStore,
+    pub(super) note: Option<String>,
+}
+
+#[cfg(feature = "torch")]
+impl KeptArgs {
+    /// The trial that is meant.
+    pub(super) fn choose(&self, base: &super::base::BaseArgs) -> anyhow::Result<Kept> {
+        let store = base.open_existing()?;
+        let weights = base.weights()?;
+        let (trial, note) = match (self.trial, &self.task) {
+            (Some(id), _) => (by_id(&*store, weights.as_ref(), id)?, None),
+            (None, Some(task)) => best_of(&*store, weights.as_ref(), task)?,
+            (None, None) => return Err(InputFault("--trial or --task is needed".into()).into()),
+        };
+        let weights = weights.ok_or_else(|| InputFault("a base in memory keeps no weights".into()))?;
+        Ok(Kept { trial, weights, note })
+    }
+}
 
 /// The trial of an id.
 pub(super) fn by_id(

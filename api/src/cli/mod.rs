@@ -18,6 +18,9 @@ mod objectives;
 mod output;
 mod own_data;
 mod past_scores;
+mod predict;
+#[cfg(feature = "torch")]
+mod predict_answer;
 mod prior;
 mod progress;
 mod proxies;
@@ -82,6 +85,8 @@ enum Verb {
     Export(export::ExportArgs),
     /// Write a trained network for Python's torch: TorchScript or safetensors.
     ExportNet(export_net::ExportNetArgs),
+    /// Apply a trained network to new data: a table, images, sounds or time series.
+    Predict(predict::PredictArgs),
     /// Say which architectures a task should try first.
     Recommend(recommend::RecommendArgs),
     /// Search on a task: propose, train or look up, learn, propose again.
@@ -182,6 +187,7 @@ fn run(cli: Cli, given: &HashSet<String>, out: &output::Output) -> Result<(), Fa
         Verb::Import(args) => import::run(&base, &args, out),
         Verb::Export(args) => export::run(&base, &args, out),
         Verb::ExportNet(args) => export_net::run(&base, &args, out),
+        Verb::Predict(args) => predict::run(&base, &args, out),
         Verb::Recommend(args) => recommend::run(&base, args, out),
         Verb::Study(args) => study::run(&base, *args, given, out),
         Verb::Train(args) => train::run(&base, &args, out),

@@ -89,6 +89,18 @@ pub(super) fn dim(text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Refuses a file in a folder that is not there.
+#[cfg(feature = "torch")]
+pub(super) fn check_folder(file: &std::path::Path) -> Result<(), InputFault> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => {
+            Err(InputFault(format!("{}: there is no folder {}", file.display(), folder.display())))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A refusal of the input that comes from this crate.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

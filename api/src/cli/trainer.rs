@@ -70,12 +70,7 @@ impl DataArgs {
     /// Where to train.
     #[cfg(feature = "torch")]
     pub(super) fn device_choice(&self) -> heirloom_search::train::torch::DeviceChoice {
-        use heirloom_search::train::torch::DeviceChoice;
-        match self.device.as_deref() {
-            Some("cpu") => DeviceChoice::Cpu,
-            Some(_) => DeviceChoice::Cuda,
-            None => DeviceChoice::Auto,
-        }
+        device_choice(self.device.as_deref())
     }
 
     /// What a verb answers that needs libtorch, in a build without.
@@ -83,6 +78,17 @@ impl DataArgs {
     pub(super) fn without_torch(&self) -> anyhow::Error {
         let _ = &self.device;
         without_torch()
+    }
+}
+
+/// The device of a name.
+#[cfg(feature = "torch")]
+pub(super) fn device_choice(name: Option<&str>) -> heirloom_search::train::torch::DeviceChoice {
+    use heirloom_search::train::torch::DeviceChoice;
+    match name {
+        Some("cpu") => DeviceChoice::Cpu,
+        Some(_) => DeviceChoice::Cuda,
+        None => DeviceChoice::Auto,
     }
 }
 

@@ -90,16 +90,12 @@ pub fn audio_folder(dir: &Path, name: &str, options: &AudioFolderOptions) -> Res
         AudioFeatures::Raw => (vec![1, length], None),
     };
     let size: usize = shape.iter().product();
+    let form = SoundForm { rate, length, log_mel };
     let mut values = vec![0.0_f32; sounds.files.len() * size];
     let fill = |(values, (file, head)): (&mut [f32], (&ClassFile, &WavHead))| {
         let sound = samples(&file.path)?;
         let mark = mark_of(&sound.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>());
-        let mut sound = resample(&sound, head.rate, rate);
-        sound.resize(length, 0.0);
-        match &log_mel {
-            Some(log_mel) => values.copy_from_slice(&log_mel.apply(&sound)),
-            None => values.copy_from_slice(&sound),
-        }
+        values.copy_from_slice(&form.example(&sound, head.rate));
         Ok(mark)
     };
     // All of them, so that the first bad file is named whichever thread met one first.
@@ -109,9 +105,29 @@ pub fn audio_folder(dir: &Path, name: &str, options: &AudioFolderOptions) -> Res
     let x = Array2::from_shape_vec((heads.len(), size), values).expect("every sound has its values");
     let source = format!("folder {name:?} of sounds at {rate} Hz");
     let data = Dataset::new(name, Domain::Audio, &shape, x, sounds.y(), sounds.classes.clone(), &source)?;
-    let log_mel = log_mel.as_ref().map(LogMel::settings);
+    let log_mel = form.log_mel.as_ref().map(LogMel::settings);
     let data = data.prepared(Some(Preparation::Sounds { rate, length, log_mel }));
     Ok(sounds.with_parts(data.with_raw_marks(Some(marks))))
+}
+
+/// What all sounds are brought to.
+pub(super) struct SoundForm {
+    pub(super) rate: u32,
+    pub(super) length: usize,
+    /// The pictures that are made of them, or the samples are the example.
+    pub(super) log_mel: Option<LogMel>,
+}
+
+impl SoundForm {
+    /// The example that becomes of the samples of a sound at its own rate.
+    pub(super) fn example(&self, samples: &[f32], rate: u32) -> Vec<f32> {
+        let mut sound = resample(samples, rate, self.rate);
+        sound.resize(self.length, 0.0);
+        match &self.log_mel {
+            Some(log_mel) => log_mel.apply(&sound),
+            None => sound,
+        }
+    }
 }
 
 fn check(dir: &Path, options: &AudioFolderOptions) -> Result<(), DatasetError> {
@@ -155,7 +171,7 @@ fn layout(dir: &Path) -> Result<ClassFolders, DatasetError> {
 }
 
 /// Files called `<class>_<speaker>_<number>.wav`.
-fn spoken_digits(paths: Vec<PathBuf>) -> Result<ClassFolders, DatasetError> {
+pub(super) fn spoken_digits(paths: Vec<PathBuf>) -> Result<ClassFolders, DatasetError> {
     let mut read = Vec::new();
     for path in paths {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -161,7 +161,8 @@ fn one_hot(cells: &[Option<String>], levels: &[&str]) -> Vec<(FeatureValue, Vec<
             columns[place[word.as_str()]][row] = 1.0;
         }
     }
-    let is = |word: &&str| FeatureValue::Is { word: (*word).to_owned() };
+    let other = (n == 2).then(|| levels[0].to_owned());
+    let is = |word: &&str| FeatureValue::Is { word: (*word).to_owned(), other: other.clone() };
     let rest =
         || FeatureValue::IsOther { than: levels[..own].iter().map(|word| (*word).to_owned()).collect() };
     let what = levels[..own].iter().map(is).chain((n > own).then(rest));
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     fn is(word: &str) -> FeatureValue {
-        FeatureValue::Is { word: word.into() }
+        FeatureValue::Is { word: word.into(), other: None }
     }
 
     fn numbers(cells: &[f64]) -> Column {
@@ -229,7 +230,8 @@ mod tests {
             (FeatureValue::IsMissing, vec![0.0, 0.0, 0.0, 0.0, 1.0]),
         ];
         assert_eq!(encoded, Encoded::Numbers(expected));
-        let expected = vec![(is("yes"), vec![0.0, 1.0, 0.0])];
+        let yes = FeatureValue::Is { word: "yes".into(), other: Some("no".into()) };
+        let expected = vec![(yes, vec![0.0, 1.0, 0.0])];
         assert_eq!(words(&["no", "yes", "no"]).encode("a"), Encoded::Numbers(expected));
     }
 

@@ -15,6 +15,8 @@ use crate::{Dataset, DatasetError, Written};
 const LOOKED_AT: usize = 100;
 /// From this many numbers on, a column of which nine tenths are numbers is one of numbers.
 const MANY_NUMBERS: usize = 20;
+/// What is wrong with a number that is none to compute with.
+pub(super) const INFINITE: &str = "is not finite; leave the cell empty if the number is missing";
 
 /// Loads a table out of a CSV file, also packed (`.gz`). Cells are separated by comma, semicolon, tab or `|`, whichever the
 /// first line has most of; the first line is the head unless it has numbers where the lines below have them.
@@ -27,6 +29,35 @@ pub fn csv_table(file: &Path, name: &str, options: &TableOptions) -> Result<Data
 }
 
 fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, DatasetError> {
+    let (rows, delimiter) = records(bytes, file)?;
+    let first = &rows[0];
+    if first.len() < 2 {
+        return Err(format(file, "it has one column; a label and features were expected".into()));
+    }
+    let has_head = label.is_some_and(|label| first.iter().any(|cell| cell == label))
+        || has_head(&rows, |cell| number(cell, delimiter));
+    let (names, rows) = named(&rows, has_head);
+    let columns = names.iter().enumerate().map(|(at, name)| {
+        let cells: Vec<Option<&str>> =
+            rows.iter().map(|row| Some(&row[at]).filter(|cell| !is_missing(cell))).collect();
+        // A label is a word or a whole number, and may well be called `none`.
+        let is_label = label.map_or(at + 1 == names.len(), |label| label == name);
+        let column = if is_label { label_column(&cells, delimiter) } else { column(&cells, delimiter) };
+        column.map_err(|(row, cell)| {
+            let reason = if is_infinite(cell) {
+                INFINITE
+            } else {
+                "is no number; a number was expected, as nearly all of the column are"
+            };
+            format(file, format!("row {}, column {name:?}: {cell:?} {reason}", row + 1))
+        })
+    });
+    let columns = columns.collect::<Result<_, _>>()?;
+    Ok(Table { names, columns, has_texts: true })
+}
+
+/// The lines of a file, of which there is one at least, all of one length, and what separates their cells.
+pub(super) fn records(bytes: &[u8], file: &Path) -> Result<(Vec<csv::StringRecord>, u8), DatasetError> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let delimiter = delimiter(bytes);
     let mut reader = csv::ReaderBuilder::new();
@@ -42,35 +73,16 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
         }
         rows.push(record);
     }
-    let Some(first) = rows.first() else { return Err(format(file, "it is empty".into())) };
-    if first.len() < 2 {
-        return Err(format(file, "it has one column; a label and features were expected".into()));
-    }
-    let has_head = label.is_some_and(|label| first.iter().any(|cell| cell == label))
-        || has_head(&rows, |cell| number(cell, delimiter));
-    let names: Vec<String> = if has_head {
-        first.iter().map(str::to_owned).collect()
-    } else {
-        (1..=first.len()).map(|at| format!("column {at}")).collect()
-    };
-    let rows = &rows[usize::from(has_head)..];
-    let columns = names.iter().enumerate().map(|(at, name)| {
-        let cells: Vec<Option<&str>> =
-            rows.iter().map(|row| Some(&row[at]).filter(|cell| !is_missing(cell))).collect();
-        // A label is a word or a whole number, and may well be called `none`.
-        let is_label = label.map_or(at + 1 == names.len(), |label| label == name);
-        let column = if is_label { label_column(&cells, delimiter) } else { column(&cells, delimiter) };
-        column.map_err(|(row, cell)| {
-            let reason = if is_infinite(cell) {
-                "is not finite; leave the cell empty if the number is missing"
-            } else {
-                "is no number; a number was expected, as nearly all of the column are"
-            };
-            format(file, format!("row {}, column {name:?}: {cell:?} {reason}", row + 1))
-        })
-    });
-    let columns = columns.collect::<Result<_, _>>()?;
-    Ok(Table { names, columns, has_texts: true })
+    if rows.is_empty() { Err(format(file, "it is empty".into())) } else { Ok((rows, delimiter)) }
+}
+
+/// The names of the columns and the rows below them; without a head, columns are numbered.
+pub(super) fn named(rows: &[csv::StringRecord], has_head: bool) -> (Vec<String>, &[csv::StringRecord]) {
+    let width = rows.first().map_or(0, csv::StringRecord::len);
+    let numbered = || (1..=width).map(|at| format!("column {at}")).collect();
+    let head = rows.first().filter(|_| has_head);
+    let names = head.map_or_else(numbered, |head| head.iter().map(str::to_owned).collect());
+    (names, &rows[usize::from(has_head)..])
 }
 
 /// The separator that the first line has most of.
@@ -94,7 +106,7 @@ fn delimiter(bytes: &[u8]) -> u8 {
 }
 
 /// Whether the first line names the columns: where a column has numbers, it has none.
-fn has_head(rows: &[csv::StringRecord], number: impl Fn(&str) -> Option<f64>) -> bool {
+pub(super) fn has_head(rows: &[csv::StringRecord], number: impl Fn(&str) -> Option<f64>) -> bool {
     let below = &rows[1..rows.len().min(LOOKED_AT)];
     let is_numeric = |at: &usize| {
         let cells = below.iter().map(|row| &row[*at]);

@@ -28,6 +28,8 @@ const KEPT_SIDE: usize = 64;
 const USUAL_SIDE: usize = 32;
 /// No network of ours takes larger ones, and one such image already has three million values.
 const LARGEST_SIDE: usize = 1_024;
+/// The largest number of a pixel.
+const WHITE: f64 = 255.0;
 
 /// How images of any size become examples of one shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub fn image_folder(dir: &Path, name: &str, options: &ImageFolderOptions) -> Res
     let [channels, height, width] = shape(&folders, options)?;
     let size = channels * height * width;
     let mut values = vec![0.0_f32; folders.files.len() * size];
-    let fill = |(values, path): (&mut [f32], &Path)| read(path, values, [channels, height, width]);
+    let fill = |(values, path): (&mut [f32], &Path)| read(path, values, [channels, height, width], WHITE);
     let paths: Vec<&Path> = folders.files.iter().map(|file| file.path.as_path()).collect();
     // All of them, so that the first bad file is named whichever thread met one first.
     let marks: Vec<Result<u32, DatasetError>> =
@@ -68,7 +70,7 @@ pub fn image_folder(dir: &Path, name: &str, options: &ImageFolderOptions) -> Res
     // The triangle filter of the `image` crate widens with the step, as PIL's does.
     let resampling = Some("bilinear".to_owned());
     let data =
-        data.prepared(Some(Preparation::Images { channels, height, width, divided_by: 255.0, resampling }));
+        data.prepared(Some(Preparation::Images { channels, height, width, divided_by: WHITE, resampling }));
     Ok(folders.with_parts(data.with_raw_marks(Some(marks))))
 }
 
@@ -103,21 +105,27 @@ fn shape(folders: &ClassFolders, options: &ImageFolderOptions) -> Result<[usize;
 }
 
 /// What the head of an image says.
-struct Head {
-    size: [usize; 2],
+pub(super) struct Head {
+    /// Height and width.
+    pub(super) size: [usize; 2],
     is_grey: bool,
 }
 
 impl Head {
-    fn read(path: &Path) -> Result<Self, DatasetError> {
+    pub(super) fn read(path: &Path) -> Result<Self, DatasetError> {
         let decoder = reader(path)?.into_decoder().map_err(|error| unreadable(path, error))?;
         let (width, height) = decoder.dimensions();
         Ok(Head { size: [height as usize, width as usize], is_grey: !decoder.color_type().has_color() })
     }
 }
 
-/// Reads an image into its values, channel by channel, and says what it is known by as it was.
-fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) -> Result<u32, DatasetError> {
+/// Reads an image into its values, channel by channel, each pixel's number divided by the same, and says what it is known by as it was.
+pub(super) fn read(
+    path: &Path,
+    values: &mut [f32],
+    [channels, height, width]: [usize; 3],
+    divided_by: f64,
+) -> Result<u32, DatasetError> {
     let bytes = fs::read(path).map_err(|source| io("read", path, source))?;
     let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
     let reader = reader.map_err(|source| io("read", path, source))?;
@@ -150,7 +158,7 @@ fn read(path: &Path, values: &mut [f32], [channels, height, width]: [usize; 3]) 
         }
     };
     for (at, byte) in image.as_bytes().iter().enumerate() {
-        values[at % channels * height * width + at / channels] = f32::from(*byte) / 255.0;
+        values[at % channels * height * width + at / channels] = f32::from(*byte) / divided_by as f32;
     }
     Ok(mark)
 }

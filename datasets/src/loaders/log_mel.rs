@@ -22,6 +22,7 @@ pub(super) struct LogMel {
     hop: usize,
     window: Vec<f64>,
     fft: Arc<dyn RealToComplex<f64>>,
+    floor: f64,
     /// For each band the first bin and the weights from there on.
     bank: Vec<(usize, Vec<f64>)>,
 }
@@ -35,12 +36,19 @@ impl LogMel {
         LogMel::with_window(rate, window, hop, mels, frames)
     }
 
+    /// Those that have been made with these settings.
+    pub(super) fn of_settings(rate: u32, settings: &LogMelSettings) -> Self {
+        let &LogMelSettings { mels, frames, window, hop, floor } = settings;
+        LogMel { floor, ..LogMel::with_window(rate, window, hop, mels, frames) }
+    }
+
     fn with_window(rate: u32, size: usize, hop: usize, mels: usize, frames: usize) -> Self {
         let window = (0..size).map(|at| 0.5 - 0.5 * (2.0 * PI * at as f64 / size as f64).cos()).collect();
         LogMel {
             frames,
             hop,
             window,
+            floor: FLOOR,
             fft: RealFftPlanner::new().plan_fft_forward(size),
             bank: filter_bank(rate, size, mels),
         }
@@ -49,7 +57,12 @@ impl LogMel {
     /// What another program needs to make the same pictures.
     pub(super) fn settings(&self) -> LogMelSettings {
         let (mels, frames, window) = (self.bank.len(), self.frames, self.window.len());
-        LogMelSettings { mels, frames, window, hop: self.hop, floor: FLOOR }
+        LogMelSettings { mels, frames, window, hop: self.hop, floor: self.floor }
+    }
+
+    /// How many values a picture has.
+    pub(super) fn size(&self) -> usize {
+        self.bank.len() * self.frames
     }
 
     /// Logarithms of the power in each band and frame; the sound is silent before it begins and after it ends.
@@ -73,7 +86,7 @@ impl LogMel {
                     .zip(&spectrum[*first..])
                     .map(|(weight, bin)| weight * bin.norm_sqr())
                     .sum();
-                picture[band * self.frames + frame] = (power + FLOOR).ln() as f32;
+                picture[band * self.frames + frame] = (power + self.floor).ln() as f32;
             }
         }
         picture

@@ -21,11 +21,15 @@ use crate::{Dataset, DatasetError, Written};
 /// # Errors
 /// [`DatasetError::Format`] with row and column, [`DatasetError::BadOption`], [`DatasetError::Io`].
 pub fn parquet_table(file: &Path, name: &str, options: &TableOptions) -> Result<Dataset, DatasetError> {
+    read(file)?.dataset(file, name, options)
+}
+
+/// The columns of a file.
+pub(super) fn read(file: &Path) -> Result<Table, DatasetError> {
     // On damaged values the reader panics where it should report (release 60.1; the test below finds such a byte).
-    let parsed = catch_unwind(|| parse(file)).unwrap_or_else(|_| {
+    catch_unwind(|| parse(file)).unwrap_or_else(|_| {
         Err(format(file, "it is no readable Parquet file: its values are damaged".into()))
-    });
-    parsed?.dataset(file, name, options)
+    })
 }
 
 fn parse(file: &Path) -> Result<Table, DatasetError> {

@@ -34,7 +34,7 @@ pub struct PathOptions {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Images,
     Sounds,
     Csv,
@@ -88,7 +88,7 @@ fn refuse_idle(form: Format, path: &Path, options: &PathOptions) -> Result<(), D
 }
 
 impl Format {
-    fn described(self) -> &'static str {
+    pub(super) fn described(self) -> &'static str {
         match self {
             Format::Images => "a folder of images",
             Format::Sounds => "a folder of sounds",
@@ -134,7 +134,7 @@ fn of_file(path: &Path) -> Result<Format, DatasetError> {
 }
 
 /// What a folder holds, and the path to open: of time series the file.
-fn of_folder(dir: &Path) -> Result<(Format, PathBuf), DatasetError> {
+pub(super) fn of_folder(dir: &Path) -> Result<(Format, PathBuf), DatasetError> {
     for ending in ["_train.ts", "_train.tsv"] {
         let of_series = |(name, _): &(String, PathBuf)| name.to_lowercase().ends_with(ending);
         let mut files: Vec<(String, PathBuf)> = entries(dir)?.into_iter().filter(of_series).collect();

@@ -180,7 +180,7 @@ impl Table {
 }
 
 /// The names of columns, those that stand before numbered from the second on, as pandas does: `a`, `a.1`, `a.2`.
-fn unique(names: &[String]) -> Vec<String> {
+pub(super) fn unique(names: &[String]) -> Vec<String> {
     let mut before: BTreeMap<&str, usize> = BTreeMap::new();
     let title = |at: usize| {
         let n = before.entry(&names[at]).or_default();

@@ -16,7 +16,8 @@ use crate::{Dataset, DatasetError, Preparation};
 pub(super) struct Series {
     /// The values of each channel; `None` is a missing one.
     pub(super) channels: Vec<Vec<Option<f64>>>,
-    pub(super) class: Class,
+    /// Absent of series whose class is not known.
+    pub(super) class: Option<Class>,
     /// Its line in the file, from 1.
     pub(super) line: usize,
 }
@@ -42,7 +43,7 @@ pub fn time_series(file: &Path, name: &str) -> Result<Dataset, DatasetError> {
     let test = test_file.as_deref().map(read).transpose()?;
     let channels = train.first().map_or(0, |series| series.channels.len());
     let classes: Vec<Class> =
-        train.iter().map(|series| series.class.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+        train.iter().filter_map(|series| series.class.clone()).collect::<BTreeSet<_>>().into_iter().collect();
     let all = || train.iter().chain(test.iter().flatten());
     let length = all().flat_map(|series| &series.channels).map(Vec::len).max().unwrap_or(0);
     let (mut values, mut y) = (Vec::new(), Vec::new());
@@ -53,8 +54,9 @@ pub fn time_series(file: &Path, name: &str) -> Result<Dataset, DatasetError> {
             let n = series.channels.len();
             return Err(bad(format!("{n} channels, the first series of the training part has {channels}")));
         }
-        let class = classes.binary_search(&series.class);
-        y.push(class.map_err(|_| bad(format!("the training part has no class {}", series.class)))?);
+        let class = series.class.as_ref().ok_or_else(|| bad("it has no class".into()))?;
+        let place = classes.binary_search(class);
+        y.push(place.map_err(|_| bad(format!("the training part has no class {class}")))?);
         for (channel, cells) in series.channels.iter().enumerate() {
             let filled = fill(cells, length);
             values.extend(filled.ok_or_else(|| bad(format!("channel {} has no value at all", channel + 1)))?);
@@ -89,7 +91,7 @@ pub(super) fn pair(file: &Path) -> (PathBuf, Option<PathBuf>) {
 fn read(file: &Path) -> Result<Vec<Series>, DatasetError> {
     let text = std::fs::read_to_string(file).map_err(|source| io("read", file, source))?;
     let is_ts = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ts"));
-    let series = if is_ts { ts_file::parse(&text) } else { tsv(&text) };
+    let series = if is_ts { ts_file::parse(&text, false) } else { tsv(&text) };
     let series = series.map_err(|reason| format(file, reason))?;
     if series.is_empty() { Err(format(file, "it has no series".into())) } else { Ok(series) }
 }
@@ -108,7 +110,7 @@ fn tsv(text: &str) -> Result<Vec<Series>, String> {
             let hint = "series that end earlier have NaN there";
             return Err(format!("line {line} has {} values, the first has {first}; {hint}", values.len()));
         }
-        all.push(Series { channels: vec![values], class: Class::read(class), line });
+        all.push(Series { channels: vec![values], class: Some(Class::read(class)), line });
     }
     Ok(all)
 }
@@ -124,7 +126,7 @@ pub(super) fn value(text: &str) -> Result<Option<f64>, String> {
 }
 
 /// The values at `length` places; `None` without any.
-fn fill(cells: &[Option<f64>], length: usize) -> Option<Vec<f32>> {
+pub(super) fn fill(cells: &[Option<f64>], length: usize) -> Option<Vec<f32>> {
     let known: Vec<(usize, f64)> =
         cells.iter().enumerate().filter_map(|(at, cell)| cell.map(|value| (at, value))).collect();
     let (first, last) = (known.first()?, known.last()?);

@@ -2,6 +2,7 @@
 //!
 //! *Source*: the format's description by the time series classification web site and aeon's `load_from_ts_file`.
 
+use super::cell::is_missing;
 use super::table::Class;
 use super::time_series::{Series, value};
 
@@ -17,8 +18,9 @@ struct Head {
     classes: Option<Vec<Class>>,
 }
 
-/// Reads the series, and holds the head to its word.
-pub(super) fn parse(text: &str) -> Result<Vec<Series>, String> {
+/// Reads the series, and holds the head to its word. With `unlabelled` they may lack classes: all of them where the head says so
+/// (`@classLabel false`), or single ones, which have `?` or nothing there.
+pub(super) fn parse(text: &str, unlabelled: bool) -> Result<Vec<Series>, String> {
     let mut head = Head::default();
     let mut lines = (1..).zip(text.trim_start_matches('\u{feff}').lines().map(str::trim));
     loop {
@@ -35,12 +37,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Series>, String> {
             ));
         }
     }
-    if head.classes.is_none() {
+    if head.classes.is_none() && !unlabelled {
         return Err("its head names no classes (@classLabel true …)".into());
     }
     let mut all: Vec<Series> = Vec::new();
     for (line, row) in lines.filter(|(_, row)| !row.is_empty() && !row.starts_with('#')) {
-        let series = series(row, line).map_err(|why| format!("line {line}: {why}"))?;
+        let series = series(row, line, head.classes.is_some(), unlabelled)
+            .map_err(|why| format!("line {line}: {why}"))?;
         head.check(&series, all.first()).map_err(|why| format!("line {line}: {why}"))?;
         all.push(series);
     }
@@ -101,27 +104,33 @@ impl Head {
             }
         }
         match &self.classes {
-            Some(classes) if !classes.is_empty() && !classes.contains(&series.class) => {
-                Err(format!("the head does not name the class {}", series.class))
-            }
+            Some(classes) if !classes.is_empty() => match &series.class {
+                Some(class) if !classes.contains(class) => {
+                    Err(format!("the head does not name the class {class}"))
+                }
+                _ => Ok(()),
+            },
             _ => Ok(()),
         }
     }
 }
 
-fn series(row: &str, line: usize) -> Result<Series, String> {
-    let (channels, class) =
-        row.rsplit_once(':').ok_or_else(|| format!("no colon before a class in {:?}", short(row)))?;
+fn series(row: &str, line: usize, has_class: bool, unlabelled: bool) -> Result<Series, String> {
+    let (channels, class) = match has_class {
+        true => row.rsplit_once(':').ok_or_else(|| format!("no colon before a class in {:?}", short(row)))?,
+        false => (row, ""),
+    };
     let channel = |(at, text): (usize, &str)| {
         let values = text.split(',').map(|text| value(text.trim())).collect::<Result<Vec<_>, _>>();
         values.map_err(|why| format!("channel {at}: {why}"))
     };
     let channels = (1..).zip(channels.split(':')).map(channel).collect::<Result<Vec<_>, _>>()?;
-    let class = class.trim();
-    if class.is_empty() {
-        return Err("it has no class".into());
-    }
-    Ok(Series { channels, class: Class::read(class), line })
+    let class = match class.trim() {
+        "" if !unlabelled => return Err("it has no class".into()),
+        text if unlabelled && is_missing(text) => None,
+        text => Some(Class::read(text)),
+    };
+    Ok(Series { channels, class, line })
 }
 
 /// The beginning of a line, for a message.
@@ -134,16 +143,16 @@ mod tests {
     use super::*;
 
     fn why(head: &str, rows: &str) -> String {
-        parse(&format!("{head}\n@classLabel true a b\n@data\n{rows}")).unwrap_err()
+        parse(&format!("{head}\n@classLabel true a b\n@data\n{rows}"), false).unwrap_err()
     }
 
     #[test]
     fn a_head_that_keeps_its_word() {
         let head = "@problemName P\n@timeStamps false\n@missing true\n@dimensions 2\n@equalLength true\n@seriesLength 3";
         let text = format!("{head}\n@classLabel true a b\n@data\n1,2,?:4,5,6:a\n");
-        let series = parse(&text).unwrap();
+        let series = parse(&text, false).unwrap();
         assert_eq!(series[0].channels, [[Some(1.0), Some(2.0), None], [Some(4.0), Some(5.0), Some(6.0)]]);
-        assert_eq!((series[0].class.to_string(), series[0].line), ("a".to_owned(), 9));
+        assert_eq!((series[0].class.as_ref().unwrap().to_string(), series[0].line), ("a".to_owned(), 9));
     }
 
     #[test]
@@ -172,7 +181,19 @@ mod tests {
         assert_eq!(why("", "1,2"), "line 4: no colon before a class in \"1,2\"");
         assert_eq!(why("", "1,x:a"), "line 4: channel 1: \"x\" is no finite number");
         assert_eq!(why("", "1:2:a\n1:b"), "line 5: 1 channels, the series before have 2");
-        assert_eq!(parse("@univariate true\n").unwrap_err(), "its head does not end with @data");
-        assert!(parse("@classLabel false\n@data\n1,2\n").unwrap_err().contains("names no classes"));
+        assert_eq!(parse("@univariate true\n", false).unwrap_err(), "its head does not end with @data");
+        assert!(parse("@classLabel false\n@data\n1,2\n", false).unwrap_err().contains("names no classes"));
+    }
+
+    #[test]
+    fn classes_may_be_missing_where_that_is_allowed() {
+        let classes = |text: &str| -> Vec<Option<String>> {
+            let series = parse(text, true).unwrap();
+            series.iter().map(|series| series.class.as_ref().map(ToString::to_string)).collect()
+        };
+        assert_eq!(classes("@classLabel true a b\n@data\n1:?\n2:b\n3:\n"), [None, Some("b".into()), None]);
+        assert_eq!(classes("@classLabel false\n@data\n1,2:3,4\n"), [None]);
+        assert_eq!(parse("@classLabel false\n@data\n1,2:3,4\n", true).unwrap()[0].channels.len(), 2);
+        assert!(parse("@classLabel true a\n@data\n1:c\n", true).unwrap_err().contains("the class c"));
     }
 }

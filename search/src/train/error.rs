@@ -90,6 +90,22 @@ pub enum TrainError {
         /// What is wrong, with the tensor and what was expected.
         reason: String,
     },
+    /// Examples of another size than a network takes.
+    #[error("the network takes {wanted} values of an example, these have {found}")]
+    OtherSize {
+        /// What it takes.
+        wanted: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// A network whose scores say nothing.
+    #[error(
+        "{example}: the network's scores are not finite numbers, so that none of its classes is predicted; values far beyond those of the training do that"
+    )]
+    NoScores {
+        /// The example's row or file.
+        example: String,
+    },
     /// A teacher that cannot teach these classes or examples.
     #[error("teacher {teacher}: {reason}")]
     BadTeacher {

@@ -1,6 +1,7 @@
 //! Trainers: from an architecture to a trial.
 
 mod error;
+mod evaluation;
 mod inheritance;
 mod proxy;
 mod recipe;
@@ -17,6 +18,7 @@ use heirloom_kb::{Architecture, Split, Status, Task, Trial};
 use serde::{Deserialize, Serialize};
 
 pub use error::TrainError;
+pub use evaluation::{Confusion, Evaluation, likeliest};
 pub use inheritance::{Fate, INHERITED_FIELD, Inherited, sources};
 pub use proxy::Proxy;
 pub use recipe::{Augmentation, OptimizerKind, Precision, Recipe, Schedule};
@@ -24,7 +26,7 @@ pub use sharing::{SharedScore, SharingMethod, SharingOptions, Strengths};
 pub use table::TableTrainer;
 pub use taken::{INIT_FIELD, Taken};
 pub use teacher::{Teacher, TeacherSource};
-pub use weight_store::{WEIGHTS_FIELD, WeightStore};
+pub use weight_store::{WEIGHTS_FIELD, WeightStore, write_whole};
 pub use workers::{Assignment, Order, Orders, Voice, WorkerPool, WorkerReport, serve};
 
 use crate::fidelity::Decision;

@@ -129,8 +129,7 @@ pub(crate) fn content_hash(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// [`TrainError::File`]; nothing of the new bytes is left then.
-#[cfg(any(feature = "torch", test))]
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     write_beside(path, "part", bytes)
 }
 

@@ -19,7 +19,7 @@ pub(super) const DATA_FIELD: &str = "data";
 const SAMPLED: usize = 64;
 /// Weights are left alone if a larger share of what they were fitted on is kept back here, and more than one example: two tasks may
 /// have a blank picture in common.
-const MOST_SHARED: f64 = 0.05;
+pub(super) const MOST_SHARED: f64 = 0.05;
 
 /// A sample of examples, by their marks.
 ///
@@ -94,6 +94,15 @@ impl FittedRows {
         store.put_fitted(weights, &fitted)?;
         trial.extra.insert(FITTED_FIELD.into(), fitted.into());
         Ok(())
+    }
+
+    /// How many of the examples of these marks it can tell of, and how many of those are among what it is of. All are told of where it is
+    /// no sample; else those whose marks are as small as the sample's.
+    pub(super) fn met(&self, marks: &[u32]) -> [usize; 2] {
+        let last = self.0.keys().next_back().filter(|_| self.0.len() == SAMPLED);
+        let told = |mark: &&u32| !self.0.is_empty() && last.is_none_or(|last| *mark <= last);
+        let known = |mark: &&u32| self.0.contains_key(mark);
+        [marks.iter().filter(told).count(), marks.iter().filter(known).count()]
     }
 
     /// The share of it that a data set keeps back, unless it is so small that it may be chance.

@@ -25,6 +25,7 @@ mod optimizer;
 mod options;
 mod outside_weights;
 mod path_optimizer;
+mod prediction;
 mod proxies;
 mod python_file;
 mod record;
@@ -52,6 +53,7 @@ pub use kept_network::{NetCard, NetFormat, export_network};
 pub use multi_task::JointTrainer;
 pub use options::TorchOptions;
 use outside_weights::OutsideWeights;
+pub use prediction::KeptPredictor;
 use record::{blank, costs, keep_weights};
 pub use supernet::Supernet;
 

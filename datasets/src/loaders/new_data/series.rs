@@ -1,0 +1,137 @@
+//! New time series.
+
+use std::path::Path;
+
+use ndarray::Array2;
+
+use super::{Examples, Found, Place, class_of, other_kind};
+use crate::DatasetError;
+use crate::loaders::files::{format, io};
+use crate::loaders::table::Class;
+use crate::loaders::time_series::{Series, fill, value};
+use crate::loaders::{cell::is_missing, ts_file};
+
+const WANTED: &str = "time series: a .ts or .tsv file";
+
+/// Opens a file of series for a network that was trained on some of these channels and this length.
+pub(super) fn open(
+    path: &Path,
+    [channels, length]: [usize; 2],
+    classes: &[String],
+) -> Result<Found, DatasetError> {
+    let all = read(path, length, classes)?;
+    let (mut values, mut cut) = (Vec::with_capacity(all.len() * channels * length), 0);
+    for series in &all {
+        let bad = |reason: String| format(path, format!("line {}: {reason}", series.line));
+        if series.channels.len() != channels {
+            let n = series.channels.len();
+            return Err(bad(format!("{n} channels, the series of the training had {channels}")));
+        }
+        cut += usize::from(series.channels.iter().any(|cells| cells.len() > length));
+        for (at, cells) in (1..).zip(&series.channels) {
+            // What lies behind the end is of no account, not even for what is missing before it.
+            let cells = &cells[..cells.len().min(length)];
+            values
+                .extend(fill(cells, length).ok_or_else(|| bad(format!("channel {at} has no value at all")))?);
+        }
+    }
+    let n = all.len();
+    let values =
+        Array2::from_shape_vec((n, channels * length), values).expect("every channel has its length");
+    let notes = (cut > 0)
+        .then(|| format!("{cut} series are cut to {length} values, the length of the longest in training"));
+    Ok(Found {
+        places: (1..=n).map(Place::Row).collect(),
+        labels: all.into_iter().map(|series| series.class.map(|class| class.to_string())).collect(),
+        notes: notes.into_iter().collect(),
+        examples: Examples::Values(values),
+    })
+}
+
+fn read(path: &Path, length: usize, classes: &[String]) -> Result<Vec<Series>, DatasetError> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_ts = match ending.as_str() {
+        "ts" if !path.is_dir() => true,
+        "tsv" if !path.is_dir() => false,
+        _ => return Err(other_kind(path, WANTED)),
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| io("read", path, source))?;
+    let series = if is_ts { ts_file::parse(&text, true) } else { tsv(&text, length, classes) };
+    let series = series.map_err(|reason| format(path, reason))?;
+    if series.is_empty() { Err(format(path, "it has no series".into())) } else { Ok(series) }
+}
+
+/// The class, which may be missing, and the values of one channel in each line. Where all lines have as many cells as a series of the
+/// training has values, and none begins with a class, there are no classes.
+fn tsv(text: &str, length: usize, classes: &[String]) -> Result<Vec<Series>, String> {
+    let lines = (1..).zip(text.lines()).filter(|(_, row)| !row.trim().is_empty());
+    let rows: Vec<(usize, Vec<&str>)> =
+        lines.map(|(line, row)| (line, row.split('\t').map(str::trim).collect())).collect();
+    let is_class = |cell: &str| class_of(cell, classes).is_some_and(|class| classes.contains(&class));
+    let has_classes = rows.iter().any(|(_, cells)| cells.len() != length || is_class(cells[0]));
+    let series = |(line, cells): (usize, Vec<&str>)| {
+        let values = cells[usize::from(has_classes)..].iter().map(|cell| value(cell));
+        let values = values.collect::<Result<Vec<_>, _>>().map_err(|why| format!("line {line}, {why}"))?;
+        let class = Some(cells[0]).filter(|class| has_classes && !is_missing(class)).map(Class::read);
+        Ok(Series { channels: vec![values], class, line })
+    };
+    rows.into_iter().map(series).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Preparation;
+    use crate::loaders::NewData;
+
+    fn open(name: &str, text: &str) -> Result<NewData, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let three = Preparation::Series { channels: 1, length: 3 };
+        let classes = ["-1".to_owned(), "1".into()];
+        NewData::open(&file, &three, &classes, None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn series_are_brought_to_the_length_of_the_training() {
+        let data = open("a.tsv", "1.0\t1\t2\t3\t9\n-1\t4\n?\t5\tNaN\t6\n").unwrap();
+        let x = data.examples(0..3).unwrap();
+        assert_eq!(x.row(0).to_vec(), [1.0, 2.0, 3.0]);
+        assert_eq!(x.row(1).to_vec(), [4.0, 4.0, 4.0]);
+        assert_eq!(x.row(2).to_vec(), [5.0, 5.5, 6.0]);
+        assert_eq!(data.labels(), [Some("1".to_owned()), Some("-1".into()), None]);
+        assert_eq!(data.notes(), ["1 series are cut to 3 values, the length of the longest in training"]);
+        let data = open("a.ts", "@classLabel true -1 1\n@data\n1,2,3:1\n4,5,6:?\n").unwrap();
+        assert_eq!(data.labels(), [Some("1".to_owned()), None]);
+    }
+
+    #[test]
+    fn files_without_classes() {
+        let data = open("a.tsv", "7\t8\t9\n1.5\t2\t3\n").unwrap();
+        assert_eq!(
+            (data.labels(), data.examples(0..1).unwrap().row(0).to_vec()),
+            (&[None, None][..], vec![7.0, 8.0, 9.0])
+        );
+        // As many cells, but the first of one is a class.
+        let data = open("a.tsv", "1\t8\t9\n-1\t2\t3\n").unwrap();
+        assert_eq!(data.examples(0..1).unwrap().row(0).to_vec(), [8.0, 9.0, 9.0]);
+        let data = open("a.ts", "@classLabel false\n@data\n1,2,3\n").unwrap();
+        assert_eq!(data.labels(), [None]);
+    }
+
+    #[test]
+    fn refusals_name_file_and_line() {
+        let why = |name: &str, text: &str| open(name, text).unwrap_err();
+        assert!(
+            why("a.ts", "@classLabel false\n@data\n1:2\n")
+                .ends_with("line 3: 2 channels, the series of the training had 1")
+        );
+        assert!(why("a.tsv", "1\tNaN\n").ends_with("line 1: channel 1 has no value at all"));
+        assert!(why("a.tsv", "1\tx\n").ends_with("line 1, \"x\" is no finite number"));
+        assert!(why("a.tsv", "\n").ends_with("it has no series"));
+        assert!(
+            why("a.csv", "1")
+                .ends_with("a.csv is a table; the network takes time series: a .ts or .tsv file")
+        );
+    }
+}
