@@ -70,6 +70,16 @@ pub enum SearchError {
         /// Why.
         reason: String,
     },
+    /// An architecture to be taken back that is not under way.
+    #[error(
+        "architecture {index} is not under way in {study}: it was not proposed, has its trial or was taken back before"
+    )]
+    NotUnderWay {
+        /// Its place in the request.
+        index: usize,
+        /// The study.
+        study: Name,
+    },
     /// A score reported on the way that does not fit.
     #[error("report at step {step}: {reason}")]
     BadReport {

@@ -3,6 +3,7 @@
 mod starting;
 mod taking_up;
 mod telling;
+mod withdrawing;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

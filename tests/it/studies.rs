@@ -84,6 +84,36 @@ async fn what_was_proposed_is_under_way_after_a_restart_too() {
     assert_eq!(get(&restarted, &path).await.1["under_way"], json!([]));
 }
 
+/// A worker that died must not keep what it was given, and its death says nothing of how good that is.
+#[tokio::test]
+async fn what_is_taken_back_is_no_longer_under_way_and_may_be_proposed_again() {
+    let (app, store, path) = study().await;
+    let (ask, withdraw) = (format!("{path}/ask"), format!("{path}/withdraw"));
+    let (_, asked) = post(&app, &ask, json!({"n": 3})).await;
+    let asked: Vec<Value> = asked.as_array().unwrap().iter().map(|one| one["architecture"].clone()).collect();
+    let before = store.stats().unwrap();
+
+    // All or none: the second was never proposed.
+    let never = json!({"op": "conv", "depth": 1, "width": 999});
+    for (wrong, code) in [(never, "not_under_way"), (json!({"op": "conv"}), "not_under_way")] {
+        let (status, refused) = post(&app, &withdraw, json!({"architectures": [asked[0], wrong]})).await;
+        assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &code.into()), "{refused}");
+        assert!(refused["message"].as_str().unwrap().starts_with("architecture 1 is not under way"));
+    }
+    assert_eq!(get(&app, &path).await.1["under_way"], json!(asked));
+
+    let (status, report) = post(&app, &withdraw, json!({"architectures": [asked[0], asked[2]]})).await;
+    assert_eq!((status, &report["under_way"]), (StatusCode::OK, &json!([asked[1]])), "{report}");
+    assert_eq!(post(&app, &withdraw, json!({"architectures": [asked[0]]})).await.0, StatusCode::CONFLICT);
+    assert_eq!(store.stats().unwrap(), before, "no trial says that it failed");
+    // Another server knows too, and both propose it again: it was the best start, and still is.
+    let restarted = heirloom_api::rest::app(Arc::clone(&store));
+    assert_eq!(get(&restarted, &path).await.1["under_way"], json!([asked[1]]));
+    let next = post(&app, &ask, json!({"n": 106})).await.1;
+    let next: Vec<&Value> = next.as_array().unwrap().iter().map(|one| &one["architecture"]).collect();
+    assert!(next.contains(&&asked[0]) && next.contains(&&asked[2]) && !next.contains(&&asked[1]));
+}
+
 #[tokio::test]
 async fn a_bad_trial_keeps_all_that_are_told_with_it_out() {
     let (app, store) = server().await;

@@ -102,6 +102,9 @@ impl From<SearchError> for ApiError {
             SearchError::BadTask { .. } | SearchError::WrongDomain { .. } => bad("bad_task"),
             SearchError::BadScheduler { .. } => bad("bad_scheduler"),
             SearchError::BadReport { .. } => bad("bad_report"),
+            SearchError::NotUnderWay { .. } => {
+                ApiError::new(StatusCode::CONFLICT, "not_under_way", error.to_string())
+            }
             SearchError::UnknownCost { .. } => bad("unknown_cost"),
             SearchError::BadObjective { .. } => bad("bad_objective"),
             SearchError::BadAcquisition { .. } => bad("bad_acquisition"),

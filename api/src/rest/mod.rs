@@ -52,6 +52,7 @@ pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
         .routes(routes!(studies::create))
         .routes(routes!(studies::ask))
         .routes(routes!(studies::tell))
+        .routes(routes!(studies::withdraw))
         .routes(routes!(studies::report))
         .routes(routes!(reports::report_score))
         .split_for_parts();

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use heirloom_kb::{Json as JsonValue, Split, Trial};
+use heirloom_kb::{Architecture, Json as JsonValue, Split, Trial};
 use heirloom_search::{Proposal, StudyReport, StudySetup};
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +148,38 @@ fn complete(
     trial.entry("space").or_insert_with(|| JsonValue::from(&*setup.space));
     serde_json::from_value(JsonValue::Object(trial))
         .map_err(|error| ApiError::bad_request("bad_trial", format!("trial {index}: {error}")))
+}
+
+/// Proposals to be taken back.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(super) struct WithdrawBody {
+    /// As they were proposed.
+    #[schema(value_type = Vec<Object>)]
+    architectures: Vec<Architecture>,
+}
+
+/// Take back proposals that nobody will try out, because a worker is gone or does not want them. Unlike a failed trial this says nothing of
+/// how good they are, and they may be proposed again. All are taken back, or none. Scores reported of trials under way are forgotten.
+#[utoipa::path(post, path = "/v1/studies/{id}/withdraw", params(("id" = String, Path)), request_body = WithdrawBody,
+    responses((status = 200, description = "They are no longer under way; the study as it is now.", body = Object),
+        (status = 404, description = "There is no such study.", body = ErrorBody),
+        (status = 409, description = "One of them is not under way; none was taken back.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 422, description = "The body is JSON, but a field is missing, unknown or of another type.", body = ErrorBody)))]
+pub(super) async fn withdraw(
+    State(state): State<Arc<AppState>>,
+    id: Result<Path<String>, PathRejection>,
+    JsonBody(body): JsonBody<WithdrawBody>,
+) -> Result<Json<StudyReport>, ApiError> {
+    let (Path(id), WithdrawBody { architectures }) = (id?, body);
+    let withdrawn = blocking(&state, move |state| {
+        state.with_study(&id, |study| {
+            study.withdraw(state.recommender(), &architectures)?;
+            Ok(StudyReport::of(study))
+        })
+    });
+    withdrawn.await.map(Json)
 }
 
 /// How a study is getting on: the best trial so far, how it rose, all trials, and what is under way.
