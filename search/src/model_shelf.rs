@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::SearchError;
 
 /// Raised when models of before would be read wrongly or are no longer those that would be fitted.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Opinions of tasks on candidates from which on they are kept: a few tenths of a second of rating.
 const LONG: usize = 20_000;
 /// Bytes of a digest before a model's own.

@@ -1,4 +1,6 @@
 use heirloom_kb::{Architecture, Domain, Goal, SearchSpace, Split, Task, Trial, Value};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::json;
 
 use super::{Agreement, PastTasks};
@@ -87,4 +89,34 @@ fn tasks_that_the_others_foretell_the_wrong_way_round_are_reversed() {
     assert_eq!(reversed(&[rise, fall]), [0, 1]);
     assert_eq!(reversed(&[rise, rise, noise, other]), [] as [usize; 0]);
     assert_eq!(reversed(&[rise]), [] as [usize; 0]);
+}
+
+/// Noise over many parameters is what kernels find patterns in, and of several tasks of it two may look alike by chance.
+#[test]
+fn many_tasks_of_noise_over_many_parameters_say_nothing() {
+    let params: Vec<_> = (0..20)
+        .map(|p| json!({"name": format!("p{p}"), "range": {"kind": "real", "lo": 0.0, "hi": 1.0}}))
+        .collect();
+    let space: SearchSpace = serde_json::from_value(json!({"id": "s/1", "params": params})).unwrap();
+    let name = |task: usize| format!("task{task}");
+    let tasks: Vec<Task> =
+        (0..24).map(|task| Task::new(name(task), Domain::Tabular, "accuracy", Goal::Maximize)).collect();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    let mut trials = Vec::new();
+    for at in 0..24 * 50 {
+        let architecture: Architecture =
+            (0..20).map(|p| (format!("p{p}"), Value::Real(rng.r#gen()))).collect();
+        let score: f64 = rng.r#gen();
+        trials.push(Trial::new(name(at % 24), "s/1", architecture, Split::Validation, "accuracy", score));
+    }
+    let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
+    let models = TaskModels::fit(&table, &[]).unwrap();
+    let agreement = Agreement::new(&table, &models).unwrap();
+    let (mut counted, table, tasks) = (0, &table, &tasks[..]);
+    for first in (0..24).step_by(6) {
+        let columns: Vec<usize> = (first..first + 6).collect();
+        let past = PastTasks { table, models: &models, agreement: &agreement, tasks, columns: &columns };
+        counted += past.telling().len();
+    }
+    assert!(counted <= 1, "{counted} of 24 are taken for more than noise");
 }
