@@ -164,6 +164,42 @@ pub(crate) fn idle_description(
     })
 }
 
+/// Past tasks that a range is told from.
+const RANGED: usize = 3;
+
+/// A note about numbers that describe the data and lie farther from those of all past tasks than these lie from each other.
+pub(crate) fn data_unlike_all(history: &SpaceHistory, task: &Task, past: &[usize]) -> Option<String> {
+    let far = |(name, value): (&Name, &f64)| {
+        let known = tasks_of(history, past).filter_map(|past| past.meta_features.get(name).copied());
+        let known: Vec<f64> = known.collect();
+        let (low, high) = range_of(&known)?;
+        is_far(*value, low, high)
+            .then(|| format!("{name} is {} (past tasks {} to {})", short(*value), short(low), short(high)))
+    };
+    let named: Vec<String> = task.meta_features.iter().filter_map(far).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "the data are unlike those of all past tasks: {}; whether what did well on them does well on such data is not known",
+            some_of(&named)
+        )
+    })
+}
+
+/// The least and the largest of enough numbers, unless they are equal.
+fn range_of(known: &[f64]) -> Option<(f64, f64)> {
+    let (low, high) = known.iter().fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(*x), high.max(*x)));
+    (known.len() >= RANGED && low < high).then_some((low, high))
+}
+
+/// Whether a number is farther from a range than that is wide; sizes, which differ by factors, on a logarithmic scale, where a factor of ten
+/// is not far.
+fn is_far(value: f64, low: f64, high: f64) -> bool {
+    let is_size = low > 0.0 && high > 10.0 * low;
+    let scale = |x: f64| if is_size { x.max(low * 1e-9).log10() } else { x };
+    let (value, low, high) = (scale(value), scale(low), scale(high));
+    (low - value).max(value - high) > (high - low)
+}
+
 /// A note about own trials that are left out because they were measured at far less than the others.
 pub(crate) fn partial_trials(history: &SpaceHistory, task: &Task) -> Option<String> {
     let partial = history

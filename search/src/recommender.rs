@@ -13,8 +13,8 @@ use crate::cost_book::CostBook;
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
-    doubt, few_candidates, idle_description, notes_on_tasks, other_measure, outlying_past, outlying_trial,
-    partial_trials, poor_history, poor_trials, telling, unmet_device,
+    data_unlike_all, doubt, few_candidates, idle_description, notes_on_tasks, other_measure, outlying_past,
+    outlying_trial, partial_trials, poor_history, poor_trials, telling, unmet_device,
 };
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
@@ -154,6 +154,7 @@ impl Recommender {
         notes.extend(poor_trials(&own_scores));
         notes.extend(outlying_trial(&own_scores, task.goal));
         notes.extend(outlying_past(history, &past));
+        notes.extend(data_unlike_all(history, task, &past));
         notes.extend(match own_trials {
             0 => idle_description(history, task, &past, &pool),
             _ => partial_trials(history, task),

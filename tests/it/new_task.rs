@@ -59,6 +59,22 @@ async fn meta_features_say_which_past_tasks_a_new_one_is_like() {
 }
 
 #[tokio::test]
+async fn data_unlike_those_of_all_past_tasks_are_said_to_be() {
+    let app = server(two_kinds()).await;
+    let unlike = "unlike those of all past tasks: n_samples is";
+    for (samples, words) in
+        [(1e300, Some("1e300 (past tasks 100 to 110000)")), (1e6, None), (10.0, None), (0.0, Some("0 (past"))]
+    {
+        let body = json!({"meta_features": {"n_samples": samples}, "domain": "image", "metric": "accuracy",
+                          "goal": "maximize", "space": "toy/1", "k": 1});
+        let (status, answer) = post(&app, ASK, body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        assert_eq!(has_note(&answer, unlike), words.is_some(), "{samples} {answer}");
+        assert!(words.is_none_or(|words| has_note(&answer, words)), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_description_that_changes_nothing_is_said_to() {
     // All past tasks like the same: those with similar data are no better to go by.
     let with_sizes = |one: bool| {
