@@ -83,7 +83,7 @@ fn a_network_is_exported_teaches_and_is_started_from() {
     let words = refused(&["export-net", "--task", "digits", "--to", "net.onnx"]);
     assert!(words.contains("ends neither in .pt nor in .safetensors"), "{words}");
     let words = refused(&["export-net", "--task", "iris", "--to", "net.pt"]);
-    assert!(words.contains("of no validation trial of \"iris\" weights are kept"), "{words}");
+    assert!(words.contains("task \"iris\" is not in the base"), "{words}");
     let iris = [
         "train",
         "--task",

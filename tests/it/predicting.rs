@@ -296,5 +296,8 @@ fn networks_of_data_sets_by_name() {
         "{refusal}"
     );
     let refusal = program.refusal(&predict("wine"));
+    assert!(refusal.contains("task \"wine\" is not in the base"), "{refusal}");
+    program.json(&["init"]);
+    let refusal = program.refusal(&predict("wine"));
     assert!(refusal.contains("of no validation trial of \"wine\" weights are kept"), "{refusal}");
 }

@@ -1,6 +1,7 @@
 //! Trials whose weights are kept beside the base, and which of them is meant.
 
 use heirloom_kb::{KnowledgeStore, Name, Split, Status, Trial, TrialId, TrialQuery};
+use heirloom_search::SearchError;
 use heirloom_search::train::WeightStore;
 
 use super::output::InputFault;
@@ -73,6 +74,10 @@ pub(super) fn best_of(
     let best_of_all = trials.iter().max_by(by_score);
     let with_weights = trials.iter().filter(|trial| has_weights(trial, weights)).max_by(by_score);
     let Some(kept) = with_weights.cloned() else {
+        if known.is_none() {
+            let known = store.tasks()?.into_iter().map(|task| task.id).collect();
+            return Err(SearchError::UnknownTask { task: task.clone(), known }.into());
+        }
         return Err(InputFault(none_kept(store, weights, task)?).into());
     };
     let better = best_of_all.filter(|better| score(better) > score(&kept)).map(|better| {

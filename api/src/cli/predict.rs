@@ -72,7 +72,7 @@ pub(super) fn run(_: &BaseArgs, args: &PredictArgs, _: &Output) -> Result<(), Fa
 
 #[cfg(feature = "torch")]
 mod with_torch {
-    use heirloom_datasets::loaders::NewData;
+    use heirloom_datasets::loaders::{NewData, Place};
     use heirloom_datasets::value_mark;
     use heirloom_kb::Trial;
     use heirloom_search::train::torch::KeptPredictor;
@@ -118,6 +118,14 @@ mod with_torch {
         )
     }
 
+    /// An example in words.
+    fn named(place: &Place) -> String {
+        match place {
+            Place::Row(row) => format!("row {row}"),
+            Place::File(file) => file.clone(),
+        }
+    }
+
     /// The probabilities of all examples, a batch of which is read at a time, `(n, classes)`, and what the examples are known by.
     pub(super) fn probabilities(
         predictor: &KeptPredictor,
@@ -129,7 +137,8 @@ mod with_torch {
         for start in (0..data.n()).step_by(predictor.at_a_time()) {
             let rows = start..data.n().min(start + predictor.at_a_time());
             let examples = data.examples(rows.clone())?;
-            let batch = predictor.probabilities(examples.view(), &data.places()[rows.clone()])?;
+            let places: Vec<String> = data.places()[rows.clone()].iter().map(named).collect();
+            let batch = predictor.probabilities(examples.view(), &places)?;
             all.extend(batch);
             marks.extend(examples.rows().into_iter().map(value_mark));
             bar.set_position(rows.end as u64);

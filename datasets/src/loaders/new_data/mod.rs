@@ -19,10 +19,9 @@ use super::class_folders::{FileKind, listed};
 use super::files::io;
 use super::image_folder::IMAGES;
 use super::log_mel::LogMel;
-use super::table::Class;
 use crate::{DatasetError, Preparation};
 use files::Files;
-use texts::MissingTexts;
+use texts::{MissingTexts, meant};
 
 /// Where an example of new data stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -154,6 +153,7 @@ impl NewData {
 impl Found {
     /// The new data, their labels as the network calls its classes.
     fn labelled(mut self, classes: &[String]) -> NewData {
+        let has_labels = self.labels.iter().any(Option::is_some);
         let labels: Vec<Option<String>> =
             self.labels.into_iter().map(|label| class_of(&label?, classes)).collect();
         let known = labels.iter().flatten().filter(|label| classes.contains(label)).count();
@@ -161,6 +161,9 @@ impl Found {
             labels.iter().flatten().filter(|label| !classes.contains(label)).collect();
         let foreign: Vec<String> = foreign.into_iter().map(|label| format!("{label:?}")).collect();
         let all = labels.iter().flatten().count();
+        if all == 0 && has_labels {
+            self.notes.push("all labels are missing, so that nothing is compared".into());
+        }
         let is_foreign = known == 0 && all > 0;
         if is_foreign {
             self.notes.push(format!(
@@ -206,18 +209,13 @@ fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// The class that a label means, if it is not missing: whole numbers however they are written.
+/// The class that a label means, if it is not missing: however numbers, and in which case words are written.
 fn class_of(label: &str, classes: &[String]) -> Option<String> {
-    let is_class = |text: &str| classes.iter().any(|class| class == text);
-    if is_class(label) {
+    let words: Vec<&str> = classes.iter().map(String::as_str).collect();
+    if words.contains(&label) {
         return Some(label.to_owned());
     }
-    let read = Class::read(label).to_string();
-    match is_missing(label) {
-        true => None,
-        false if is_class(&read) => Some(read),
-        false => Some(label.to_owned()),
-    }
+    (!is_missing(label)).then(|| meant(label, &words).unwrap_or(label).to_owned())
 }
 
 #[cfg(test)]
@@ -234,7 +232,7 @@ mod tests {
 
     #[test]
     fn labels_are_classes_however_they_are_written_or_missing_or_foreign() {
-        let data = found(&["1.0", "none", "NA", "", "2", "one"]);
+        let data = found(&["1.0", "None", "NA", "", "2", "one"]);
         let label = |text: &str| Some(text.to_owned());
         let expected = [label("1"), label("none"), None, None, label("2"), label("one")];
         assert_eq!(data.labels(), expected);

@@ -107,21 +107,29 @@ impl WantedColumn<'_> {
         let mut notes = Vec::new();
         let marks_missing = self.values.iter().any(|(_, value)| **value == FeatureValue::IsMissing);
         let missing = n_missing(cells);
+        let n = match cells {
+            Column::Words(cells) => cells.len(),
+            Column::Numbers(cells) | Column::Written(_, cells) => cells.len(),
+        };
+        let instead = match cells {
+            Column::Words(_) if marks_missing => "they count as missing".to_owned(),
+            Column::Words(_) => {
+                format!("taken as {}", self.without_mark().unwrap_or_else(|| "no word".into()))
+            }
+            _ => "the median of the training stands there".into(),
+        };
         if missing > 0 && !marks_missing {
-            let instead = match cells {
-                Column::Words(_) => "it counts as no word",
-                Column::Numbers(_) | Column::Written(..) => "the median of the training stands there",
-            };
             let missing = counted(missing, "missing cell");
             notes.push(format!("column {:?} has {missing}, in training it had none; {instead}", self.name));
+        } else if missing == n && n > 1 {
+            notes.push(format!("column {:?} has no value at all; {instead}", self.name));
         }
         notes.extend(self.unseen_words(cells));
         notes
     }
 
-    /// How many cells hold words that the training did not know, and which.
-    fn unseen_words(&self, cells: &Column) -> Option<String> {
-        let Column::Words(cells) = cells else { return None };
+    /// What a cell counts as whose word has no mark of its own; `None` where that was not told.
+    fn without_mark(&self) -> Option<String> {
         let (mut n_marks, mut other) = (0, None);
         for (_, value) in &self.values {
             match value {
@@ -132,15 +140,21 @@ impl WantedColumn<'_> {
             }
         }
         // Of a column of one mark, earlier builds do not say what the word without one was.
-        if n_marks == 0 || n_marks == 1 && other.is_none() {
-            return None;
+        match other {
+            Some(other) => Some(format!("{other:?}")),
+            None => (n_marks > 1).then(|| "no word".into()),
         }
+    }
+
+    /// How many cells hold words that the training did not know, and which.
+    fn unseen_words(&self, cells: &Column) -> Option<String> {
+        let Column::Words(cells) = cells else { return None };
+        let instead = self.without_mark()?;
         let known = self.words();
         let unseen: Vec<&String> =
             cells.iter().flatten().filter(|cell| !known.contains(&cell.as_str())).collect();
         let words: BTreeSet<String> = unseen.iter().map(|word| format!("{word:?}")).collect();
         let words: Vec<String> = words.into_iter().collect();
-        let instead = other.map_or_else(|| "no word".to_owned(), |other| format!("{other:?}"));
         (!unseen.is_empty()).then(|| {
             let (name, cells) = (self.name, counted(unseen.len(), "cell"));
             let words = listed(&words);
@@ -355,23 +369,23 @@ mod tests {
     #[test]
     fn what_training_had_not_met_is_counted() {
         let trained = Trained::on(TRAINING);
-        let data =
-            trained.open("row,age,town,smokes,ill\n,1,Rom,never,y\n4,2,Rom,no,\n5,,Oslo,,?\n6,3,Ulm,no,N\n");
+        let data = trained
+            .open("row,age,town,smokes,ill\n,1,Rom,never,y\n4,2,Rom,no,\n5,,Oslo,,?\n6,3,Ulm,no,maybe\n");
         let x = data.examples(0..4).unwrap();
         let town: Vec<usize> = trained.features("town");
         assert!(town.iter().all(|at| x[[0, *at]] == 0.0 && x[[2, *at]] == 0.0), "{x}");
         // The median of the training, 5, not that of the new rows.
         assert_eq!(x[[0, 0]], 5.0);
         let label = |text: &str| Some(text.to_owned());
-        assert_eq!(data.labels(), [label("y"), None, None, label("N")]);
+        assert_eq!(data.labels(), [label("y"), None, None, label("maybe")]);
         assert_eq!(
             data.notes(),
             [
                 "column \"row\" has 1 missing cell, in training it had none; the median of the training stands there",
                 "column \"town\" has 3 cells with words that training had not, taken as no word: \"Oslo\", \"Rom\"",
-                "column \"smokes\" has 1 missing cell, in training it had none; it counts as no word",
+                "column \"smokes\" has 1 missing cell, in training it had none; taken as \"no\"",
                 "column \"smokes\" has 1 cell with words that training had not, taken as \"no\": \"never\"",
-                "1 label is no class of the network, and counts as predicted wrongly: \"N\"",
+                "1 label is no class of the network, and counts as predicted wrongly: \"maybe\"",
             ]
         );
     }
@@ -383,6 +397,23 @@ mod tests {
             };
             (0..features.len()).filter(|at| features[*at].column == column).collect()
         }
+    }
+
+    /// One table is written `True` by one program and `true` by another.
+    #[test]
+    fn words_are_those_of_the_training_in_any_case() {
+        let trained = Trained::on(TRAINING);
+        let again = trained.open(&TRAINING.replace("yes", "Yes").replace("no", "NO").replace("Ulm", "ULM"));
+        assert_eq!(again.examples(0..5).unwrap(), trained.data.x());
+        assert!(again.notes().is_empty(), "{:?}", again.notes());
+        let none = trained.open("row,age,town,smokes,ill\n1,,Ulm,no,?\n2,,Ulm,no,\n");
+        assert_eq!(
+            none.notes(),
+            [
+                "column \"age\" has no value at all; the median of the training stands there",
+                "all labels are missing, so that nothing is compared",
+            ]
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn open(
     classes: &[String],
 ) -> Result<Found, DatasetError> {
     let all = read(path, length, classes)?;
-    let (mut values, mut cut) = (Vec::with_capacity(all.len() * channels * length), 0);
+    let (mut values, mut cut, mut short) = (Vec::with_capacity(all.len() * channels * length), 0, 0);
     for series in &all {
         let bad = |reason: String| format(path, format!("line {}: {reason}", series.line));
         if series.channels.len() != channels {
@@ -28,6 +28,7 @@ pub(super) fn open(
             return Err(bad(format!("{n} channels, the series of the training had {channels}")));
         }
         cut += usize::from(series.channels.iter().any(|cells| cells.len() > length));
+        short += usize::from(series.channels.iter().any(|cells| cells.len() < length));
         for (at, cells) in (1..).zip(&series.channels) {
             // What lies behind the end is of no account, not even for what is missing before it.
             let cells = &cells[..cells.len().min(length)];
@@ -38,12 +39,24 @@ pub(super) fn open(
     let n = all.len();
     let values =
         Array2::from_shape_vec((n, channels * length), values).expect("every channel has its length");
-    let notes = (cut > 0)
-        .then(|| format!("{cut} series are cut to {length} values, the length of the longest in training"));
+    let mut notes = Vec::new();
+    if cut > 0 {
+        notes.push(format!("{cut} series are cut to {length} values, the length of the longest in training"));
+    }
+    if short > 0 {
+        notes.push(format!(
+            "{short} series are shorter than the longest in training, {length} values: their last value is repeated"
+        ));
+    }
+    if all.iter().any(|series| series.class.is_some())
+        && path.extension().is_some_and(|ending| ending != "ts")
+    {
+        notes.push("the first cell of each line is taken for its class".into());
+    }
     Ok(Found {
         places: (1..=n).map(Place::Row).collect(),
         labels: all.into_iter().map(|series| series.class.map(|class| class.to_string())).collect(),
-        notes: notes.into_iter().collect(),
+        notes,
         examples: Examples::Values(values),
     })
 }
@@ -61,14 +74,12 @@ fn read(path: &Path, length: usize, classes: &[String]) -> Result<Vec<Series>, D
     if series.is_empty() { Err(format(path, "it has no series".into())) } else { Ok(series) }
 }
 
-/// The class, which may be missing, and the values of one channel in each line. Where all lines have as many cells as a series of the
-/// training has values, and none begins with a class, there are no classes.
+/// The class, which may be missing, and the values of one channel in each line, or the values alone.
 fn tsv(text: &str, length: usize, classes: &[String]) -> Result<Vec<Series>, String> {
     let lines = (1..).zip(text.lines()).filter(|(_, row)| !row.trim().is_empty());
     let rows: Vec<(usize, Vec<&str>)> =
         lines.map(|(line, row)| (line, row.split('\t').map(str::trim).collect())).collect();
-    let is_class = |cell: &str| class_of(cell, classes).is_some_and(|class| classes.contains(&class));
-    let has_classes = rows.iter().any(|(_, cells)| cells.len() != length || is_class(cells[0]));
+    let has_classes = begin_with_classes(&rows, length, classes);
     let series = |(line, cells): (usize, Vec<&str>)| {
         let values = cells[usize::from(has_classes)..].iter().map(|cell| value(cell));
         let values = values.collect::<Result<Vec<_>, _>>().map_err(|why| format!("line {line}, {why}"))?;
@@ -76,6 +87,20 @@ fn tsv(text: &str, length: usize, classes: &[String]) -> Result<Vec<Series>, Str
         Ok(Series { channels: vec![values], class, line })
     };
     rows.into_iter().map(series).collect()
+}
+
+/// Whether the first cells of lines are classes, which is told of all lines together: that of one may be a number that happens to be a
+/// class. They are where they are no numbers, or one more than the values of a series of the training; with just as many cells
+/// only if all are classes of the network, and else if most are.
+fn begin_with_classes(rows: &[(usize, Vec<&str>)], length: usize, classes: &[String]) -> bool {
+    let all_have = |n: usize| rows.iter().all(|(_, cells)| cells.len() == n);
+    let first: Vec<&str> = rows.iter().map(|(_, cells)| cells[0]).filter(|cell| !is_missing(cell)).collect();
+    if all_have(length + 1) || first.iter().any(|cell| value(cell).is_err()) {
+        return true;
+    }
+    let is_class = |cell: &&&str| class_of(cell, classes).is_some_and(|class| classes.contains(&class));
+    let known = first.iter().filter(is_class).count();
+    if all_have(length) { known > 0 && known == first.len() } else { 2 * known > first.len() }
 }
 
 #[cfg(test)]
@@ -100,7 +125,14 @@ mod tests {
         assert_eq!(x.row(1).to_vec(), [4.0, 4.0, 4.0]);
         assert_eq!(x.row(2).to_vec(), [5.0, 5.5, 6.0]);
         assert_eq!(data.labels(), [Some("1".to_owned()), Some("-1".into()), None]);
-        assert_eq!(data.notes(), ["1 series are cut to 3 values, the length of the longest in training"]);
+        assert_eq!(
+            data.notes(),
+            [
+                "1 series are cut to 3 values, the length of the longest in training",
+                "1 series are shorter than the longest in training, 3 values: their last value is repeated",
+                "the first cell of each line is taken for its class",
+            ]
+        );
         let data = open("a.ts", "@classLabel true -1 1\n@data\n1,2,3:1\n4,5,6:?\n").unwrap();
         assert_eq!(data.labels(), [Some("1".to_owned()), None]);
     }
@@ -112,9 +144,20 @@ mod tests {
             (data.labels(), data.examples(0..1).unwrap().row(0).to_vec()),
             (&[None, None][..], vec![7.0, 8.0, 9.0])
         );
-        // As many cells, but the first of one is a class.
+        // As many cells, but all begin with a class; where one alone does, it is a value.
         let data = open("a.tsv", "1\t8\t9\n-1\t2\t3\n").unwrap();
         assert_eq!(data.examples(0..1).unwrap().row(0).to_vec(), [8.0, 9.0, 9.0]);
+        for text in ["1\t8\t9\n7\t2\t3\n", "1\t8\n7\t2\n5\t1\n"] {
+            let data = open("a.tsv", text).unwrap();
+            assert_eq!(
+                (data.labels()[0].as_ref(), data.examples(0..1).unwrap()[[0, 0]]),
+                (None, 1.0),
+                "{text}"
+            );
+        }
+        // One more is what labelled series of that length have, whatever their classes are called.
+        let data = open("a.tsv", "5\t8\t9\t1\n7\t2\t3\t1\n").unwrap();
+        assert_eq!(data.examples(0..1).unwrap().row(0).to_vec(), [8.0, 9.0, 1.0]);
         let data = open("a.ts", "@classLabel false\n@data\n1,2,3\n").unwrap();
         assert_eq!(data.labels(), [None]);
     }

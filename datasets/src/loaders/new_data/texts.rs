@@ -97,11 +97,28 @@ impl Wanted {
             Wanted::Words | Wanted::Marks => {
                 let among_numbers = self == Wanted::Marks;
                 // A word of the training is that word, though elsewhere it may stand for nothing.
-                let is_word = |cell: &String| {
-                    words.contains(&cell.as_str()) || !missing.is_missing(cell, among_numbers)
+                let word = |cell: String| match words.contains(&cell.as_str()) {
+                    true => Some(cell),
+                    false if missing.is_missing(&cell, among_numbers) => None,
+                    false => Some(meant(&cell, words).map_or(cell, str::to_owned)),
                 };
-                Ok(Column::Words(cells.texts().into_iter().map(|cell| Some(cell).filter(is_word)).collect()))
+                Ok(Column::Words(cells.texts().into_iter().map(word).collect()))
             }
+        }
+    }
+}
+
+/// The only one of these words that a text can mean: itself, or what differs from it in nothing but case, or in how a number is written.
+/// Files of one table have `True`, `true` and `TRUE`, and `1` becomes `1.0` as soon as a cell of its column is missing.
+pub(super) fn meant<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
+    let (lower, as_number) = (text.to_lowercase(), text.parse::<f64>().ok());
+    let is_meant =
+        |word: &&&str| word.to_lowercase() == lower || as_number.is_some() && word.parse().ok() == as_number;
+    match words.iter().find(|word| **word == text) {
+        Some(same) => Some(same),
+        None => {
+            let mut all = words.iter().filter(is_meant);
+            all.next().copied().filter(|_| all.next().is_none())
         }
     }
 }
@@ -227,6 +244,24 @@ mod tests {
             ),
         ] {
             assert_eq!(one(written, cell), Err((1, why.into())));
+        }
+    }
+
+    #[test]
+    fn a_word_is_meant_however_it_is_written_unless_two_could_be() {
+        let words = ["True", "Yes", "yes", "1", "3A", "07"];
+        for (text, word) in [
+            ("true", Some("True")),
+            ("TRUE", Some("True")),
+            ("Yes", Some("Yes")),
+            ("YES", None),
+            ("1.0", Some("1")),
+            ("3a", Some("3A")),
+            ("7", Some("07")),
+            ("0", None),
+            ("False", None),
+        ] {
+            assert_eq!(meant(text, &words), word, "{text}");
         }
     }
 
