@@ -37,12 +37,12 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
     let has_head = label.is_some_and(|label| first.iter().any(|cell| cell == label))
         || has_head(&rows, |cell| number(cell, delimiter));
     let (names, rows) = named(&rows, has_head);
+    let is_label = |at: usize| label.map_or(at + 1 == names.len(), |label| label == names[at]);
     let columns = names.iter().enumerate().map(|(at, name)| {
         let cells: Vec<Option<&str>> =
             rows.iter().map(|row| Some(&row[at]).filter(|cell| !is_missing(cell))).collect();
         // A label is a word or a whole number, and may well be called `none`.
-        let is_label = label.map_or(at + 1 == names.len(), |label| label == name);
-        let column = if is_label { label_column(&cells, delimiter) } else { column(&cells, delimiter) };
+        let column = if is_label(at) { label_column(&cells, delimiter) } else { column(&cells, delimiter) };
         column.map_err(|(row, cell)| {
             let reason = if is_infinite(cell) {
                 INFINITE
@@ -52,7 +52,17 @@ fn parse(bytes: &[u8], file: &Path, label: Option<&str>) -> Result<Table, Datase
             format(file, format!("row {}, column {name:?}: {cell:?} {reason}", row + 1))
         })
     });
-    let columns = columns.collect::<Result<_, _>>()?;
+    let mut columns: Vec<Column> = columns.collect::<Result<_, _>>()?;
+    // A file has one decimal mark: where it is a comma, points set thousands apart.
+    if columns.iter().any(|column| matches!(column, Column::Written(Written::DecimalComma, _))) {
+        for (at, column) in columns.iter_mut().enumerate().filter(|(at, _)| !is_label(*at)) {
+            if matches!(column, Column::Numbers(_))
+                && let Some(numbers) = thousands(rows.iter().map(|row| &row[at]))
+            {
+                *column = Column::Written(Written::ThousandsByPoint, numbers);
+            }
+        }
+    }
     Ok(Table { names, columns, has_texts: true })
 }
 
@@ -64,7 +74,13 @@ pub(super) fn records(bytes: &[u8], file: &Path) -> Result<(Vec<csv::StringRecor
     reader.has_headers(false).flexible(true).delimiter(delimiter).trim(csv::Trim::All);
     let mut rows: Vec<csv::StringRecord> = Vec::new();
     for record in reader.from_reader(bytes).into_records() {
-        let record = record.map_err(|error| format(file, error.to_string()))?;
+        let record = record.map_err(|error| match error.kind() {
+            csv::ErrorKind::Utf8 { pos, .. } => {
+                let line = pos.as_ref().map_or(0, csv::Position::line);
+                format(file, format!("line {line} is not UTF-8 text; save the file as UTF-8"))
+            }
+            _ => format(file, error.to_string()),
+        })?;
         let width = rows.first().map_or(record.len(), csv::StringRecord::len);
         if record.len() != width {
             let line = record.position().map_or(0, csv::Position::line);
@@ -130,6 +146,16 @@ fn read_as(way: Written, cell: &str, delimiter: u8) -> Option<f64> {
         Written::Date => date(cell),
         Written::Time => time(cell),
     }
+}
+
+/// The numbers of cells of which some have points, and none but between thousands: `19.703`, and not `0.125`.
+fn thousands<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<Vec<Option<f64>>> {
+    let read = |cell: &str| match is_missing_among_numbers(cell) {
+        true => Some(None),
+        false if cell.trim_start_matches(['-', '+']).starts_with("0.") => None,
+        false => in_threes(cell, '.', ',').map(Some),
+    };
+    cells.clone().any(|cell| cell.contains('.')).then(|| cells.map(read).collect()).flatten()
 }
 
 /// What cannot be a cell of its column: its row and the cell.
@@ -279,7 +305,7 @@ mod tests {
         let file = dir.path().join("latin.csv");
         std::fs::write(&file, b"a,b\n\xe4,1\n").unwrap();
         let error = csv_table(&file, "latin", &TableOptions::default()).unwrap_err().to_string();
-        assert!(error.contains("UTF-8"), "{error}");
+        assert!(error.ends_with("line 2 is not UTF-8 text; save the file as UTF-8"), "{error}");
     }
 
     /// A table of a column `a` with these cells and a label.
@@ -350,6 +376,21 @@ mod tests {
         let dots: Vec<String> = (1..13).map(|day| format!("{day}.3.2024")).collect();
         let data = with_column(&dots.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         assert!(data.notes().iter().any(|note| note.contains("written as 2024-05-31")), "{:?}", data.notes());
+    }
+
+    /// Beside a decimal comma a point is none; without one in the file nobody can tell.
+    #[test]
+    fn points_are_between_thousands_where_another_column_has_a_decimal_comma() {
+        let values = |mark: &str, income: [&str; 3]| {
+            let row = |at: usize| format!("{at}{mark}5;{};{}\n", income[at], ["no", "yes"][at % 2]);
+            let data = load(&format!("height;income;ill\n{}{}{}", row(0), row(1), row(2)), None).unwrap();
+            data.x().column(1).to_vec()
+        };
+        assert_eq!(values(",", ["19.703", "943", "-1.000.250"]), [19_703.0, 943.0, -1_000_250.0]);
+        assert_eq!(values(",", ["19.703", "943", "1.25"]), [19.703, 943.0, 1.25]);
+        assert_eq!(values(",", ["0.125", "943", "1.250"]), [0.125, 943.0, 1.25]);
+        assert_eq!(values(".", ["19.703", "943", "1.250"]), [19.703, 943.0, 1.25]);
+        assert_eq!(values(",", ["1", "2", "943"]), [1.0, 2.0, 943.0]);
     }
 
     #[test]
