@@ -6,8 +6,12 @@ use super::Agreement;
 use super::agreement::PROBED;
 use crate::{Part, TaskModels, TrainingTable};
 
-/// Tasks of fewer trials are given the benefit of the doubt.
+/// Tasks of fewer trials are given the benefit of the doubt, unless they have so many together and even so neither explain themselves on
+/// average nor foretell each other.
 const ENOUGH: usize = 40;
+const ENOUGH_TOGETHER: usize = 150;
+/// Of fewer trials a model cannot keep any back to tell what it explains.
+const TESTED: usize = 8;
 /// A model that explains a larger share of held-out variance has found more than noise. Of 480 models of 40 to 400 trials of pure noise
 /// over six to twenty parameters four explained this much. Where tasks foretell each other, noise is rarer, does less harm
 /// and less will do, of which one in twenty was as good.
@@ -40,14 +44,15 @@ impl PastTasks<'_> {
     /// The past tasks whose scores are more than noise, in order: their own model foretells trials that it was not fitted to,
     /// or the other past tasks do, together or one of them. Without that their models are chance, and a start that follows
     /// them is worse than one that is spread. A table of models without descriptors is foretold by other tasks alone, so that
-    /// an only one cannot be judged and stays, as does a task of few trials.
+    /// an only one cannot be judged and stays, as do tasks of few trials unless there are many of them.
     #[must_use]
     pub fn telling(&self) -> Vec<usize> {
         let judged = self.columns.len() > 1 || !self.is_bare_table();
         let mut on_the_whole = None;
+        let is_given = self.is_given_the_benefit();
         let mut tells = |at: usize| {
             let explained = self.explained(self.columns[at]);
-            if !judged || explained > EXPLAINED {
+            if !judged || explained > EXPLAINED || is_given && self.has_few(self.columns[at]) {
                 return true;
             }
             let agree = *on_the_whole.get_or_insert_with(|| self.foretell_each_other());
@@ -56,10 +61,22 @@ impl PastTasks<'_> {
         (0..self.columns.len()).filter(|at| tells(*at)).map(|at| self.columns[at]).collect()
     }
 
-    /// The share of held-out variance that a task's model explains; all of it where trials are few.
+    fn has_few(&self, column: usize) -> bool {
+        self.table.tasks()[column].z.len() < ENOUGH
+    }
+
+    /// Whether tasks of few trials count although nothing foretells them.
+    fn is_given_the_benefit(&self) -> bool {
+        let few = || self.columns.iter().copied().filter(|column| self.has_few(*column));
+        let together: usize = few().map(|column| self.table.tasks()[column].z.len()).sum();
+        let explained = || few().map(|column| self.explained(column)).sum::<f64>() / few().count() as f64;
+        together < ENOUGH_TOGETHER || explained() > EXPLAINED_AMONG_OTHERS || self.foretell_each_other()
+    }
+
+    /// The share of held-out variance that a task's model explains; all of it where none are held out.
     fn explained(&self, column: usize) -> f64 {
         let z = &self.table.tasks()[column].z;
-        if z.len() < ENOUGH {
+        if z.len() < TESTED {
             return 1.0;
         }
         let n = z.len() as f64;

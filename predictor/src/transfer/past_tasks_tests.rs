@@ -91,9 +91,8 @@ fn tasks_that_the_others_foretell_the_wrong_way_round_are_reversed() {
     assert_eq!(reversed(&[rise]), [] as [usize; 0]);
 }
 
-/// Noise over many parameters is what kernels find patterns in, and of several tasks of it two may look alike by chance.
-#[test]
-fn many_tasks_of_noise_over_many_parameters_say_nothing() {
+/// Of 24 tasks of as many trials over twenty parameters, taken six at a time, how many are more than noise.
+fn counted(trials_each: usize, score: impl Fn(&Architecture, f64) -> f64) -> usize {
     let params: Vec<_> = (0..20)
         .map(|p| json!({"name": format!("p{p}"), "range": {"kind": "real", "lo": 0.0, "hi": 1.0}}))
         .collect();
@@ -103,20 +102,39 @@ fn many_tasks_of_noise_over_many_parameters_say_nothing() {
         (0..24).map(|task| Task::new(name(task), Domain::Tabular, "accuracy", Goal::Maximize)).collect();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let mut trials = Vec::new();
-    for at in 0..24 * 50 {
+    for at in 0..24 * trials_each {
         let architecture: Architecture =
             (0..20).map(|p| (format!("p{p}"), Value::Real(rng.r#gen()))).collect();
-        let score: f64 = rng.r#gen();
+        let score = score(&architecture, rng.r#gen());
         trials.push(Trial::new(name(at % 24), "s/1", architecture, Split::Validation, "accuracy", score));
     }
     let table = TrainingTable::new(&space, &tasks, &trials, Clone::clone, None).unwrap();
     let models = TaskModels::fit(&table, &[]).unwrap();
     let agreement = Agreement::new(&table, &models).unwrap();
-    let (mut counted, table, tasks) = (0, &table, &tasks[..]);
-    for first in (0..24).step_by(6) {
+    let told = |first: usize| {
         let columns: Vec<usize> = (first..first + 6).collect();
-        let past = PastTasks { table, models: &models, agreement: &agreement, tasks, columns: &columns };
-        counted += past.telling().len();
+        let (table, tasks) = (&table, &tasks[..]);
+        PastTasks { table, models: &models, agreement: &agreement, tasks, columns: &columns }.telling().len()
+    };
+    (0..24).step_by(6).map(told).sum()
+}
+
+/// Noise over many parameters is what kernels find patterns in, and of several tasks of it two may look alike by chance.
+#[test]
+fn many_tasks_of_noise_over_many_parameters_say_nothing() {
+    for trials in [30, 50] {
+        let counted = counted(trials, |_, noise| noise);
+        assert!(counted <= 1, "{counted} of 24 with {trials} trials are taken for more than noise");
     }
-    assert!(counted <= 1, "{counted} of 24 are taken for more than noise");
+    assert_eq!(counted(10, |_, noise| noise), 24, "ten trials do not tell, nor do sixty");
+    assert_eq!(counted(1, |_, noise| noise), 24, "nor does a single one");
+}
+
+#[test]
+fn tasks_of_few_trials_that_agree_count_though_each_explains_little() {
+    let score = |architecture: &Architecture, noise: f64| match architecture.get("p0") {
+        Some(Value::Real(p0)) => p0 + noise,
+        _ => noise,
+    };
+    assert_eq!(counted(30, score), 24);
 }
