@@ -32,6 +32,24 @@ pub(super) enum Encoded {
 }
 
 impl Column {
+    /// How many cells it has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Column::Numbers(cells) | Column::Written(_, cells) => cells.len(),
+            Column::Words(cells) => cells.len(),
+        }
+    }
+
+    /// How many of them are missing.
+    pub(super) fn n_missing(&self) -> usize {
+        match self {
+            Column::Numbers(cells) | Column::Written(_, cells) => {
+                cells.iter().filter(|cell| cell.is_none()).count()
+            }
+            Column::Words(cells) => cells.iter().filter(|cell| cell.is_none()).count(),
+        }
+    }
+
     /// Numbers keep their values, with the median of all rows for a missing one. Words become a column of 0 and 1 a level,
     /// the 32 most frequent ones and one for the rest; of two levels one column says which. A column with missing cells gets
     /// another that says where.

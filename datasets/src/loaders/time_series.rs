@@ -72,6 +72,11 @@ pub fn time_series(file: &Path, name: &str) -> Result<Dataset, DatasetError> {
     Ok(if test_file.is_some() { data.with_official_test(n_train..n) } else { data })
 }
 
+/// Whether it is a `.ts` file, and no `.tsv`.
+pub(super) fn is_ts(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ts"))
+}
+
 /// The training file and the test file beside it.
 pub(super) fn pair(file: &Path) -> (PathBuf, Option<PathBuf>) {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -90,8 +95,7 @@ pub(super) fn pair(file: &Path) -> (PathBuf, Option<PathBuf>) {
 
 fn read(file: &Path) -> Result<Vec<Series>, DatasetError> {
     let text = std::fs::read_to_string(file).map_err(|source| io("read", file, source))?;
-    let is_ts = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ts"));
-    let series = if is_ts { ts_file::parse(&text, false) } else { tsv(&text) };
+    let series = if is_ts(file) { ts_file::parse(&text, false) } else { tsv(&text) };
     let series = series.map_err(|reason| format(file, reason))?;
     if series.is_empty() { Err(format(file, "it has no series".into())) } else { Ok(series) }
 }

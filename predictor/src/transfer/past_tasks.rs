@@ -1,5 +1,7 @@
 //! `PastTasks`: a history, and which of it says anything.
 
+use std::cell::LazyCell;
+
 use heirloom_kb::Task;
 
 use super::Agreement;
@@ -48,15 +50,14 @@ impl PastTasks<'_> {
     #[must_use]
     pub fn telling(&self) -> Vec<usize> {
         let judged = self.columns.len() > 1 || !self.is_bare_table();
-        let mut on_the_whole = None;
-        let is_given = self.is_given_the_benefit();
-        let mut tells = |at: usize| {
+        let agree = LazyCell::new(|| self.foretell_each_other());
+        let is_given = self.is_given_the_benefit(|| *agree);
+        let tells = |at: usize| {
             let explained = self.explained(self.columns[at]);
             if !judged || explained > EXPLAINED || is_given && self.has_few(self.columns[at]) {
                 return true;
             }
-            let agree = *on_the_whole.get_or_insert_with(|| self.foretell_each_other());
-            agree && explained > EXPLAINED_AMONG_OTHERS || self.is_foretold(at, agree)
+            *agree && explained > EXPLAINED_AMONG_OTHERS || self.is_foretold(at, *agree)
         };
         (0..self.columns.len()).filter(|at| tells(*at)).map(|at| self.columns[at]).collect()
     }
@@ -65,12 +66,12 @@ impl PastTasks<'_> {
         self.table.tasks()[column].z.len() < ENOUGH
     }
 
-    /// Whether tasks of few trials count although nothing foretells them.
-    fn is_given_the_benefit(&self) -> bool {
+    /// Whether tasks of few trials count although nothing foretells them. `agree` is [`PastTasks::foretell_each_other`].
+    fn is_given_the_benefit(&self, agree: impl Fn() -> bool) -> bool {
         let few = || self.columns.iter().copied().filter(|column| self.has_few(*column));
         let together: usize = few().map(|column| self.table.tasks()[column].z.len()).sum();
         let explained = || few().map(|column| self.explained(column)).sum::<f64>() / few().count() as f64;
-        together < ENOUGH_TOGETHER || explained() > EXPLAINED_AMONG_OTHERS || self.foretell_each_other()
+        together < ENOUGH_TOGETHER || explained() > EXPLAINED_AMONG_OTHERS || agree()
     }
 
     /// The share of held-out variance that a task's model explains; all of it where none are held out.

@@ -106,11 +106,7 @@ impl WantedColumn<'_> {
     fn notes(&self, cells: &Column) -> Vec<String> {
         let mut notes = Vec::new();
         let marks_missing = self.values.iter().any(|(_, value)| **value == FeatureValue::IsMissing);
-        let missing = n_missing(cells);
-        let n = match cells {
-            Column::Words(cells) => cells.len(),
-            Column::Numbers(cells) | Column::Written(_, cells) => cells.len(),
-        };
+        let (missing, n) = (cells.n_missing(), cells.len());
         let instead = match cells {
             Column::Words(_) if marks_missing => "they count as missing".to_owned(),
             Column::Words(_) => {
@@ -162,15 +158,6 @@ impl WantedColumn<'_> {
                 "column {name:?} has {cells} with words that training had not, taken as {instead}: {words}"
             )
         })
-    }
-}
-
-fn n_missing(cells: &Column) -> usize {
-    match cells {
-        Column::Numbers(cells) | Column::Written(_, cells) => {
-            cells.iter().filter(|cell| cell.is_none()).count()
-        }
-        Column::Words(cells) => cells.iter().filter(|cell| cell.is_none()).count(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Examples, Found, Place, class_of, other_kind};
 use crate::DatasetError;
 use crate::loaders::files::{format, io};
 use crate::loaders::table::Class;
-use crate::loaders::time_series::{Series, fill, value};
+use crate::loaders::time_series::{Series, fill, is_ts, value};
 use crate::loaders::{cell::is_missing, ts_file};
 
 const WANTED: &str = "time series: a .ts or .tsv file";
@@ -48,9 +48,7 @@ pub(super) fn open(
             "{short} series are shorter than the longest in training, {length} values: their last value is repeated"
         ));
     }
-    if all.iter().any(|series| series.class.is_some())
-        && path.extension().is_some_and(|ending| ending != "ts")
-    {
+    if !is_ts(path) && all.iter().any(|series| series.class.is_some()) {
         notes.push("the first cell of each line is taken for its class".into());
     }
     Ok(Found {
@@ -62,14 +60,12 @@ pub(super) fn open(
 }
 
 fn read(path: &Path, length: usize, classes: &[String]) -> Result<Vec<Series>, DatasetError> {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let is_ts = match ending.as_str() {
-        "ts" if !path.is_dir() => true,
-        "tsv" if !path.is_dir() => false,
-        _ => return Err(other_kind(path, WANTED)),
-    };
+    let is_tsv = || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
+    if path.is_dir() || !is_ts(path) && !is_tsv() {
+        return Err(other_kind(path, WANTED));
+    }
     let text = std::fs::read_to_string(path).map_err(|source| io("read", path, source))?;
-    let series = if is_ts { ts_file::parse(&text, true) } else { tsv(&text, length, classes) };
+    let series = if is_ts(path) { ts_file::parse(&text, true) } else { tsv(&text, length, classes) };
     let series = series.map_err(|reason| format(path, reason))?;
     if series.is_empty() { Err(format(path, "it has no series".into())) } else { Ok(series) }
 }
@@ -133,8 +129,9 @@ mod tests {
                 "the first cell of each line is taken for its class",
             ]
         );
-        let data = open("a.ts", "@classLabel true -1 1\n@data\n1,2,3:1\n4,5,6:?\n").unwrap();
+        let data = open("a.TS", "@classLabel true -1 1\n@data\n1,2,3:1\n4,5,6:?\n").unwrap();
         assert_eq!(data.labels(), [Some("1".to_owned()), None]);
+        assert!(data.notes().is_empty(), "{:?}", data.notes());
     }
 
     #[test]

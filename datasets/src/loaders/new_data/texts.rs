@@ -34,8 +34,7 @@ impl Cells {
     pub(super) fn len(&self) -> usize {
         match self {
             Cells::Texts(cells, _) => cells.len(),
-            Cells::Typed(Column::Words(cells)) => cells.len(),
-            Cells::Typed(Column::Numbers(cells) | Column::Written(_, cells)) => cells.len(),
+            Cells::Typed(column) => column.len(),
         }
     }
 
@@ -70,16 +69,20 @@ impl<'a> MissingTexts<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Wanted {
     Numbers(Option<Written>),
-    Words,
+    Words {
+        /// Whether all words of the training are known, or there were others, which have no mark of their own.
+        all_known: bool,
+    },
     /// Whether they are missing alone, which tells of numbers that are all the same.
     Marks,
 }
 
 impl Wanted {
     pub(super) fn of(values: &[&FeatureValue]) -> Self {
+        let all_known = !values.iter().any(|value| matches!(value, FeatureValue::IsOther { .. }));
         let kind = |value: &&FeatureValue| match value {
             FeatureValue::Number { written, .. } => Some(Wanted::Numbers(*written)),
-            FeatureValue::Is { .. } | FeatureValue::IsOther { .. } => Some(Wanted::Words),
+            FeatureValue::Is { .. } | FeatureValue::IsOther { .. } => Some(Wanted::Words { all_known }),
             FeatureValue::IsMissing => None,
         };
         values.iter().find_map(kind).unwrap_or(Wanted::Marks)
@@ -94,13 +97,16 @@ impl Wanted {
     ) -> Result<Column, (usize, String)> {
         match self {
             Wanted::Numbers(written) => numbers(cells, written, missing).map(Column::Numbers),
-            Wanted::Words | Wanted::Marks => {
+            Wanted::Words { .. } | Wanted::Marks => {
+                // One of the words that are not known may have been written so.
+                let is_told = self != Wanted::Words { all_known: false };
                 let among_numbers = self == Wanted::Marks;
                 // A word of the training is that word, though elsewhere it may stand for nothing.
                 let word = |cell: String| match words.contains(&cell.as_str()) {
                     true => Some(cell),
                     false if missing.is_missing(&cell, among_numbers) => None,
-                    false => Some(meant(&cell, words).map_or(cell, str::to_owned)),
+                    false if is_told => Some(meant(&cell, words).map_or(cell, str::to_owned)),
+                    false => Some(cell),
                 };
                 Ok(Column::Words(cells.texts().into_iter().map(word).collect()))
             }
@@ -269,9 +275,15 @@ mod tests {
     fn what_is_missing_is_what_was_in_training() {
         let numbers = read(Wanted::Numbers(None), &["1", "NA", "-", ""]).unwrap();
         assert_eq!(numbers, Column::Numbers(vec![Some(1.0), None, None, None]));
-        let words = read(Wanted::Words, &["b", "na", "NA", "-", ""]).unwrap();
+        let all_known = Wanted::Words { all_known: true };
+        let words = read(all_known, &["b", "na", "NA", "-", ""]).unwrap();
         let word = |text: &str| Some(text.to_owned());
         assert_eq!(words, Column::Words(vec![word("b"), word("na"), None, word("-"), None]));
+        // Where other words had no mark, `B` may have been one of them.
+        for (all_known, read_as) in [(true, "b"), (false, "B")] {
+            let words = read(Wanted::Words { all_known }, &["B"]).unwrap();
+            assert_eq!(words, Column::Words(vec![word(read_as)]));
+        }
         assert_eq!(read(Wanted::Marks, &["b", "-"]).unwrap(), Column::Words(vec![word("b"), None]));
         // A file without texts for it leaves the usual ones.
         let cells = Cells::Texts(vec!["?".into()], b',');
