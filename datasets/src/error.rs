@@ -21,7 +21,9 @@ pub enum DatasetError {
         class: String,
     },
     /// A name that stands for no data set.
-    #[error("there is no data set {name:?}; there are {known}")]
+    #[error(
+        "there is no data set {name:?}; there are {known}; your own data are given by their path (--from)"
+    )]
     Unknown {
         /// The name as given.
         name: String,

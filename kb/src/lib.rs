@@ -33,6 +33,6 @@ pub use schema::{
     SearchSpace, Split, Status, Task, Trial, TrialId, Value,
 };
 pub use store::{
-    Batch, Committed, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, MemoryStore, SledStore,
-    Stats, StoreError, TrialPage, TrialQuery, open, open_existing,
+    Batch, Committed, CopiedAs, Cursor, Document, DocumentKind, GroupStats, KnowledgeStore, MemoryStore,
+    SledStore, Stats, StoreError, TrialPage, TrialQuery, open, open_existing, open_to_read,
 };

@@ -140,6 +140,11 @@ fn an_uncertain_constraint_weighs_by_its_probability() {
     let feasible: Vec<f64> = answer.ranked.iter().filter_map(|ranked| ranked.feasible_frac).collect();
     assert_eq!(feasible.len(), 10);
     assert!(feasible.iter().all(|feasible| (0.01..1.0).contains(feasible)), "{feasible:?}");
+    let beyond = answer.ranked.iter().filter(|ranked| ranked.expected_costs["latency_s"] > 0.05).count();
+    let note = format!("of {beyond} of 10 architectures a cost is expected to lie beyond its bound");
+    assert_eq!(beyond > 0, answer.notes.iter().any(|given| given.starts_with(&note)), "{:?}", answer.notes);
+    let tight = recommend(at_most("latency_s", 0.02)).unwrap();
+    assert!(tight.notes.iter().any(|note| note.contains("beyond its bound")), "{:?}", tight.notes);
     let plain = recommend(Objectives::default()).unwrap();
     let mean = |answer: &Recommendation| {
         answer.ranked.iter().map(|ranked| size(&ranked.architecture)).sum::<f64>() / 10.0
@@ -243,6 +248,25 @@ fn batches_count_what_is_pending() {
         batch.iter().map(|proposal| size(&proposal.architecture) as i64).collect();
     assert_eq!(sizes.len(), 6, "{sizes:?}");
     assert!(batch[0].why.starts_with("highest expected hypervolume improvement"), "{}", batch[0].why);
+}
+
+/// One list is tried from the top: no pick of it counts on what one before it may have found.
+#[test]
+fn a_recommendation_is_what_a_study_of_these_objectives_asks_for() {
+    let per = Objectives { per: Some("energy_j".into()), ..Objectives::default() };
+    let front = Objectives { pareto: vec!["params".into()], ..Objectives::default() };
+    for asked in [at_most("latency_s", 0.05), per, front] {
+        let recommender = recommender();
+        let answer = recommender.recommend(&request(asked.clone())).unwrap();
+        let ranked: Vec<Architecture> =
+            answer.ranked[..4].iter().map(|ranked| ranked.architecture.clone()).collect();
+        let mut study = Study::create(&recommender, setup(asked)).unwrap();
+        let batch: Vec<Architecture> =
+            study.ask(4).unwrap().into_iter().map(|proposal| proposal.architecture).collect();
+        assert_eq!(ranked, batch);
+        let why = &answer.ranked[1].why;
+        assert!(why.contains("of the candidates"), "{why}");
+    }
 }
 
 #[test]

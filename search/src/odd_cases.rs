@@ -11,6 +11,7 @@ use crate::objectives::Objectives;
 use crate::own_trials::OwnTrials;
 use crate::past_columns::PastColumns;
 use crate::pool::Pool;
+use crate::recommendation::RankedArchitecture;
 use crate::space_history::SpaceHistory;
 use crate::spaces;
 
@@ -313,6 +314,20 @@ pub(crate) fn unmet_device(objectives: &Objectives, book: &CostBook) -> Option<S
     Some(match known.is_empty() {
         true => format!("no trial of this space names a device: {device:?} says nothing"),
         false => format!("no trial of this space was measured on {device:?}; known are {}", some_of(&known)),
+    })
+}
+
+/// A note about architectures of which a cost is expected to lie beyond its bound: among uncertain costs they may keep to it all the same.
+pub(crate) fn beyond_bounds(ranked: &[RankedArchitecture], objectives: &Objectives) -> Option<String> {
+    let beyond = |ranked: &&RankedArchitecture| !objectives.admit(&ranked.expected_costs);
+    let n = ranked.iter().filter(beyond).count();
+    (n > 0).then(|| {
+        let first = ranked.first().filter(beyond).map_or("", |_| ", the first among them");
+        format!(
+            "of {n} of {} architectures a cost is expected to lie beyond its bound{first}: costs are uncertain, and how likely each keeps to the \
+             bounds stands beside it",
+            ranked.len()
+        )
     })
 }
 

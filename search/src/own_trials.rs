@@ -45,7 +45,7 @@ impl OwnTrials {
             let n = pool.architectures.len();
             notes.push(format!(
                 "all {n} candidates have been tried on {task} already; the answer is what a new task would get, \
-                 from the other tasks alone"
+                 from the other tasks alone, but that its own trials say what they cost"
             ));
             return OwnTrials::default();
         }

@@ -25,17 +25,23 @@ pub(crate) struct Ranking {
 impl Ranking {
     /// The order where the score alone counts: what was picked to be tried first, then the open candidates of the highest mean.
     pub(crate) fn by_score(list: &Shortlist, k: usize) -> Self {
-        let Shortlist { open, prediction, first, .. } = list;
+        let mean = &list.prediction.mean;
+        let mut order: Vec<usize> = (0..list.open.len()).collect();
+        order.sort_by(|a, b| mean[*b].total_cmp(&mean[*a]).then(a.cmp(b)));
+        Ranking { order, feasible: None, front: None }.after_first(list, k)
+    }
+
+    /// The first `k` once what was picked to be tried first stands before all others.
+    pub(crate) fn after_first(mut self, list: &Shortlist, k: usize) -> Self {
         let places: HashMap<usize, usize> =
-            open.iter().enumerate().map(|(at, position)| (*position, at)).collect();
+            list.open.iter().enumerate().map(|(at, position)| (*position, at)).collect();
         let mut order: Vec<usize> =
-            first.iter().filter_map(|position| places.get(position).copied()).collect();
+            list.first.iter().filter_map(|position| places.get(position).copied()).collect();
         let taken: HashSet<usize> = order.iter().copied().collect();
-        let mut rest: Vec<usize> = (0..open.len()).filter(|at| !taken.contains(at)).collect();
-        rest.sort_by(|a, b| prediction.mean[*b].total_cmp(&prediction.mean[*a]).then(a.cmp(b)));
-        order.extend(rest);
+        order.extend(self.order.iter().filter(|at| !taken.contains(at)));
         order.truncate(k);
-        Ranking { order, feasible: None, front: None }
+        self.order = order;
+        self
     }
 
     /// Words for constraints that are hardly kept.

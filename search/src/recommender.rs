@@ -13,8 +13,8 @@ use crate::cost_book::CostBook;
 use crate::goals::{GoalTarget, Goals};
 use crate::looks::{Looks, centre};
 use crate::odd_cases::{
-    data_unlike_all, doubt, few_candidates, idle_description, notes_on_tasks, other_measure, outlying_past,
-    outlying_trial, partial_trials, poor_history, poor_trials, telling, unmet_device,
+    beyond_bounds, data_unlike_all, doubt, few_candidates, idle_description, notes_on_tasks, other_measure,
+    outlying_past, outlying_trial, partial_trials, poor_history, poor_trials, telling, unmet_device,
 };
 use crate::own_trials::OwnTrials;
 use crate::pool::Pool;
@@ -162,10 +162,16 @@ impl Recommender {
         let Belief { expected, scored, trust, reversed, .. } = strategy.belief()?;
         let past_correlation = strategy.past_correlation();
         notes.extend(trust.and_then(|trust| doubt(trust, reversed, past_correlation)));
-        let picks = if picks_together(history, request, own_trials) {
-            strategy.picks(request.k.min(TOGETHER))?
-        } else {
-            Vec::new()
+        let books = self.books(history.space())?;
+        let (book, objectives) = (&books.costs, &request.objectives);
+        let target = GoalTarget::of(history, book, task, objectives, &request.exclude_tasks);
+        notes.extend(unmet_device(objectives, book));
+        let goals = || Goals::new(Arc::clone(book), objectives, target.clone(), &pool);
+        let goals = (!objectives.is_score_alone()).then(goals).transpose()?;
+        notes.extend(goals.iter().flat_map(Goals::notes));
+        let picks = match picks_together(history, own_trials) {
+            true => strategy.picks_for(goals.as_ref(), request.k.min(TOGETHER))?,
+            false => Vec::new(),
         };
         let mut prediction = expected.select(&open);
         if is_any_network(history.space()) {
@@ -174,21 +180,17 @@ impl Recommender {
         let candidates = open.len();
         let shares = shares(history, &past, &expected, &pool);
         let list = Shortlist::new(history, pool, open, prediction, picks)?;
-        let books = self.books(history.space())?;
-        let (book, objectives) = (&books.costs, &request.objectives);
-        let target = GoalTarget::of(history, book, task, objectives, &request.exclude_tasks);
-        notes.extend(unmet_device(&request.objectives, book));
-        let ranking = if request.objectives.is_score_alone() {
-            Ranking::by_score(&list, request.k)
-        } else {
-            let goals = Goals::new(Arc::clone(book), &request.objectives, target.clone(), &list.pool)?;
-            notes.extend(goals.notes());
-            goals.rank(&list.open, &list.prediction, &scored, request.k)?
+        let ranking = match &goals {
+            None => Ranking::by_score(&list, request.k),
+            Some(goals) => {
+                goals.rank(&list.open, &list.prediction, &scored, request.k)?.after_first(&list, request.k)
+            }
         };
-        notes.extend(ranking.notes());
+        let ranked = list.ranked(history, &past, own_column, &ranking, (book, &target))?;
+        notes.extend(ranking.notes().or_else(|| beyond_bounds(&ranked, &request.objectives)));
         Ok(Recommendation {
             space: request.space.clone(),
-            ranked: list.ranked(history, &past, own_column, &ranking, (book, &target))?,
+            ranked,
             front: ranking.front(book, &target, &list)?,
             history: shares,
             candidates,
@@ -206,11 +208,10 @@ impl Recommender {
 /// of each.
 const TOGETHER: usize = 16;
 
-/// Whether the first architectures are chosen as a study chooses them. Where more than the score counts, the goals rank. A task's
-/// trials in other spaces have no place on the scale of this one, so that nothing is known of an improvement over them; beside one alone
-/// there are first picks still.
-fn picks_together(history: &SpaceHistory, request: &RecommendationRequest, own_trials: usize) -> bool {
-    request.objectives.is_score_alone() && !(is_any_network(history.space()) && own_trials > 1)
+/// Whether the first architectures are chosen as a study chooses them. A task's trials in other spaces have no place on the scale of this
+/// one, so that nothing is known of an improvement over them; beside one alone there are first picks still.
+fn picks_together(history: &SpaceHistory, own_trials: usize) -> bool {
+    !(is_any_network(history.space()) && own_trials > 1)
 }
 
 fn shares(history: &SpaceHistory, past: &[usize], prediction: &Prediction, pool: &Pool) -> Vec<TaskShare> {

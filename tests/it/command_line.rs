@@ -70,6 +70,19 @@ fn a_study_replayed_from_a_table_beats_chance_and_writes_nothing() {
 }
 
 #[test]
+fn the_trials_of_a_task_are_listed_with_their_ids_the_best_first() {
+    let program = Program::new();
+    program.json(&["import", arg(&program.file("history.jsonl", &histories::history(&["a", "b"], "new")))]);
+    let listed = program.json(&["status", "--task", "a", "--top", "3"]);
+    assert_eq!(listed["n_trials"], 108);
+    let trials = listed["trials"].as_array().unwrap();
+    let scores: Vec<f64> = trials.iter().map(|trial| trial["score"].as_f64().unwrap()).collect();
+    assert!(scores.len() == 3 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    assert!(trials.iter().all(|trial| trial["id"].is_string() && trial["has_weights"] == false));
+    assert!(program.refusal(&["status", "--task", "c"]).contains(r#"no task "c""#));
+}
+
+#[test]
 fn export_and_import_move_a_base() {
     let (program, other) = (Program::new(), Program::new());
     let file = program.file("history.jsonl", &histories::history(&["a"], "new"));
@@ -208,6 +221,8 @@ fn bad_lines_are_named_and_the_rest_is_kept_unless_strict() {
         "{text}"
     );
     assert_eq!(program.trials(), 2);
+    let words = program.refusal(&["import", arg(&program.file("no.csv", "a,b\n1,2\n"))]);
+    assert!(words.contains("2 lines do not fit; nothing was imported"), "{words}");
 }
 
 #[test]
@@ -285,12 +300,24 @@ fn a_truncated_file_keeps_what_it_acknowledged_and_says_so() {
 }
 
 #[test]
-fn two_processes_do_not_share_a_base() {
+fn a_base_in_use_is_read_as_it_is_and_not_written_to() {
     let program = Program::new();
+    let file = program.file("history.jsonl", &histories::history(&["a", "b"], "new"));
+    program.json(&["import", arg(&file)]);
     let _held = heirloom_kb::open(&program.base()).unwrap();
-    let output = program.run(&["status"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another process"));
+    let ask = ["recommend", "--task", "new", "--space", "toy/1", "-k", "1"];
+    for verb in [&["status"][..], &["export"], &ask] {
+        let output = program.run(verb);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.contains("in use by another process: read from a copy"),
+            "{said}"
+        );
+    }
+    let more = program.file("more.jsonl", &trial("new", "conv", 5, 16, 0.1));
+    let output = program.run(&["import", arg(&more)]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("in use by another process"), "{said}");
 }
 
 #[test]

@@ -141,6 +141,25 @@ async fn a_bad_trial_keeps_all_that_are_told_with_it_out() {
     assert_eq!(store.stats().unwrap(), before);
 }
 
+/// A server keeps only so many studies in memory.
+#[tokio::test]
+async fn a_study_goes_on_where_it_was_after_many_others() {
+    let (app, _, path) = study().await;
+    let (_, asked) = post(&app, &format!("{path}/ask"), json!({"n": 2})).await;
+    let tried = json!({"architecture": asked[0]["architecture"], "split": "validation", "metric": "accuracy", "score": 0.4});
+    post(&app, &format!("{path}/tell"), json!({"trials": [tried]})).await;
+    let (_, before) = get(&app, &path).await;
+    for seed in 0..70 {
+        let setup = json!({"task": "new", "space": "toy/1", "seed": seed});
+        assert_eq!(post(&app, "/v1/studies", setup).await.0, StatusCode::CREATED);
+    }
+    assert_eq!(get(&app, &path).await.1, before);
+    let (_, next) = post(&app, &format!("{path}/ask"), json!({"n": 1})).await;
+    for known in asked.as_array().unwrap() {
+        assert_ne!(next[0]["architecture"], known["architecture"]);
+    }
+}
+
 /// A study over a space of three tasks, and its path.
 async fn study() -> (axum::Router, Arc<dyn heirloom_kb::KnowledgeStore>, String) {
     let (app, store) = server().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use heirloom_kb::{KnowledgeStore, open, open_existing};
+use heirloom_kb::{CopiedAs, KnowledgeStore, open, open_existing, open_to_read};
 use heirloom_search::train::WeightStore;
 
 /// Which base is meant.
@@ -16,7 +16,22 @@ pub(super) struct BaseArgs {
 }
 
 impl BaseArgs {
-    /// Opens a base that must be there: what only reads does not make one at a path that may be mistyped.
+    /// Opens a base that must be there for one who only reads: as it is now where it is in use or nothing can be written.
+    pub(super) fn open_to_read(&self) -> anyhow::Result<Arc<dyn KnowledgeStore>> {
+        let url = self.url()?;
+        let (store, copied) = open_to_read(&url).with_context(|| format!("cannot open the base {url}"))?;
+        if let Some(copied) = copied {
+            let why = match copied {
+                CopiedAs::InUse => "is in use by another process",
+                CopiedAs::ReadOnly => "must not be written to",
+                CopiedAs::NoRoom => "lies on a disk that is full",
+            };
+            anstream::eprintln!("the base {why}: read from a copy of it as it is now");
+        }
+        Ok(store)
+    }
+
+    /// Opens a base that must be there, to go on with something in it: none is made at a path that may be mistyped.
     pub(super) fn open_existing(&self) -> anyhow::Result<Arc<dyn KnowledgeStore>> {
         let url = self.url()?;
         open_existing(&url).with_context(|| format!("cannot open the base {url}"))

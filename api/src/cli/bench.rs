@@ -60,7 +60,7 @@ fn methods() -> impl Iterator<Item = StrategyKind> {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &BenchArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open_existing()?;
+    let store = base.open_to_read()?;
     let chosen =
         |kind: &StrategyKind| args.method.is_empty() || args.method.iter().any(|name| name == kind.as_str());
     let setup = BenchmarkSetup {

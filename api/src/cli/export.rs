@@ -7,7 +7,7 @@ use heirloom_kb::jsonl::{self, ExportFilter, Exported, JsonlError};
 
 use super::Failure;
 use super::base::BaseArgs;
-use super::output::Output;
+use super::output::{Output, counted};
 use super::progress::{self, bar};
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &ExportArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open_existing()?;
+    let store = base.open_to_read()?;
     let filter = ExportFilter { task: args.task.clone(), space: args.space.clone() };
     if args.file == Path::new("-") {
         let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
@@ -42,7 +42,10 @@ pub(super) fn run(base: &BaseArgs, args: &ExportArgs, out: &Output) -> Result<()
     bar.finish_and_clear();
     let file = args.file.display();
     out.answer(&done?, |done| {
-        format!("{file}: {} spaces, {} tasks, {} trials", done.spaces, done.tasks, done.trials)
+        let Exported { spaces, tasks, trials } = *done;
+        let [spaces, tasks, trials] =
+            [(spaces, "space"), (tasks, "task"), (trials, "trial")].map(|(n, thing)| counted(n, thing));
+        format!("{file}: {spaces}, {tasks}, {trials}")
     })?;
     Ok(())
 }

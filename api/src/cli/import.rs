@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
-use super::output::{InputFault, Output, dim};
+use super::output::{InputFault, Output, counted, dim};
 use super::progress::{self, bar};
 
 /// Refused lines that text output shows; JSON has them all.
@@ -69,9 +69,16 @@ pub(super) fn run(base: &BaseArgs, args: &ImportArgs, out: &Output) -> Result<()
     }
     let refused: usize = reports.iter().map(|file| file.report.refused.len()).sum();
     if refused > 0 {
-        return Err(InputFault(format!("{refused} lines do not fit; all others are in the base")).into());
+        let none_fit = reports.iter().all(|file| file.report.lines == file.report.refused.len() as u64);
+        let rest = if none_fit { "nothing was imported" } else { "all others are in the base" };
+        return Err(InputFault(format!("{} not fit; {rest}", lines_do(refused))).into());
     }
     Ok(())
+}
+
+/// `1 line does`, `2 lines do`.
+fn lines_do(n: usize) -> String {
+    format!("{} {}", counted(n, "line"), if n == 1 { "does" } else { "do" })
 }
 
 /// Which files are not read after one that is broken.
@@ -137,11 +144,11 @@ fn describe(file: &FileReport) -> String {
     let FileReport { file, report, wall_s } = file;
     let added = report.added;
     let mut text = format!(
-        "{file}: {} trials added, {} known already, {} tasks and {} spaces added {}",
-        added.trials,
+        "{file}: {} added, {} known already, {} and {} added {}",
+        counted(added.trials, "trial"),
         report.known,
-        added.tasks,
-        added.spaces,
+        counted(added.tasks, "task"),
+        counted(added.spaces, "space"),
         dim(&format!("in {wall_s:.2} s"))
     );
     for refused in report.refused.iter().take(SHOWN) {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use heirloom_datasets::DataSummary;
-use heirloom_kb::{KnowledgeStore, Name, Task};
+use heirloom_kb::{KnowledgeStore, Name, SearchSpace, Task};
 use heirloom_search::train::{Budget, EpochReport, Trainer, WorkerPool};
 use heirloom_search::{Proposal, SearchError, Study};
 use indicatif::ProgressBar;
@@ -47,11 +47,12 @@ impl JobArgs {
         &self,
         base: &BaseArgs,
         store: &dyn KnowledgeStore,
-        task: &Name,
+        (task, space): (&Name, &SearchSpace),
         args: &TrainerArgs,
         (bar, left): (&ProgressBar, usize),
     ) -> anyhow::Result<(TrialRunner, ReadData)> {
         let dataset = args.dataset(task)?;
+        args.check_networks(space, &dataset)?;
         let read = ReadData { summary: summary(&dataset), notes: dataset.notes().to_vec() };
         let mut parts = args.parts(base, store, task, &dataset)?;
         if self.jobs == 1 {

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::base::BaseArgs;
-use super::output::{InputFault, Output, table};
-use super::progress::{self, bar};
+use super::output::{InputFault, Output, bold, table};
+use super::progress::{self, announce, bar};
 use super::resumption;
-use super::trainer::{TrainerArgs, check_data};
+use super::trainer::{TrainerArgs, check_data, summary};
 
 #[derive(Debug, clap::Args, Serialize, Deserialize)]
 pub(super) struct JointArgs {
@@ -88,10 +88,13 @@ pub(super) fn run(
     let datasets = datasets.collect::<anyhow::Result<Vec<_>>>()?;
     datasets.iter().try_for_each(|dataset| check_data(&*store, dataset))?;
     let notes = notes(&datasets);
+    let read: Vec<String> =
+        datasets.iter().map(|dataset| format!("{}: {}", dataset.name(), summary(dataset).words())).collect();
     let bar = bar(Some(u64::from(args.trainer.epochs) * u64::from(args.top)), progress::COUNT);
     let mut train = args.trainer.joint(&datasets, base.weights()?, &bar)?;
     let space = find_space(&*store, space)?;
     args.trainer.check_space(&space)?;
+    datasets.iter().try_for_each(|dataset| args.trainer.check_networks(&space, dataset))?;
     let tasks = datasets.iter().map(|dataset| dataset.task()).collect();
     store.commit(&Batch { spaces: vec![space.clone()], tasks, ..Batch::default() })?;
     let candidates = spaces::pool(&space, args.candidates, args.seed);
@@ -116,7 +119,13 @@ pub(super) fn run(
         tried.push(Tried::new(pick, trials, &notes));
     }
     bar.finish_and_clear();
-    out.answer(&tried, |tried| describe(&args.task, tried, &notes))?;
+    out.answer(&tried, |tried| {
+        let head = bold(&format!(
+            "{search} on {}",
+            args.task.iter().map(|task| &**task).collect::<Vec<_>>().join(", ")
+        ));
+        format!("{head}\n{}\n{}", read.join("\n"), describe(&args.task, tried, &notes))
+    })?;
     Ok(())
 }
 
@@ -124,7 +133,7 @@ pub(super) fn run(
 fn started(store: &dyn KnowledgeStore, args: &JointArgs, bar: &ProgressBar) -> anyhow::Result<String> {
     let search = resumption::next_joint_id(store)?;
     resumption::keep(store, &search, args)?;
-    bar.println(format!("{search}; if it is broken off, go on with: heirloom joint --resume {search}"));
+    announce(bar, &format!("{search}; if it is broken off, go on with: heirloom joint --resume {search}"));
     Ok(search)
 }
 

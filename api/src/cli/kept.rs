@@ -29,7 +29,7 @@ pub(super) struct Kept {
 impl KeptArgs {
     /// The trial that is meant.
     pub(super) fn choose(&self, base: &super::base::BaseArgs) -> anyhow::Result<Kept> {
-        let store = base.open_existing()?;
+        let store = base.open_to_read()?;
         let weights = base.weights()?;
         let (trial, note) = match (self.trial, &self.task) {
             (Some(id), _) => (by_id(&*store, weights.as_ref(), id)?, None),
@@ -55,7 +55,12 @@ pub(super) fn by_id(
 /// The hash of a trial's weights.
 pub(super) fn hash<'a>(trial: &'a Trial, weights: Option<&WeightStore>) -> anyhow::Result<&'a str> {
     let hash = weights.and_then(|weights| weights.of_trial(trial));
-    hash.ok_or_else(|| InputFault(format!("of trial {} no weights are kept", trial.id())).into())
+    let why = || {
+        let gone = weights.and_then(|weights| weights.gone(trial));
+        let gone = gone.map(|file| format!(": {} is not there", file.display())).unwrap_or_default();
+        InputFault(format!("of trial {} no weights are kept{gone}", trial.id())).into()
+    };
+    hash.ok_or_else(why)
 }
 
 /// The complete trial of a task with the best validation score among those with weights, and what is to be known of the choice.
@@ -71,14 +76,15 @@ pub(super) fn best_of(
     };
     let trials = complete(store, task, Split::Validation)?;
     let by_score = |a: &&Trial, b: &&Trial| score(a).total_cmp(&score(b));
-    let best_of_all = trials.iter().max_by(by_score);
-    let with_weights = trials.iter().filter(|trial| has_weights(trial, weights)).max_by(by_score);
+    // Of equals the first, as in a study: `max_by` takes the last.
+    let best_of_all = trials.iter().rev().max_by(by_score);
+    let with_weights = trials.iter().rev().filter(|trial| has_weights(trial, weights)).max_by(by_score);
     let Some(kept) = with_weights.cloned() else {
         if known.is_none() {
             let known = store.tasks()?.into_iter().map(|task| task.id).collect();
             return Err(SearchError::UnknownTask { task: task.clone(), known }.into());
         }
-        return Err(InputFault(none_kept(store, weights, task)?).into());
+        return Err(InputFault(none_kept(store, weights, task, &trials)?).into());
     };
     let better = best_of_all.filter(|better| score(better) > score(&kept)).map(|better| {
         let [better_score, own_score] = [better, &kept].map(|trial| trial.score.unwrap_or(f64::NAN));
@@ -95,7 +101,15 @@ fn none_kept(
     store: &dyn KnowledgeStore,
     weights: Option<&WeightStore>,
     task: &Name,
+    trials: &[Trial],
 ) -> anyhow::Result<String> {
+    let gone = trials.iter().filter_map(|trial| weights?.gone(trial));
+    if let (n @ 1.., Some(file)) = (gone.clone().count(), gone.clone().next()) {
+        let file = file.display();
+        return Ok(format!(
+            "the weights of {n} validation trials of {task:?} are gone: {file} is not there; put the folder of weights back beside the base"
+        ));
+    }
     let mut tested =
         complete(store, task, Split::Test)?.into_iter().filter(|trial| has_weights(trial, weights));
     let instead = tested.next_back().map(|trial| {

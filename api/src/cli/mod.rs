@@ -34,6 +34,7 @@ mod status;
 mod study;
 mod study_answer;
 mod supernet;
+mod task_trials;
 mod train;
 mod train_worker;
 mod trainer;

@@ -89,6 +89,11 @@ pub(super) fn dim(text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A number of things: `1 trial`, `2 trials`.
+pub(super) fn counted(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
 /// Refuses a file in a folder that is not there.
 #[cfg(feature = "torch")]
 pub(super) fn check_folder(file: &std::path::Path) -> Result<(), InputFault> {

@@ -149,11 +149,17 @@ pub(super) fn describe(answer: &Answer) -> String {
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
     let more = if counts.len() > MATRIX { ", …" } else { "" };
     let counts: Vec<String> =
-        counts.into_iter().take(MATRIX).map(|(class, n)| format!("{n} {class}")).collect();
+        counts.into_iter().take(MATRIX).map(|(class, n)| format!("{n} {}", quoted(class))).collect();
     lines.push(format!("\n{n} predicted: {}{more}", counts.join(", ")));
     lines.extend(answer.evaluation.iter().flat_map(evaluated));
     lines.extend(answer.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n").trim_end().to_owned()
+}
+
+/// A class beside a count: one that is a number, or of several words, in quotes.
+fn quoted(class: &str) -> String {
+    let is_plain = class.chars().next().is_some_and(char::is_alphabetic) && !class.contains([' ', ',']);
+    if is_plain { class.to_owned() } else { format!("{class:?}") }
 }
 
 fn first_rows(answer: &Answer) -> comfy_table::Table {
@@ -205,7 +211,10 @@ fn mistakes(confusion: &Confusion) -> String {
     let mut wrong: Vec<(usize, &String, &String)> =
         cells.filter(|(n, label, predicted)| *n > 0 && label != predicted).collect();
     wrong.sort_by_key(|(n, ..)| std::cmp::Reverse(*n));
-    let said = wrong.iter().take(MISTAKES).map(|(n, label, predicted)| format!("{n} {label} as {predicted}"));
+    let said = wrong
+        .iter()
+        .take(MISTAKES)
+        .map(|(n, label, predicted)| format!("{n} {} as {}", quoted(label), quoted(predicted)));
     match wrong.is_empty() {
         true => "no mistakes".into(),
         false => {

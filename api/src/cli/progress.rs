@@ -21,6 +21,11 @@ pub(super) const COUNT: &str = "{spinner} {msg} {wide_bar} {pos}/{len}";
 /// For work of unknown length.
 pub(super) const SPIN: &str = "{spinner} {msg} {elapsed}";
 
+/// Says something above a bar; where there is no terminal the bar shows nothing, and a log needs it all the more.
+pub(super) fn announce(bar: &ProgressBar, words: &str) {
+    if bar.is_hidden() { anstream::eprintln!("{words}") } else { bar.println(words) }
+}
+
 /// How an epoch went, for a bar.
 pub(super) fn epoch_words(report: &EpochReport) -> String {
     let accuracy = report.validation_accuracy.map(|accuracy| format!(", validation {accuracy:.3}"));

@@ -70,7 +70,7 @@ struct Answer {
 }
 
 pub(super) fn run(base: &BaseArgs, args: &ProxyArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open_existing()?;
+    let store = base.open_to_read()?;
     let space = find_space(&*store, &args.space)?;
     let measured = past_scores::means(&past_scores::longest(&*store, &args.task, &args.space)?);
     let (most, drawn) = if args.measured {

@@ -78,7 +78,7 @@ struct TrueRank {
 }
 
 pub(super) fn run(base: &BaseArgs, args: RecommendArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open_existing()?;
+    let store = base.open_to_read()?;
     let (task, notes) = args.task.choice()?;
     let request = RecommendationRequest {
         task,

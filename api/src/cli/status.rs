@@ -8,11 +8,19 @@ use serde::Serialize;
 
 use super::Failure;
 use super::base::BaseArgs;
-use super::output::{Output, bold, table};
+use super::output::{Output, bold, counted, table};
 use super::resumption::joint_ids;
+use super::task_trials::{self, TaskTrials};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct StatusArgs {}
+pub(super) struct StatusArgs {
+    /// List the trials of this task with their ids, the best of each space first.
+    #[arg(long)]
+    task: Option<Name>,
+    /// So many of each space and split.
+    #[arg(long, default_value_t = 20, requires = "task")]
+    top: usize,
+}
 
 /// What the base holds.
 #[derive(Serialize)]
@@ -45,8 +53,14 @@ struct GroupRow {
     by_split: BTreeMap<Split, u64>,
 }
 
-pub(super) fn run(base: &BaseArgs, _args: &StatusArgs, out: &Output) -> Result<(), Failure> {
-    let store = base.open_existing()?;
+pub(super) fn run(base: &BaseArgs, args: &StatusArgs, out: &Output) -> Result<(), Failure> {
+    let store = base.open_to_read()?;
+    if let Some(task) = &args.task {
+        let weights = base.weights()?;
+        let answer = TaskTrials::of(&*store, weights.as_ref(), task, args.top)?;
+        out.answer(&answer, task_trials::describe)?;
+        return Ok(());
+    }
     let stats = store.stats()?;
     let status = Status {
         base: base.url()?,
@@ -85,11 +99,11 @@ fn groups(stats: &Stats) -> Vec<GroupRow> {
 
 fn describe(status: &Status) -> String {
     let head = format!(
-        "{}: {} trials, {} tasks, {} spaces",
+        "{}: {}, {}, {}",
         bold(&status.base),
-        status.trials,
-        status.tasks,
-        status.spaces
+        counted(status.trials as usize, "trial"),
+        counted(status.tasks, "task"),
+        counted(status.spaces, "space")
     );
     if status.groups.is_empty() {
         return format!("{head}\nimport a history: heirloom import FILE");

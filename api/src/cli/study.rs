@@ -20,7 +20,7 @@ use super::jobs::{JobArgs, TrialRunner};
 use super::objectives::ObjectiveArgs;
 use super::output::{InputFault, Output};
 use super::prior::PriorArgs;
-use super::progress::{self, bar};
+use super::progress::{self, announce, bar};
 use super::resumption;
 use super::scheduler::SchedulerArgs;
 use super::study_answer::{Answer, describe};
@@ -107,8 +107,11 @@ pub(super) fn run(
         return Err(InputFault(message.into()).into());
     }
     // A study to be replayed or resumed needs a base that has it.
-    let reads = args.table || args.resume.is_some();
-    let store = if reads { base.open_existing()? } else { base.open()? };
+    let store = match (args.table, args.resume.is_some()) {
+        (_, true) => base.open_existing()?,
+        (true, false) => base.open_to_read()?,
+        (false, false) => base.open()?,
+    };
     let args = &match args.resume.clone() {
         Some(study) => resumption::resumed(&*store, &study, args, given)?,
         None => args,
@@ -121,7 +124,8 @@ pub(super) fn run(
     let (mut runner, read) = if args.trains() {
         let left = (args.top as usize).saturating_sub(tried(&*store, args)?);
         let before = before(&store, args);
-        let (runner, read) = args.jobs.runner(base, &*before, args.task(), &args.trainer, (&epochs, left))?;
+        let (runner, read) =
+            args.jobs.runner(base, &*before, (args.task(), &space), &args.trainer, (&epochs, left))?;
         (runner, Some(read))
     } else {
         (TrialRunner::Here(Box::new(table_trainer(&*store, args)?)), None)
@@ -250,13 +254,7 @@ fn search(
             let study = Study::create(&recommender, setup(&**store, args)?)?;
             resumption::keep(&**store, study.id(), args)?;
             let id = study.id();
-            let words = format!("{id}; if it is broken off, go on with: heirloom study --resume {id}");
-            // Where there is no terminal the bar shows nothing, and a log needs it all the more.
-            if bar.is_hidden() {
-                anstream::eprintln!("{words}")
-            } else {
-                bar.println(words)
-            }
+            announce(bar, &format!("{id}; if it is broken off, go on with: heirloom study --resume {id}"));
             study
         }
     };
@@ -266,6 +264,9 @@ fn search(
     let done = study.trials().len();
     let past = study.history().past(args.task(), &args.exclude_task);
     let started_from = past.iter().map(|at| study.history().table().tasks()[*at].task.clone()).collect();
+    let own = (!study.setup().history.exclude_tasks.contains(args.task()))
+        .then(|| study.history().scores(args.task()).map(|scores| scores.rows.len()));
+    let own_trials = own.flatten().unwrap_or(0);
     let left = (args.top as usize).min(candidates).saturating_sub(done);
     // A resumed study trains with its own seed, or it would not find the checkpoints of what was under way.
     let budget = args.trainer.budget(study.setup().seed, Split::Validation);
@@ -273,7 +274,7 @@ fn search(
     let mut report = StudyReport::of(&study);
     // Hundreds of architectures, which the base has.
     report.setup.candidates = None;
-    Ok(Answer { report, proposals, started_from, candidates, data_summary: None })
+    Ok(Answer { report, proposals, started_from, own_trials, candidates, data_summary: None })
 }
 
 /// What is known of the candidates before any is trained.

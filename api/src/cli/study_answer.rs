@@ -6,7 +6,7 @@ use heirloom_search::train::{Inherited, Taken};
 use heirloom_search::{Proposal, StudyReport};
 use serde::Serialize;
 
-use super::output::{bold, table};
+use super::output::{bold, counted, table};
 
 /// A study and what was expected of its trials.
 #[derive(Serialize)]
@@ -15,6 +15,8 @@ pub(super) struct Answer {
     pub(super) proposals: Vec<Proposal>,
     /// Past tasks that it started from.
     pub(super) started_from: Vec<Name>,
+    /// Trials that the task had in the space already, from elsewhere.
+    pub(super) own_trials: usize,
     pub(super) candidates: usize,
     /// The data that were trained on; absent where scores were looked up.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +28,10 @@ fn spent(trials: &[Trial], max_epochs: u32) -> String {
     let epochs = |trial: &Trial| trial.fidelity.get("epochs").copied().unwrap_or(f64::from(max_epochs));
     let stopped = trials.iter().filter(|trial| trial.status == Status::Pruned).count();
     let (spent, full) = (trials.iter().map(epochs).sum::<f64>(), trials.len() * max_epochs as usize);
-    format!("{stopped} of {} trials were stopped early; {spent} of {full} epochs were spent", trials.len())
+    format!(
+        "{stopped} of {} were stopped early; {spent} of {full} epochs were spent",
+        counted(trials.len(), "trial")
+    )
 }
 
 /// What networks took over from a file or from other trials: once, where it was the same for several.
@@ -41,7 +46,12 @@ fn starts(trials: &[Trial]) -> Vec<String> {
             None => starts.push((words, vec![number])),
         }
     }
-    starts.into_iter().map(|(words, numbers)| format!("trial {} {words}", numbers.join(", "))).collect()
+    starts
+        .into_iter()
+        .map(|(words, numbers)| {
+            format!("{} {} {words}", if numbers.len() > 1 { "trials" } else { "trial" }, numbers.join(", "))
+        })
+        .collect()
 }
 
 /// What the last column says of a trial.
@@ -59,6 +69,9 @@ fn outcome(trial: &Trial) -> String {
 pub(super) fn describe(answer: &Answer) -> String {
     let report = &answer.report;
     let mut from: Vec<String> = answer.started_from.iter().map(ToString::to_string).collect();
+    from.extend(
+        (answer.own_trials > 0).then(|| format!("{} of its own", counted(answer.own_trials, "trial"))),
+    );
     from.extend(report.setup.prior.as_ref().map(|prior| format!("scores by {}", prior.by)));
     let from =
         if from.is_empty() { "no past task: the first picks are chance".to_owned() } else { from.join(", ") };

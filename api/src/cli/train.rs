@@ -85,7 +85,11 @@ fn describe(answer: &Answer) -> String {
     let cost = |name: &str| trial.costs.get(name).copied().unwrap_or(f64::NAN);
     let taken = Taken::of_trial(trial).map(|taken| taken.words());
     let inherited = Inherited::of_trial(trial).map(|inherited| inherited.words());
-    let more = std::iter::once(data_summary.words())
+    let all = match trial.split {
+        Split::Test => "; with --split test the first two parts are fitted on, and the last is scored on",
+        _ => "",
+    };
+    let more = std::iter::once(format!("{}{all}", data_summary.words()))
         .chain(taken)
         .chain(inherited)
         .chain(notes.iter().map(|note| format!("note: {note}")));

@@ -7,7 +7,7 @@ use anyhow::Context;
 use heirloom_datasets::{DataSummary, Dataset, Splits, loaders};
 use heirloom_kb::{Architecture, KnowledgeStore, Name, SearchSpace, Split, Trial};
 use heirloom_search::spaces;
-use heirloom_search::train::{Budget, EpochReport, Teacher, Trainer, WeightStore, sources};
+use heirloom_search::train::{Budget, EpochReport, Teacher, TrainError, Trainer, WeightStore, sources};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +156,7 @@ impl TrainerArgs {
         Budget { data_fraction: self.data_fraction, ..Budget::new(self.epochs, seed, split) }
     }
 
-    /// Refuses a space that says what blocks inherit where nothing is to be inherited.
+    /// Refuses a space that is not built in, and one that says what blocks inherit where nothing is to be inherited.
     pub(super) fn check_space(&self, space: &SearchSpace) -> anyhow::Result<()> {
         match spaces::family(space.id()).and_then(|family| family.extends) {
             Some(plain) if !self.inherit => {
@@ -166,8 +166,23 @@ impl TrainerArgs {
                 );
                 Err(InputFault(message).into())
             }
+            None if spaces::family(space.id()).is_none() => {
+                Err(TrainError::NoFamily { space: space.id().clone() }.into())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a space that makes no networks for these data, before anything is written.
+    #[cfg(feature = "torch")]
+    pub(super) fn check_networks(&self, space: &SearchSpace, dataset: &Dataset) -> anyhow::Result<()> {
+        Ok(heirloom_search::train::torch::check_networks(space, dataset)?)
+    }
+
+    /// Without libtorch nothing can be trained.
+    #[cfg(not(feature = "torch"))]
+    pub(super) fn check_networks(&self, _space: &SearchSpace, _dataset: &Dataset) -> anyhow::Result<()> {
+        Err(self.data.without_torch())
     }
 
     /// What a base has for trials of a task on a data set: weights to inherit, if they may be, and the teacher.

@@ -1,6 +1,7 @@
 //! REST under `/v1`, described by OpenAPI at `/openapi.json`.
 
 mod api_error;
+mod at_hand;
 mod history;
 mod json_body;
 mod metrics;

@@ -1,18 +1,18 @@
 //! What the routes share.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heirloom_kb::KnowledgeStore;
 use heirloom_search::{Recommender, SearchError, Study, StudySetup};
 
 use super::ApiError;
+use super::at_hand::StudiesAtHand;
 use super::metrics::Metrics;
 
 /// The base, what has been fitted over it, and the studies under way.
 pub(super) struct AppState {
     recommender: Recommender,
-    studies: Mutex<HashMap<String, Arc<Mutex<Study>>>>,
+    studies: Mutex<StudiesAtHand>,
     /// One study is set up at a time, so that no two get one id.
     creating: Mutex<()>,
     metrics: Metrics,
@@ -49,13 +49,13 @@ impl AppState {
         Ok(id)
     }
 
-    /// Does something with a study, which is taken up from the base if this server has not met it.
+    /// Does something with a study, which is taken up from the base if it is not at hand.
     pub(super) fn with_study<T>(
         &self,
         id: &str,
         act: impl FnOnce(&mut Study) -> Result<T, SearchError>,
     ) -> Result<T, SearchError> {
-        let known = self.studies.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        let known = self.studies.lock().unwrap_or_else(PoisonError::into_inner).get(id);
         let study = match known {
             Some(study) => study,
             None => self.keep(id, Study::take_up(&self.recommender, id)?),
@@ -65,8 +65,7 @@ impl AppState {
 
     /// Keeps a study unless another request was quicker, and gives the one that is kept.
     fn keep(&self, id: &str, study: Study) -> Arc<Mutex<Study>> {
-        let mut studies = self.studies.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(studies.entry(id.to_owned()).or_insert_with(|| Arc::new(Mutex::new(study))))
+        self.studies.lock().unwrap_or_else(PoisonError::into_inner).keep(id, study)
     }
 }
 

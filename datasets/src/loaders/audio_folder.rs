@@ -121,7 +121,7 @@ pub(super) struct SoundForm {
 impl SoundForm {
     /// The example that becomes of the samples of a sound at its own rate.
     pub(super) fn example(&self, samples: &[f32], rate: u32) -> Vec<f32> {
-        let mut sound = resample(samples, rate, self.rate);
+        let mut sound = resample(samples, rate, self.rate, self.length);
         sound.resize(self.length, 0.0);
         match &self.log_mel {
             Some(log_mel) => log_mel.apply(&sound),

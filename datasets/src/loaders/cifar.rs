@@ -95,7 +95,7 @@ pub(super) fn load(name: &str, dir: &Path, download: bool) -> Result<Dataset, Da
                 name: name.to_owned(),
                 wanted: format!("{}, nor {},", version.test, version.archive),
                 dir: dir.display().to_string(),
-                hint: "put the binary version there, or allow the download".into(),
+                hint: "put the binary version there, or allow the download (--download)".into(),
             });
         }
     };

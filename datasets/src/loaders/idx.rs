@@ -56,7 +56,7 @@ fn locate(name: &str, dir: &Path, file: &str, remote: Option<&RemoteFile>) -> Re
             name: name.to_owned(),
             wanted: file.to_owned(),
             dir: dir.display().to_string(),
-            hint: "put the four IDX files there, or allow the download".into(),
+            hint: "put the four IDX files there, or allow the download (--download)".into(),
         }),
     }
 }

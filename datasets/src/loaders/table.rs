@@ -52,13 +52,13 @@ impl Table {
         options: &TableOptions,
     ) -> Result<Dataset, DatasetError> {
         let label = self.label(file, options.label.as_deref())?;
-        let (y, classes) = self.classes(file, label)?;
+        let is_named = options.label.is_some() || self.has_usual_label(label);
+        let (y, classes) = self.classes(file, label).map_err(|error| unless_named(error, is_named))?;
         let (mut features, mut notes): (Vec<Feature>, Vec<String>) = (Vec::new(), Vec::new());
         let title = self.names[label].as_str();
-        let is_usual = USUAL_LABELS.contains(&title.to_lowercase().as_str());
-        if options.label.is_none() && !is_usual {
+        if !is_named {
             notes.push(format!(
-                "the last column, {title:?}, is taken for the class; say which is with a label"
+                "the last column, {title:?}, is taken for the class; name another with --label"
             ));
         }
         let mut values: Vec<Vec<f32>> = Vec::new();
@@ -113,6 +113,11 @@ impl Table {
             missing_among_numbers: texts(&MISSING_AMONG_NUMBERS),
         };
         Ok(data.with_notes(notes).prepared(Some(preparation)))
+    }
+
+    /// Whether a column is called as labels are.
+    fn has_usual_label(&self, label: usize) -> bool {
+        USUAL_LABELS.contains(&self.names[label].to_lowercase().as_str())
     }
 
     /// The position of the label.
@@ -176,6 +181,18 @@ impl Table {
         }
         let place = |value: &Class| classes.binary_search(&value).expect("it was collected");
         Ok((values.iter().map(place).collect(), classes.iter().map(ToString::to_string).collect()))
+    }
+}
+
+/// An error of classes, with what to do where the last column was taken for the label.
+fn unless_named(error: DatasetError, is_named: bool) -> DatasetError {
+    match error {
+        DatasetError::Format { file, reason } if !is_named => {
+            let reason =
+                format!("{reason}; the last column was taken for the label, name another with --label");
+            DatasetError::Format { file, reason }
+        }
+        error => error,
     }
 }
 
@@ -277,6 +294,12 @@ mod tests {
             "t.csv, label \"class\": all examples are of the class \"a\"; two classes are needed"
         ));
         assert!(why(words(["a", "b", "c", "d"])).contains("4 different values in 4 rows"));
+        let mut unnamed = table(Column::Numbers(vec![Some(1.0), None, Some(2.0), Some(1.0)]));
+        unnamed.names[1] = "usage".into();
+        assert!(load(&unnamed, None).unwrap_err().ends_with(
+            "row 2: the label \"usage\" is missing; the last column was taken for the label, name another with --label"
+        ));
+        assert!(load(&unnamed, Some("usage")).unwrap_err().ends_with("the label \"usage\" is missing"));
         let mut large = table(words(["b", "a", "a", "b"]));
         large.columns[0] = Column::Numbers(vec![None, Some(1.0), Some(1e300), Some(2.0)]);
         assert!(

@@ -62,13 +62,13 @@ fn unreadable(path: &Path, error: &hound::Error) -> DatasetError {
     format(path, format!("it is no readable WAV file: {error} ({kinds})"))
 }
 
-/// The sound at another rate: each new sample is a sum of those around it, weighed by a sinc that a Hann window cuts after 16
+/// At most so many samples of the sound at another rate: each new sample is a sum of those around it, weighed by a sinc that a Hann window cuts after 16
 /// zero crossings. What the lower rate cannot carry is filtered out.
 ///
 /// *Source*: J. O. Smith, "Digital Audio Resampling", <https://ccrma.stanford.edu/~jos/resample/>.
-pub(super) fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
+pub(super) fn resample(samples: &[f32], from: u32, to: u32, most: usize) -> Vec<f32> {
     if from == to {
-        return samples.to_vec();
+        return samples[..samples.len().min(most)].to_vec();
     }
     let step = f64::from(from) / f64::from(to);
     let cutoff = (1.0 / step).min(1.0);
@@ -85,7 +85,7 @@ pub(super) fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
         });
         weighed.sum::<f64>() as f32
     };
-    (0..resampled_length(samples.len(), from, to)).map(value).collect()
+    (0..resampled_length(samples.len(), from, to).min(most)).map(value).collect()
 }
 
 /// How many samples there are at another rate.
@@ -146,14 +146,14 @@ pub(super) mod tests {
     #[test]
     fn a_tone_stays_the_tone_and_what_is_too_high_goes() {
         for (from, to) in [(8_000, 16_000), (16_000, 8_000), (44_100, 16_000)] {
-            let resampled = resample(&tone(440.0, from, from as usize / 4), from, to);
+            let resampled = resample(&tone(440.0, from, from as usize / 4), from, to, usize::MAX);
             assert_eq!(resampled.len(), to as usize / 4);
             let expected = tone(440.0, to, resampled.len());
             for at in 200..resampled.len() - 200 {
                 assert!((resampled[at] - expected[at]).abs() < 3e-3, "{from} to {to} at {at}");
             }
         }
-        let gone = resample(&tone(6_000.0, 16_000, 4_000), 16_000, 8_000);
+        let gone = resample(&tone(6_000.0, 16_000, 4_000), 16_000, 8_000, 2_000);
         assert!(gone[200..1_800].iter().all(|value| value.abs() < 3e-3));
     }
 
@@ -181,8 +181,11 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn lengths_are_as_foretold(n in 1_usize..500, from in 1_u32..50, to in 1_u32..50) {
-            prop_assert_eq!(resample(&vec![0.5; n], from * 1_000, to * 1_000).len(), resampled_length(n, from * 1_000, to * 1_000));
+        fn lengths_are_as_foretold(n in 1_usize..500, from in 1_u32..50, to in 1_u32..50, most in 0_usize..99) {
+            let (from, to) = (from * 1_000, to * 1_000);
+            let whole = resample(&vec![0.5; n], from, to, usize::MAX);
+            prop_assert_eq!(whole.len(), resampled_length(n, from, to));
+            prop_assert_eq!(resample(&vec![0.5; n], from, to, most), &whole[..whole.len().min(most)]);
         }
     }
 }

@@ -41,9 +41,11 @@ impl TrialId {
 /// A trial as answers show it, with its id.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IdentifiedTrial {
-    id: TrialId,
+    /// What other verbs and routes know it by.
+    pub id: TrialId,
+    /// The trial.
     #[serde(flatten)]
-    trial: Trial,
+    pub trial: Trial,
 }
 
 impl From<Trial> for IdentifiedTrial {

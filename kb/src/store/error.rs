@@ -32,6 +32,14 @@ pub enum StoreError {
         /// The base's folder.
         path: String,
     },
+    /// A base whose files, or their disk, must not be written to, asked for by somebody who means to write.
+    #[error(
+        "the base at {path} must not be written to: its folder, or its disk, is for reading only; copy the folder, or export it and import that elsewhere"
+    )]
+    ReadOnly {
+        /// The base's folder.
+        path: String,
+    },
     /// A record that does not fit; nothing of its batch was kept.
     #[error("{record} {index}: {source}")]
     Refused {

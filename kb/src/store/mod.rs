@@ -16,7 +16,7 @@ pub(crate) use checked::Definitions;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use query::{Cursor, TrialPage, TrialQuery};
-pub use sled::SledStore;
+pub use sled::{CopiedAs, SledStore};
 
 use crate::schema::{Name, SearchSpace, Split, Task, Trial, TrialId};
 
@@ -191,17 +191,34 @@ pub fn open(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
     }
 }
 
-/// The same for those who only read: a base that is not there is not made, for the path may be mistyped.
+/// The same for those who need one that is there: it is not made, for the path may be mistyped.
 ///
 /// # Errors
 /// As [`open`], and [`StoreError::NoBase`].
 pub fn open_existing(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
-    if let Some(folder) = folder(url)?
-        && !SledStore::is_at(folder)
-    {
-        return Err(StoreError::NoBase { path: folder.display().to_string() });
+    match folder(url)? {
+        Some(folder) if !SledStore::is_at(folder) => Err(no_base(folder)),
+        _ => open(url),
     }
-    open(url)
+}
+
+/// The same for those who only read, see [`SledStore::open_to_read`].
+///
+/// # Errors
+/// As [`open_existing`].
+pub fn open_to_read(url: &str) -> Result<(Arc<dyn KnowledgeStore>, Option<CopiedAs>), StoreError> {
+    match folder(url)? {
+        Some(folder) if !SledStore::is_at(folder) => Err(no_base(folder)),
+        Some(folder) => {
+            let (store, copied) = SledStore::open_to_read(folder)?;
+            Ok((Arc::new(store), copied))
+        }
+        None => Ok((open(url)?, None)),
+    }
+}
+
+fn no_base(folder: &Path) -> StoreError {
+    StoreError::NoBase { path: folder.display().to_string() }
 }
 
 /// The folder that a URL names; none for a base in memory.

@@ -18,7 +18,9 @@ pub enum TrainError {
         architecture: Architecture,
     },
     /// A space that is not built in, so that nobody knows its networks.
-    #[error("space {space:?} is not built in, so its architectures are no networks that could be trained")]
+    #[error(
+        "space {space:?} is not built in, so its architectures are no networks that could be trained here; train what is recommended of it yourself and import the trials, or let a program ask the server (heirloom serve)"
+    )]
     NoFamily {
         /// The space.
         space: Name,

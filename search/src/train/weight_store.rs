@@ -114,8 +114,13 @@ impl WeightStore {
     /// The hash of a trial's weights, if it names some and they are there.
     #[must_use]
     pub fn of_trial<'a>(&self, trial: &'a Trial) -> Option<&'a str> {
-        let hash = trial.extra.get(WEIGHTS_FIELD).and_then(Json::as_str)?;
-        self.file(hash).exists().then_some(hash)
+        named(trial).filter(|hash| self.file(hash).exists())
+    }
+
+    /// The file of a trial's weights, if it names some and that is gone.
+    #[must_use]
+    pub fn gone(&self, trial: &Trial) -> Option<PathBuf> {
+        named(trial).map(|hash| self.file(hash)).filter(|file| !file.exists())
     }
 }
 
@@ -154,6 +159,11 @@ fn write_beside(path: &Path, ending: &str, bytes: &[u8]) -> Result<(), TrainErro
 
 pub(crate) fn file_error(act: &'static str, path: &Path, source: std::io::Error) -> TrainError {
     TrainError::File { act, file: path.display().to_string(), source }
+}
+
+/// The hash of the weights that a trial names.
+fn named(trial: &Trial) -> Option<&str> {
+    trial.extra.get(WEIGHTS_FIELD).and_then(Json::as_str)
 }
 
 #[cfg(test)]

@@ -58,7 +58,10 @@ pub(super) fn sounds(path: &Path, form: SoundForm, classes: &[String]) -> Result
     if path.is_dir() {
         listing.name_spoken_digits(classes);
     }
-    Ok(listing.found(Form::Sound(form)))
+    let note = listen_to(&listing.paths, form.rate)?;
+    let mut found = listing.found(Form::Sound(form));
+    found.notes.extend(note);
+    Ok(found)
 }
 
 /// Files with their names from the opened folder on, and the folders they are in.
@@ -181,6 +184,19 @@ fn look_at(
             "{} of another size, stretched to {width} x {height} pixels, which all had in training",
             counted(others, "image")
         )
+    }))
+}
+
+/// Reads the heads of all sounds, so that what is none is found before the first is predicted; says how many lack what a sound of the
+/// training's rate has.
+fn listen_to(paths: &[PathBuf], rate: u32) -> Result<Option<String>, DatasetError> {
+    let heads: Vec<Result<WavHead, DatasetError>> =
+        paths.par_iter().map(|path| WavHead::read(path)).collect();
+    let heads: Vec<WavHead> = heads.into_iter().collect::<Result<_, _>>()?;
+    let lower: Vec<u32> = heads.iter().map(|head| head.rate).filter(|own| *own < rate).collect();
+    Ok(lower.iter().min().map(|least| {
+        let n = counted(lower.len(), "sound");
+        format!("{n} of a lower rate than the training's {rate} Hz (down to {least} Hz): what lies above half their own rate is missing")
     }))
 }
 
@@ -346,12 +362,20 @@ mod tests {
             let single = open(&digits.join("dog_a_7.wav"));
             assert_eq!((single.labels(), single.notes().len()), (&[None][..], 0));
             assert_eq!(single.examples(0..1).unwrap().row(0), trained.x().row(2));
+            write(&dir.path().join("low.wav"), 1, &tone(440.0, 8_000, 9_000));
+            let low = open(&dir.path().join("low.wav"));
+            assert_eq!(
+                low.notes(),
+                [
+                    "1 sound of a lower rate than the training's 4000 Hz (down to 1 Hz): what lies above half their own rate is missing"
+                ]
+            );
+            assert!(low.examples(0..1).unwrap().iter().all(|value| value.is_finite()));
         }
         let file = dir.path().join("0.wav");
         fs::write(&file, "no sound").unwrap();
         let raw = Preparation::Sounds { rate: 8_000, length: 9, log_mel: None };
-        let data = NewData::open(&file, &raw, &classes(), None).unwrap();
-        let error = data.examples(0..1).unwrap_err().to_string();
+        let error = NewData::open(&file, &raw, &classes(), None).unwrap_err().to_string();
         assert!(error.contains("0.wav: it is no readable WAV file"), "{error}");
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn open(
 ) -> Result<Found, DatasetError> {
     let wanted = columns(features);
     let table = NewTable::read(path, &wanted, label.unwrap_or(usual))?;
-    let (mut notes, mut values) = (Vec::new(), Array2::zeros((table.n, features.len())));
+    let mut values = Array2::zeros((table.n, features.len()));
+    let mut notes: Vec<String> = table.namesakes.iter().cloned().collect();
     for column in &wanted {
         let cells = &table.columns[table.place(column.name).expect("it was looked for")];
         let refused =
@@ -188,6 +189,8 @@ struct NewTable {
     names: Vec<String>,
     columns: Vec<Cells>,
     n: usize,
+    /// A note about columns of one name.
+    namesakes: Option<String>,
 }
 
 impl NewTable {
@@ -199,6 +202,7 @@ impl NewTable {
             }
             Kind::Csv => texts(path, wanted, label)?,
         };
+        let namesakes = namesakes(&names);
         let names = unique(&names);
         let gone = |column: &&WantedColumn| !names.iter().any(|name| name == column.name);
         let gone: Vec<String> =
@@ -213,7 +217,7 @@ impl NewTable {
         if n == 0 {
             return Err(format(path, "it has no rows".into()));
         }
-        Ok(NewTable { names, columns, n })
+        Ok(NewTable { names, columns, n, namesakes })
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -245,6 +249,19 @@ impl NewTable {
         let is_idle = |name: &&String| *name != label && !wanted.iter().any(|column| column.name == **name);
         self.names.iter().filter(is_idle).cloned().collect()
     }
+}
+
+/// A note about names that several columns have.
+fn namesakes(names: &[String]) -> Option<String> {
+    let again = |(at, name): &(usize, &String)| names[..*at].contains(name);
+    let again: BTreeSet<&String> = names.iter().enumerate().filter(again).map(|(_, name)| name).collect();
+    let again: Vec<String> = again.into_iter().map(|name| format!("{name:?}")).collect();
+    (!again.is_empty()).then(|| {
+        format!(
+            "several columns are called {}: they are told apart by their order, as in training",
+            listed(&again)
+        )
+    })
 }
 
 enum Kind {
@@ -437,6 +454,11 @@ mod tests {
             let data = unnamed.open(text);
             assert_eq!(data.examples(0..1).unwrap().row(0), unnamed.data.x().row(0), "{text}");
         }
+        let namesakes = Trained::on("a,b,a,class\n1,5,10,x\n2,6,20,y\n1,7,30,x\n");
+        let data = namesakes.open("b,a,a\n5,1,10\n");
+        assert_eq!(data.examples(0..1).unwrap().row(0), namesakes.data.x().row(0));
+        let note = "several columns are called \"a\": they are told apart by their order, as in training";
+        assert!(data.notes().iter().any(|given| given == note), "{:?}", data.notes());
         let single = Trained::on("a,class\n1,x\n2,y\n1,x\n");
         assert_eq!(single.open("a\n1\n").examples(0..1).unwrap()[[0, 0]], 1.0);
     }

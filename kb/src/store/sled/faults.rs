@@ -155,7 +155,7 @@ fn trials_of_a_task_that_was_not_kept_are_dropped() {
 fn without_room_nothing_is_written_and_after_a_failure_nothing_more() {
     let dir = base(10);
     let store = SledStore::open(dir.path()).unwrap();
-    let error = store.files.check_room(1 << 56).unwrap_err();
+    let error = super::files::check_room(dir.path(), 1 << 56).unwrap_err();
     assert!(matches!(error, StoreError::NoRoom { .. }), "{error}");
     assert!(error.to_string().ends_with("MB are needed; nothing was written"), "{error}");
     store.append(&trials(10..20)).unwrap();

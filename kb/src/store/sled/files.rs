@@ -16,8 +16,8 @@ use super::{keys, record};
 /// Memory that sled may take for its page cache, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
 /// How long a base that is in use is waited for, and how often it is tried.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Room on the disk that a write is to find: sled rewrites nodes around what is written, and goes on a segment at a time.
 const ROOM: u64 = 4;
@@ -172,7 +172,7 @@ impl Files {
         start: Vec<u8>,
         end: Vec<u8>,
     ) -> impl Iterator<Item = Result<(IVec, IVec), StoreError>> {
-        self.tree().range(start..end).map(|entry| entry.map_err(|error| database(&self.dir, error)))
+        self.tree().range(start..end).map(|entry| entry.map_err(|error| database_in_part(&self.dir, error)))
     }
 
     pub(super) fn put(&self, key: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
@@ -195,7 +195,7 @@ impl Files {
         if self.is_broken.load(Ordering::Relaxed) {
             return Err(StoreError::Broken { path: self.dir.display().to_string() });
         }
-        self.check_room(writes.bytes())?;
+        check_room(&self.dir, writes.bytes())?;
         self.apply_unchecked(writes).inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))
     }
 
@@ -203,17 +203,6 @@ impl Files {
     #[cfg(test)]
     pub(super) fn break_off(&self) {
         self.is_broken.store(true, Ordering::Relaxed);
-    }
-
-    /// sled does not take it well when a disk is full: its threads wait for each other, and a part of a batch may be kept.
-    pub(super) fn check_room(&self, bytes: u64) -> Result<(), StoreError> {
-        // A file system that does not say is trusted.
-        let Ok(disk) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };
-        let (free, needed) = (disk.f_bavail.saturating_mul(disk.f_frsize), ROOM * bytes + RESERVE);
-        if free < needed {
-            return Err(StoreError::NoRoom { path: self.dir.display().to_string(), free, needed });
-        }
-        Ok(())
     }
 
     fn apply_unchecked(&self, mut changes: Writes) -> Result<(), StoreError> {
@@ -260,6 +249,17 @@ impl Drop for Files {
             tracing::debug!(dir = %self.dir.display(), %error, "no receipt of the closed base");
         }
     }
+}
+
+/// sled does not take it well when a disk is full: its threads wait for each other, and a part of a batch may be kept.
+pub(super) fn check_room(dir: &Path, bytes: u64) -> Result<(), StoreError> {
+    // A file system that does not say is trusted.
+    let Ok(disk) = rustix::fs::statvfs(dir) else { return Ok(()) };
+    let (free, needed) = (disk.f_bavail.saturating_mul(disk.f_frsize), ROOM * bytes + RESERVE);
+    if free < needed {
+        return Err(StoreError::NoRoom { path: dir.display().to_string(), free, needed });
+    }
+    Ok(())
 }
 
 /// A copy of files that are not as they were when the base was closed: sled would cut off what it cannot read. `None` where they are.
@@ -332,16 +332,23 @@ fn set_snapshots_aside(dir: &Path) -> Result<usize, StoreError> {
 }
 
 fn database(dir: &Path, error: ::sled::Error) -> StoreError {
+    damaged(dir, error, "a part of it is damaged; restore the base from its last export")
+}
+
+/// The same of trials, without which there is still a base.
+fn database_in_part(dir: &Path, error: ::sled::Error) -> StoreError {
+    let damage = "a part of it is damaged; restore the base from its last export (heirloom export --task still reads tasks that are whole)";
+    damaged(dir, error, damage)
+}
+
+fn damaged(dir: &Path, error: ::sled::Error, damage: &'static str) -> StoreError {
     let path = dir.display().to_string();
     match error {
-        ::sled::Error::Corruption { .. } => {
-            let damaged = "a part of it is damaged; restore the base from its last export (heirloom export --task still reads tasks that are whole)";
-            StoreError::Database { path, source: damaged.into() }
-        }
+        ::sled::Error::Corruption { .. } => StoreError::Database { path, source: damage.into() },
         error => StoreError::Database { path, source: Box::new(error) },
     }
 }
 
-fn io(act: &'static str, path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn io(act: &'static str, path: &Path, source: std::io::Error) -> StoreError {
     StoreError::Io { act, path: path.display().to_string(), source }
 }

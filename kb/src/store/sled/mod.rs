@@ -1,6 +1,7 @@
 //! `SledStore`: a base on the disk. The layout is written down in `FORMAT.md`.
 
 mod block;
+mod copy;
 mod documents;
 #[cfg(test)]
 mod faults;
@@ -26,6 +27,8 @@ use super::{
 };
 use crate::schema::{SearchSpace, Task, Trial, TrialId};
 use block::Block;
+use copy::BaseCopy;
+pub use copy::CopiedAs;
 use files::Files;
 use writes::Writes;
 
@@ -40,6 +43,8 @@ const FORMAT: u32 = 1;
 pub struct SledStore {
     files: Files,
     inner: RwLock<Inner>,
+    /// Gone after the files in it are closed.
+    _copy: Option<BaseCopy>,
 }
 
 /// What is kept in memory. The lock also sees to it that no reader meets a group whose blocks are being merged.
@@ -63,15 +68,36 @@ impl SledStore {
     /// Opens the base in a folder, which is made if it is not there.
     ///
     /// # Errors
-    /// [`StoreError::OtherFiles`], [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Lost`], [`StoreError::Database`] or
+    /// [`StoreError::OtherFiles`], [`StoreError::InUse`], [`StoreError::ReadOnly`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Lost`], [`StoreError::Database`] or
     /// [`StoreError::Io`].
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        if SledStore::is_at(dir) && copy::is_read_only(dir) {
+            return Err(StoreError::ReadOnly { path: dir.display().to_string() });
+        }
         let files = Files::open(dir)?;
         let mut inner = Inner::read(&files)?;
         if (!files.was_closed() || !mend::tails_agree(&files, &inner)) && mend::mend(&files, &inner)? {
             inner = Inner::read(&files)?;
         }
-        Ok(SledStore { files, inner: RwLock::new(inner) })
+        Ok(SledStore { files, inner: RwLock::new(inner), _copy: None })
+    }
+
+    /// Opens the base in a folder for one who only reads. Where it is in use or nothing can be written, that is a copy of it as it is
+    /// now, with the reason; what is written to a copy is gone with it.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`]; [`StoreError::InUse`] only where it is written to without a pause.
+    pub fn open_to_read(dir: &Path) -> Result<(Self, Option<CopiedAs>), StoreError> {
+        let reason = match copy::reason(dir) {
+            Some(reason) => reason,
+            None => match SledStore::open(dir) {
+                Err(StoreError::InUse { .. }) => CopiedAs::InUse,
+                opened => return Ok((opened?, None)),
+            },
+        };
+        let copy = BaseCopy::of(dir)?;
+        let store = SledStore::open(copy.path())?;
+        Ok((SledStore { _copy: Some(copy), ..store }, Some(reason)))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {

@@ -13,10 +13,10 @@ use super::files::{CONFIG, LOG};
 pub(super) const RECEIPT: &str = "receipt.json";
 /// The folder, in that of the base, of the files as they were found; numbered from 2 on where one is there.
 const ASIDE: &str = "unopened";
-const BLOBS: &str = "blobs";
+pub(super) const BLOBS: &str = "blobs";
 
 /// Length and CRC-32 of files, by their path in the folder.
-type Sums = BTreeMap<String, (u64, u32)>;
+pub(super) type Sums = BTreeMap<String, (u64, u32)>;
 
 /// How many writes were acknowledged and, once the base was closed, what its files were then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

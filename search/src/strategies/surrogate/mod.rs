@@ -124,15 +124,33 @@ impl SurrogateStrategy {
         (0..n.min(self.open().len())).map(|_| self.next_pick()).collect()
     }
 
+    /// The same where more than the score counts; fewer when no further one can keep to the constraints.
+    pub(crate) fn picks_for(&mut self, goals: Option<&Goals>, n: usize) -> Result<Vec<Pick>, SearchError> {
+        let Some(goals) = goals else { return self.picks(n) };
+        let mut picks = Vec::new();
+        while picks.len() < n && !self.open().is_empty() {
+            match self.aimed(goals) {
+                Err(SearchError::Infeasible { .. }) if !picks.is_empty() => break,
+                pick => picks.push(self.taken(pick?)),
+            }
+        }
+        Ok(picks)
+    }
+
     fn next_pick(&mut self) -> Result<Pick, SearchError> {
         let pick = match &self.goals {
             Some(goals) => self.aimed(goals)?,
             None if self.is_starting() => self.first_pick()?,
             None => self.improving_pick()?,
         };
+        Ok(self.taken(pick))
+    }
+
+    /// A pick, which is pending from now on.
+    fn taken(&mut self, pick: Pick) -> Pick {
         self.candidates.take(&pick.canonical);
         self.pending.push((pick.canonical.clone(), pick.position));
-        Ok(pick)
+        pick
     }
 
     /// A pick in the form that it is proposed in.

@@ -82,6 +82,15 @@ pub(super) fn net_of(
     }
 }
 
+/// Refuses a space that makes no networks for a data set, before anything is trained.
+///
+/// # Errors
+/// [`TrainError::NoFamily`], [`TrainError::Net`], [`TrainError::NoSuchLayer`].
+pub fn check_networks(space: &SearchSpace, dataset: &Dataset) -> Result<(), TrainError> {
+    let any = spaces::pool(space, 1, 0);
+    any.first().map_or(Ok(()), |architecture| net_for(space, architecture, dataset).map(drop))
+}
+
 /// Mean and scale of examples, to be applied to batches.
 #[derive(Debug)]
 pub(super) struct Scaling {

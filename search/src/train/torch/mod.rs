@@ -49,7 +49,7 @@ use distillation::LoadedTeacher;
 use failure::{first_line, guarded};
 use fitted_rows::leave_out_knowing;
 use kept_network::net_for;
-pub use kept_network::{NetCard, NetFormat, export_network};
+pub use kept_network::{NetCard, NetFormat, check_networks, export_network};
 pub use multi_task::JointTrainer;
 pub use options::TorchOptions;
 use outside_weights::OutsideWeights;
