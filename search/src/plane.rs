@@ -8,6 +8,9 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::SearchError;
 
+/// Candidates that are chosen beside each other.
+const SPREAD: usize = 32;
+
 /// A trial that keeps to the constraints.
 pub(crate) struct Kept {
     pub(crate) z: f64,
@@ -62,7 +65,8 @@ impl<'a> Plane<'a> {
     }
 
     /// One after another what adds most to the front, each counted as what is expected of it. What a candidate adds only
-    /// shrinks as the front grows, so most need not be looked at again (Minoux, "Accelerated greedy algorithms", 1978).
+    /// shrinks as the front grows, so most need not be looked at again (Minoux, "Accelerated greedy algorithms", 1978). Beyond the first
+    /// [`SPREAD`] they follow by what they added last, for with four objectives the boxes beside a front grow with its square and more.
     pub(crate) fn greedy(
         &self,
         able: &[usize],
@@ -76,13 +80,15 @@ impl<'a> Plane<'a> {
         left.sort_by(better);
         let mut chosen: Vec<usize> = Vec::new();
         while chosen.len() < k.min(able.len()) {
-            if !chosen.is_empty() {
+            if (1..SPREAD).contains(&chosen.len()) {
                 let boxes = NonDominatedBoxes::new(front.view(), &self.reference)?;
                 refresh(&mut left, |at| weight(at) * self.improvement(&boxes, at));
             }
             let (_, at) = left.remove(0);
             chosen.push(at);
-            front = joined(&front, self.mean.row(at).insert_axis(Axis(0)));
+            if chosen.len() < SPREAD {
+                front = joined(&front, self.mean.row(at).insert_axis(Axis(0)));
+            }
         }
         Ok(chosen)
     }

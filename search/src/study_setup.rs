@@ -28,25 +28,25 @@ pub struct StudySetup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<PriorScores>,
     /// Who decides what is tried next.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub strategy: StrategyKind,
     /// What makes a candidate worth the next trial; absent, the strategy's own choice. Only the strategy `surrogate` takes one.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "acquisition")]
     pub acquisition: Option<Acquisition>,
     /// The seed of all chance in the study.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub seed: u64,
     /// What of the past counts.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub history: HistoryChoice,
     /// Which rule stops trials early; absent, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduler: Option<SchedulerSetup>,
     /// Bounds on costs that proposals must keep to.
-    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Constraints::is_empty")]
     pub constraints: Constraints,
     /// Costs to be low while the score is high: the study seeks the Pareto front.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub pareto: Vec<Name>,
     /// A cost that improvement is counted per unit of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,11 @@ impl StudySetup {
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`], and of the store.
     pub fn kept(store: &dyn KnowledgeStore, study: &str) -> Result<Self, SearchError> {
-        let document = store.document(DocumentKind::Study, study)?;
+        // What else belongs to a study is called like it and goes on behind a space.
+        let document = match study.contains(' ') {
+            true => None,
+            false => store.document(DocumentKind::Study, study)?,
+        };
         let document = document.ok_or_else(|| SearchError::UnknownStudy { study: study.into() })?;
         serde_json::from_slice(&document.bytes)
             .map_err(|source| SearchError::DamagedStudy { study: study.into(), source })
@@ -123,6 +127,18 @@ impl StudySetup {
     }
 }
 
+/// A field that says `null` where it might be left out, as programs write it that know no absence.
+///
+/// # Errors
+/// Of the format.
+pub fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// An acquisition, or why it is none: serde overlooks a `beta` beside a kind that has none.
 fn acquisition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acquisition>, D::Error> {
     #[derive(Deserialize)]
@@ -146,6 +162,6 @@ fn acquisition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Acqu
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub struct HistoryChoice {
     /// Past tasks to leave out. The study's own task among them leaves out what the base has of it from before.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub exclude_tasks: Vec<Name>,
 }

@@ -79,7 +79,7 @@ fn the_trials_of_a_task_are_listed_with_their_ids_the_best_first() {
     let scores: Vec<f64> = trials.iter().map(|trial| trial["score"].as_f64().unwrap()).collect();
     assert!(scores.len() == 3 && scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     assert!(trials.iter().all(|trial| trial["id"].is_string() && trial["has_weights"] == false));
-    assert!(program.refusal(&["status", "--task", "c"]).contains(r#"no task "c""#));
+    assert!(program.refusal(&["status", "--task", "c"]).contains(r#"known are "a", "b", "new""#));
 }
 
 #[test]

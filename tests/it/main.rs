@@ -23,6 +23,7 @@ mod predicting;
 mod prepared_data;
 mod program;
 mod rest;
+mod rest_answers;
 mod rest_query;
 #[cfg(feature = "torch")]
 mod side_by_side;

@@ -20,7 +20,7 @@ async fn no_route_passes_over_a_query_parameter_that_it_does_not_know() {
             routes.push((path.clone(), if method == "get" { "GET" } else { "POST" }, names));
         }
     }
-    assert_eq!(routes.len(), 15);
+    assert_eq!(routes.len(), 16);
     for (path, method, names) in &routes {
         let uri = format!("{}?tusk=a", path.replace("{id}", study.as_str().unwrap()));
         let (status, body) = call(&app, method, &uri, "{}").await;

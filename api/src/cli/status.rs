@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use heirloom_kb::{KnowledgeStore, Name, Split, Stats};
-use heirloom_search::{SearchError, StudySetup};
+use heirloom_kb::{Name, Split, Stats};
+use heirloom_search::StudySummary;
 use serde::Serialize;
 
 use super::Failure;
@@ -31,18 +31,10 @@ struct Status {
     spaces: usize,
     /// Trials by task and space.
     groups: Vec<GroupRow>,
-    studies: Vec<StudyRow>,
+    studies: Vec<StudySummary>,
     /// The ids of joint searches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     joint_searches: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct StudyRow {
-    id: String,
-    task: Name,
-    space: Name,
-    trials: usize,
 }
 
 #[derive(Serialize)]
@@ -68,24 +60,11 @@ pub(super) fn run(base: &BaseArgs, args: &StatusArgs, out: &Output) -> Result<()
         tasks: store.tasks()?.len(),
         spaces: store.spaces()?.len(),
         groups: groups(&stats),
-        studies: studies(&*store)?,
+        studies: StudySummary::all(&*store)?,
         joint_searches: joint_ids(&*store)?,
     };
     out.answer(&status, describe)?;
     Ok(())
-}
-
-/// The studies of a base, by their numbers.
-fn studies(store: &dyn KnowledgeStore) -> anyhow::Result<Vec<StudyRow>> {
-    let row = |id: String| {
-        let setup = StudySetup::kept(store, &id)?;
-        let trials = setup.trials(store, &id)?.len();
-        Ok(StudyRow { id, task: setup.task, space: setup.space, trials })
-    };
-    let rows = StudySetup::ids(store)?.into_iter().map(row);
-    let mut rows = rows.collect::<Result<Vec<_>, SearchError>>()?;
-    rows.sort_by_key(|row| (row.id.len(), row.id.clone()));
-    Ok(rows)
 }
 
 fn groups(stats: &Stats) -> Vec<GroupRow> {
@@ -118,7 +97,7 @@ fn describe(status: &Status) -> String {
     if !status.studies.is_empty() {
         let mut rows = table(&["study", "task", "space", "trials"]);
         for study in &status.studies {
-            let StudyRow { id, task, space, trials } = study;
+            let StudySummary { id, task, space, trials } = study;
             rows.add_row([id.clone(), task.to_string(), space.to_string(), trials.to_string()]);
         }
         lines.extend([String::new(), rows.to_string()]);

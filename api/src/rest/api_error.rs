@@ -10,7 +10,7 @@ use heirloom_kb::StoreError;
 use heirloom_search::SearchError;
 use serde::Serialize;
 
-/// An answer to a request that failed: `{code, message, detail}`. A 4xx names what to mend; a 5xx shows an id that
+/// An answer to a request that failed: `{code, message}`. A 4xx names what to mend; a 5xx shows an id that
 /// the log has too, and nothing of the inside.
 #[derive(Debug)]
 pub struct ApiError {

@@ -1,17 +1,21 @@
 //! `StudiesAtHand`: the studies that are kept in memory.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heirloom_search::Study;
+use tokio::sync::Mutex;
 
 /// Most studies in memory; each has the history that it started from, some tens of megabytes and more.
-const MOST: usize = 64;
+const MOST: usize = 32;
 /// Studies that stay however long nobody asks for them.
 const STAYING: usize = 8;
 /// How long the others stay. To take one up again costs seconds.
 const IDLE: Duration = Duration::from_secs(600);
+
+/// A study, once somebody has taken it up. Requests wait for their turn without a thread of their own.
+pub(super) type Slot = Arc<Mutex<Option<Study>>>;
 
 /// Studies that were asked for lately. One that is put away is not lost: it is in the base, and taken up from there when it is asked for.
 #[derive(Default)]
@@ -20,35 +24,35 @@ pub(super) struct StudiesAtHand {
 }
 
 struct Kept {
-    study: Arc<Mutex<Study>>,
+    slot: Slot,
     /// When it was asked for last.
     last: Instant,
 }
 
 impl StudiesAtHand {
-    /// The study of an id, if it is at hand.
-    pub(super) fn get(&mut self, id: &str) -> Option<Arc<Mutex<Study>>> {
-        let kept = self.by_id.get_mut(id)?;
-        kept.last = Instant::now();
-        Some(Arc::clone(&kept.study))
+    /// The slot of a study, empty unless the study is at hand.
+    pub(super) fn slot(&mut self, id: &str) -> Slot {
+        let now = Instant::now();
+        let kept =
+            self.by_id.entry(id.to_owned()).or_insert_with(|| Kept { slot: Slot::default(), last: now });
+        kept.last = now;
+        let slot = Arc::clone(&kept.slot);
+        while self.put_away(now) {}
+        slot
     }
 
-    /// Keeps a study unless there is one of this id, and gives the one that is kept.
-    pub(super) fn keep(&mut self, id: &str, study: Study) -> Arc<Mutex<Study>> {
-        if let Some(known) = self.get(id) {
-            return known;
+    /// Forgets the slot of a study that is not there, unless somebody waits for it.
+    pub(super) fn forget(&mut self, id: &str) {
+        if self.by_id.get(id).is_some_and(|kept| Arc::strong_count(&kept.slot) <= 2) {
+            self.by_id.remove(id);
         }
-        let (study, now) = (Arc::new(Mutex::new(study)), Instant::now());
-        self.by_id.insert(id.to_owned(), Kept { study: Arc::clone(&study), last: now });
-        while self.put_away(now) {}
-        study
     }
 
     /// Puts away the study that was not asked for the longest, if there are too many, and says whether there was one. It is none that a
     /// request is at: there must not be two of one study.
     fn put_away(&mut self, now: Instant) -> bool {
         let n = self.by_id.len();
-        let idle = self.by_id.iter().filter(|(_, kept)| Arc::strong_count(&kept.study) == 1);
+        let idle = self.by_id.iter().filter(|(_, kept)| Arc::strong_count(&kept.slot) == 1);
         let Some((id, kept)) = idle.min_by_key(|(_, kept)| kept.last) else { return false };
         let is_due = n > MOST || n > STAYING && now.duration_since(kept.last) > IDLE;
         let id = id.clone();

@@ -54,7 +54,7 @@ pub(super) async fn import(
 
 fn compression(headers: &HeaderMap) -> Result<Compression, ApiError> {
     let Some(encoding) = headers.get(header::CONTENT_ENCODING) else { return Ok(Compression::Plain) };
-    match encoding.to_str().unwrap_or_default() {
+    match &*encoding.to_str().unwrap_or_default().to_ascii_lowercase() {
         "identity" => Ok(Compression::Plain),
         "gzip" => Ok(Compression::Gzip),
         "zstd" => Ok(Compression::Zstd),
@@ -124,6 +124,7 @@ pub(super) struct TrialsQuery {
     #[param(value_type = Option<String>)]
     split: Option<Split>,
     /// At most so many, up to 10,000; 100 unless given.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<usize>,
     /// From `next` of the page before.
     cursor: Option<String>,

@@ -23,7 +23,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_json", message.into()));
         }
         let bytes = Bytes::from_request(request, state).await?;
-        let Json(body) = Json::from_bytes(bytes.strip_prefix(MARK).unwrap_or(&bytes))?;
+        let text = bytes.strip_prefix(MARK).unwrap_or(&bytes);
+        // serde takes a list for an object, its fields in their order.
+        if text.trim_ascii_start().starts_with(b"[") {
+            let message = "the body is a list; an object is expected";
+            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_json", message.into()));
+        }
+        let Json(body) = Json::from_bytes(text)?;
         Ok(JsonBody(body))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
@@ -21,6 +21,8 @@ use super::state::{AppState, blocking};
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// What stands for the route where there is none, so that no client can make as many series as it likes.
 const NO_ROUTE: &str = "none";
+/// And for a method that is none of the usual ones.
+const OTHER_METHOD: &str = "other";
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -58,7 +60,7 @@ impl Default for Metrics {
 /// Counts a request and its time.
 pub(super) async fn count(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
-    let method = request.method().as_str().to_owned();
+    let method = known(request.method()).to_owned();
     let begun = Instant::now();
     let response = next.run(request).await;
     let metrics = state.metrics();
@@ -67,6 +69,20 @@ pub(super) async fn count(State(state): State<Arc<AppState>>, request: Request, 
     metrics.requests.get_or_create(&labels).inc();
     metrics.seconds.get_or_create(&[("route", route)]).observe(begun.elapsed().as_secs_f64());
     response
+}
+
+/// The name of a method, one for all that no route has.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::HEAD
+        | Method::OPTIONS => method.as_str(),
+        _ => OTHER_METHOD,
+    }
 }
 
 /// What the server has done since it was started, and how large the base is, for Prometheus.

@@ -1,5 +1,6 @@
 //! REST under `/v1`, described by OpenAPI at `/openapi.json`.
 
+mod answers;
 mod api_error;
 mod at_hand;
 mod history;
@@ -33,8 +34,8 @@ const MAX_BODY_BYTES: usize = 1 << 30;
 #[openapi(info(
     title = "Heirloom",
     description = "Recommends neural architectures for a new task from what worked on past ones. \
-        Beside what is listed, every route may answer 400 (the query has a parameter that it does not take), 405 (it does not take \
-        the method), 413 (the body is larger than 1 GiB) and \
+        Beside what is listed, every route may answer 400 (the query has a parameter that it does not take, or the path is no text), 405 (it \
+        does not take the method), 413 (the body is larger than 1 GiB), 507 (the disk of the base is full; nothing was written) and \
         500 (the log has more under the id that the message names), all with an ErrorBody."
 ))]
 struct ApiDoc;
@@ -50,7 +51,7 @@ pub fn app(store: Arc<dyn KnowledgeStore>) -> Router {
         .routes(routes!(history::spaces))
         .routes(routes!(history::trials))
         .routes(routes!(recommendations::recommend))
-        .routes(routes!(studies::create))
+        .routes(routes!(studies::create, studies::list))
         .routes(routes!(studies::ask))
         .routes(routes!(studies::tell))
         .routes(routes!(studies::withdraw))

@@ -8,10 +8,12 @@ use axum::extract::State;
 use heirloom_kb::{Architecture, Domain, Goal, Name};
 use heirloom_search::{
     Constraints, HistoryChoice, NewTask, Objectives, Recommendation, RecommendationRequest, TaskChoice,
+    or_default,
 };
 use serde::Deserialize;
 
 use super::ApiError;
+use super::answers::RecommendationAnswer;
 use super::api_error::ErrorBody;
 use super::json_body::JsonBody;
 use super::state::{AppState, blocking};
@@ -45,7 +47,7 @@ pub(super) struct RecommendationBody {
     space: Name,
     /// How many architectures are wanted, 1 to 1,000.
     #[serde(default = "ten")]
-    #[schema(default = 10)]
+    #[schema(default = 10, minimum = 1, maximum = 1000)]
     k: usize,
     /// The architectures that alone may be recommended.
     #[schema(value_type = Option<Vec<Object>>)]
@@ -55,14 +57,14 @@ pub(super) struct RecommendationBody {
     #[schema(value_type = Vec<Object>)]
     exclude: Vec<Architecture>,
     /// What of the past counts: `{"exclude_tasks": [...]}`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schema(value_type = Option<HistoryBody>)]
     history: HistoryChoice,
     /// Orders architectures of which the same is expected.
     #[serde(default)]
     seed: u64,
     /// Bounds on costs: `{"latency_s":{"max":0.01},"params":{"max":2e6}}`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schema(value_type = Option<BTreeMap<String, BoundBody>>)]
     constraints: Constraints,
     /// Costs to be low while the score is high, up to three: the answer has the expected Pareto front.
@@ -106,7 +108,7 @@ impl RecommendationBody {
 
 /// Recommend architectures for a task.
 #[utoipa::path(post, path = "/v1/recommendations", request_body = RecommendationBody,
-    responses((status = 200, description = "Architectures, best first, and what they rest on: shares of past tasks, `trust` in them where the task has trials, `past_correlation` where it has eight, `fidelity` where past trials have curves, `notes`.", body = Object),
+    responses((status = 200, description = "Architectures, best first, and what they rest on: shares of past tasks, `trust` in them where the task has trials, `past_correlation` where it has eight, `fidelity` where past trials have curves, `notes`.", body = RecommendationAnswer),
         (status = 400, description = "The request does not hold together, such as both `task` and `meta_features`.", body = ErrorBody),
         (status = 404, description = "The base has no such task or space.", body = ErrorBody),
         (status = 409, description = "No candidate is left, or none can keep to the constraints.", body = ErrorBody),

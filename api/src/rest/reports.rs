@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use heirloom_kb::Architecture;
+use heirloom_search::SearchError;
 use heirloom_search::fidelity::Decision;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::api_error::ErrorBody;
 use super::json_body::JsonBody;
-use super::state::{AppState, blocking};
+use super::state::{AppState, with_study};
 
 /// The score of a trial under way.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -22,6 +23,7 @@ pub(super) struct ReportBody {
     #[schema(value_type = Object)]
     architecture: Architecture,
     /// Epochs trained so far, from 1 to the scheduler's `max_epochs`.
+    #[schema(minimum = 1)]
     step: u32,
     /// Its validation score in the task's metric.
     score: f64,
@@ -53,12 +55,10 @@ pub(super) async fn report_score(
     JsonBody(body): JsonBody<ReportBody>,
 ) -> Result<Json<Verdict>, ApiError> {
     let (Path(id), ReportBody { architecture, step, score }) = (id?, body);
-    let report = move |state: &AppState| {
-        state.with_study(&id, |study| {
-            Ok((study.report(&architecture, step, score)?, study.knows(&architecture)))
-        })
-    };
-    let (decision, known): (Decision, bool) = blocking(&state, report).await?;
+    let reported = with_study(&state, id, move |_, study| {
+        Ok::<_, SearchError>((study.report(&architecture, step, score)?, study.knows(&architecture)))
+    });
+    let (decision, known): (Decision, bool) = reported.await?;
     let word = if decision.is_stop() { "stop" } else { "continue" };
     let note = (!known).then_some("the study has not proposed this architecture; it counts all the same");
     Ok(Json(Verdict { decision: word, why: decision.why().to_owned(), note }))

@@ -6,7 +6,7 @@ use heirloom_kb::KnowledgeStore;
 use heirloom_search::{Recommender, SearchError, Study, StudySetup};
 
 use super::ApiError;
-use super::at_hand::StudiesAtHand;
+use super::at_hand::{Slot, StudiesAtHand};
 use super::metrics::Metrics;
 
 /// The base, what has been fitted over it, and the studies under way.
@@ -14,7 +14,7 @@ pub(super) struct AppState {
     recommender: Recommender,
     studies: Mutex<StudiesAtHand>,
     /// One study is set up at a time, so that no two get one id.
-    creating: Mutex<()>,
+    creating: tokio::sync::Mutex<()>,
     metrics: Metrics,
 }
 
@@ -23,7 +23,7 @@ impl AppState {
         AppState {
             recommender: Recommender::new(store),
             studies: Mutex::default(),
-            creating: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
             metrics: Metrics::default(),
         }
     }
@@ -40,33 +40,51 @@ impl AppState {
         &**self.recommender.store()
     }
 
-    /// Sets up a study and says its id.
-    pub(super) fn create_study(&self, setup: StudySetup) -> Result<String, SearchError> {
-        let _one = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
-        let study = Study::create(&self.recommender, setup)?;
-        let id = study.id().to_owned();
-        self.keep(&id, study);
-        Ok(id)
+    fn slot(&self, id: &str) -> Slot {
+        self.studies.lock().unwrap_or_else(PoisonError::into_inner).slot(id)
     }
 
-    /// Does something with a study, which is taken up from the base if it is not at hand.
-    pub(super) fn with_study<T>(
-        &self,
-        id: &str,
-        act: impl FnOnce(&mut Study) -> Result<T, SearchError>,
-    ) -> Result<T, SearchError> {
-        let known = self.studies.lock().unwrap_or_else(PoisonError::into_inner).get(id);
-        let study = match known {
+    fn forget(&self, id: &str) {
+        self.studies.lock().unwrap_or_else(PoisonError::into_inner).forget(id);
+    }
+}
+
+/// Sets up a study; gives its id and what is to be known of its start.
+pub(super) async fn create_study(
+    state: &Arc<AppState>,
+    setup: StudySetup,
+) -> Result<(String, Vec<String>), ApiError> {
+    let _one = state.creating.lock().await;
+    let created = blocking(state, move |state| {
+        let study = Study::create(&state.recommender, setup)?;
+        let (id, notes) = (study.id().to_owned(), study.notes().to_vec());
+        // Nobody knows the id yet.
+        *state.slot(&id).blocking_lock() = Some(study);
+        Ok::<_, SearchError>((id, notes))
+    });
+    created.await
+}
+
+/// Does something with a study, which is taken up from the base if it is not at hand. Requests for one study wait for each other, and only
+/// the one whose turn it is takes a thread; one whose client has gone waits no longer.
+pub(super) async fn with_study<T, E>(
+    state: &Arc<AppState>,
+    id: String,
+    act: impl FnOnce(&AppState, &mut Study) -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    E: Into<ApiError> + Send + 'static,
+{
+    let mut turn = state.slot(&id).lock_owned().await;
+    let acted = blocking(state, move |state| {
+        let study = match &mut *turn {
             Some(study) => study,
-            None => self.keep(id, Study::take_up(&self.recommender, id)?),
+            none => none.insert(Study::take_up(&state.recommender, &id).inspect_err(|_| state.forget(&id))?),
         };
-        act(&mut study.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Keeps a study unless another request was quicker, and gives the one that is kept.
-    fn keep(&self, id: &str, study: Study) -> Arc<Mutex<Study>> {
-        self.studies.lock().unwrap_or_else(PoisonError::into_inner).keep(id, study)
-    }
+        act(state, study).map_err(Into::into)
+    });
+    acted.await
 }
 
 /// Runs what blocks (the base, the surrogate) where it may.

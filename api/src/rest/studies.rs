@@ -7,13 +7,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use heirloom_kb::{Architecture, Json as JsonValue, Split, Trial};
-use heirloom_search::{Proposal, StudyReport, StudySetup};
+use heirloom_search::{Proposal, SearchError, StudyReport, StudySetup, StudySummary};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
+use super::answers::{ProposalAnswer, StudyAnswer, StudyRow};
 use super::api_error::ErrorBody;
 use super::json_body::JsonBody;
-use super::state::{AppState, blocking};
+use super::state::{AppState, blocking, create_study, with_study};
 use super::study_body::StudyBody;
 
 /// Most proposals given at once.
@@ -28,6 +29,12 @@ pub(super) struct StudyId {
     notes: Vec<String>,
 }
 
+/// All studies of the base, by their numbers.
+#[utoipa::path(get, path = "/v1/studies", responses((status = 200, description = "With the number of their trials.", body = Vec<StudyRow>)))]
+pub(super) async fn list(State(state): State<Arc<AppState>>) -> Result<Json<Vec<StudySummary>>, ApiError> {
+    blocking(&state, |state| StudySummary::all(state.store())).await.map(Json)
+}
+
 /// Set up a study.
 #[utoipa::path(post, path = "/v1/studies", request_body = StudyBody,
     responses((status = 201, description = "The study stands.", body = StudyId),
@@ -40,12 +47,8 @@ pub(super) async fn create(
     State(state): State<Arc<AppState>>,
     JsonBody(setup): JsonBody<StudySetup>,
 ) -> Result<(StatusCode, Json<StudyId>), ApiError> {
-    let created = blocking(&state, move |state| {
-        let id = state.create_study(setup)?;
-        let notes = state.with_study(&id, |study| Ok(study.notes().to_vec()))?;
-        Ok::<_, heirloom_search::SearchError>(StudyId { id, notes })
-    });
-    Ok((StatusCode::CREATED, Json(created.await?)))
+    let (id, notes) = create_study(&state, setup).await?;
+    Ok((StatusCode::CREATED, Json(StudyId { id, notes })))
 }
 
 /// How many proposals are wanted.
@@ -54,7 +57,7 @@ pub(super) async fn create(
 pub(super) struct AskBody {
     /// 1 to 1,000.
     #[serde(default = "one")]
-    #[schema(default = 1)]
+    #[schema(default = 1, minimum = 1, maximum = 1000)]
     n: usize,
 }
 
@@ -63,9 +66,10 @@ fn one() -> usize {
 }
 
 /// Ask a study what to try next. What has been proposed counts as under way until its trial is told, also after the server was
-/// started again, and is not proposed a second time; `GET` on the study lists it.
+/// started again or where the answer did not reach the client, and is not proposed a second time; `GET` on the study lists it, and
+/// `/withdraw` takes it back. Proposals take some hundredths of a second each with few trials, and more where hundreds are asked for at once.
 #[utoipa::path(post, path = "/v1/studies/{id}/ask", params(("id" = String, Path)), request_body = AskBody,
-    responses((status = 200, description = "Proposals, all different.", body = Vec<Object>),
+    responses((status = 200, description = "Proposals, all different.", body = Vec<ProposalAnswer>),
         (status = 400, description = "n is not from 1 to 1,000.", body = ErrorBody),
         (status = 404, description = "There is no such study.", body = ErrorBody),
         (status = 409, description = "Every candidate has been proposed, or none can keep to the constraints.", body = ErrorBody),
@@ -80,7 +84,7 @@ pub(super) async fn ask(
     if !(1..=MAX_ASKED).contains(&n) {
         return Err(ApiError::bad_request("bad_n", format!("n is {n}, it must be from 1 to {MAX_ASKED}")));
     }
-    blocking(&state, move |state| state.with_study(&id, |study| study.propose(n))).await.map(Json)
+    with_study(&state, id, move |_, study| study.propose(n)).await.map(Json)
 }
 
 /// Finished trials.
@@ -115,12 +119,11 @@ pub(super) async fn tell(
     JsonBody(body): JsonBody<TellBody>,
 ) -> Result<Json<Told>, ApiError> {
     let (Path(id), TellBody { trials }) = (id?, body);
-    let told = blocking(&state, move |state| {
-        let setup = state.with_study(&id, |study| Ok(study.setup().clone()))?;
-        let complete = |(index, trial)| complete(index, trial, &setup);
+    let told = with_study(&state, id, move |_, study| {
+        let complete = |(index, trial)| complete(index, trial, study.setup());
         let trials: Vec<Trial> = trials.into_iter().enumerate().map(complete).collect::<Result<_, _>>()?;
         let notes = unheard(&trials).into_iter().collect();
-        let added = state.with_study(&id, |study| study.tell(trials))?;
+        let added = study.tell(trials)?;
         Ok::<_, ApiError>(Told { added, notes })
     });
     told.await.map(Json)
@@ -162,7 +165,8 @@ pub(super) struct WithdrawBody {
 /// Take back proposals that nobody will try out, because a worker is gone or does not want them. Unlike a failed trial this says nothing of
 /// how good they are, and they may be proposed again. All are taken back, or none. Scores reported of trials under way are forgotten.
 #[utoipa::path(post, path = "/v1/studies/{id}/withdraw", params(("id" = String, Path)), request_body = WithdrawBody,
-    responses((status = 200, description = "They are no longer under way; the study as it is now.", body = Object),
+    responses((status = 200, description = "They are no longer under way; the study as it is now.", body = StudyAnswer),
+        (status = 400, description = "The body is no JSON.", body = ErrorBody),
         (status = 404, description = "There is no such study.", body = ErrorBody),
         (status = 409, description = "One of them is not under way; none was taken back.", body = ErrorBody),
         (status = 415, description = "The content type is not application/json.", body = ErrorBody),
@@ -173,23 +177,21 @@ pub(super) async fn withdraw(
     JsonBody(body): JsonBody<WithdrawBody>,
 ) -> Result<Json<StudyReport>, ApiError> {
     let (Path(id), WithdrawBody { architectures }) = (id?, body);
-    let withdrawn = blocking(&state, move |state| {
-        state.with_study(&id, |study| {
-            study.withdraw(state.recommender(), &architectures)?;
-            Ok(StudyReport::of(study))
-        })
+    let withdrawn = with_study(&state, id, move |state, study| {
+        study.withdraw(state.recommender(), &architectures)?;
+        Ok::<_, SearchError>(StudyReport::of(study))
     });
     withdrawn.await.map(Json)
 }
 
 /// How a study is getting on: the best trial so far, how it rose, all trials, and what is under way.
 #[utoipa::path(get, path = "/v1/studies/{id}", params(("id" = String, Path)),
-    responses((status = 200, description = "The study.", body = Object),
+    responses((status = 200, description = "The study.", body = StudyAnswer),
         (status = 404, description = "There is no such study.", body = ErrorBody)))]
 pub(super) async fn report(
     State(state): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<StudyReport>, ApiError> {
     let Path(id) = id?;
-    blocking(&state, move |state| state.with_study(&id, |study| Ok(StudyReport::of(study)))).await.map(Json)
+    with_study(&state, id, |_, study| Ok::<_, SearchError>(StudyReport::of(study))).await.map(Json)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// How a study is set up.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StudyBody {
     /// The task to search for; the base knows it.
     #[schema(example = "photo")]
@@ -17,14 +18,12 @@ pub(super) struct StudyBody {
     candidates: Option<()>,
     /// What is known of each of the candidates before any is trained, for the strategies surrogate and ranked.
     prior: Option<PriorBody>,
-    /// Who decides what is tried next: `surrogate` (unless given), `evolution`, `evolution-policy`, `local-search`, `reinforce`,
-    /// `ranked` or `random`.
-    #[schema(default = "surrogate")]
-    strategy: Option<String>,
+    /// Who decides what is tried next; `surrogate` unless given.
+    strategy: Option<StrategyName>,
     /// What makes a candidate worth the next trial, for the strategy surrogate.
     acquisition: Option<AcquisitionBody>,
     /// The seed of all chance in the study.
-    #[schema(default = 0)]
+    #[schema(default = 0, format = "uint64", minimum = 0)]
     seed: Option<u64>,
     /// What of the past counts.
     history: Option<HistoryBody>,
@@ -42,6 +41,7 @@ pub(super) struct StudyBody {
 
 /// A number for each candidate that says something of its score, more is better.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PriorBody {
     /// Where they come from, such as `naswot`.
     by: String,
@@ -51,9 +51,10 @@ pub(super) struct PriorBody {
 
 /// What makes a candidate worth the next trial.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AcquisitionBody {
-    /// `ei`, `ucb` or `thompson`.
-    kind: String,
+    /// Which rule.
+    kind: AcquisitionName,
     /// Standard deviations that doubt is worth, for `ucb` alone.
     #[schema(default = 2.0)]
     beta: Option<f64>,
@@ -61,6 +62,7 @@ pub(super) struct AcquisitionBody {
 
 /// What of the past counts.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct HistoryBody {
     /// Past tasks to leave out; the study's own task among them leaves out its own earlier trials.
     exclude_tasks: Option<Vec<String>>,
@@ -68,24 +70,59 @@ pub(super) struct HistoryBody {
 
 /// Which rule stops trials early.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SchedulerBody {
-    /// `asha`, `hyperband`, `extrapolation` or `one-epoch`.
-    kind: String,
+    /// Which rule.
+    kind: SchedulerName,
     /// Epochs of a trial that is never stopped.
+    #[schema(minimum = 1)]
     max_epochs: u32,
     /// Epochs that every trial gets.
-    #[schema(default = 1)]
+    #[schema(default = 1, minimum = 1)]
     min_epochs: Option<u32>,
     /// The reduction factor; the one-epoch rule has none.
-    #[schema(default = 3)]
+    #[schema(default = 3, minimum = 2)]
     eta: Option<u32>,
 }
 
 /// The least and the most that a cost may be, both included.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct BoundBody {
     /// The least, in the cost's own unit.
     min: Option<f64>,
     /// The most, in the cost's own unit.
     max: Option<f64>,
+}
+
+/// Who decides what is tried next.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "kebab-case")]
+enum StrategyName {
+    Surrogate,
+    Evolution,
+    EvolutionPolicy,
+    LocalSearch,
+    Reinforce,
+    Ranked,
+    Random,
+}
+
+/// Expected improvement, an upper confidence bound, or draws.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "kebab-case")]
+enum AcquisitionName {
+    Ei,
+    Ucb,
+    Thompson,
+}
+
+/// A rule that stops trials early.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "kebab-case")]
+enum SchedulerName {
+    Asha,
+    Hyperband,
+    Extrapolation,
+    OneEpoch,
 }

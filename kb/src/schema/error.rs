@@ -9,7 +9,7 @@ pub enum SchemaError {
     /// An identifier that cannot serve as a key.
     #[error("{what} id {id:?} is not usable: 1 to 200 bytes, no control characters, no outer spaces")]
     BadId {
-        /// `task`, `space`, `parameter` or `metric`.
+        /// `task`, `space`, `parameter`, `metric`, `cost`, `fidelity` or `meta-feature`.
         what: &'static str,
         /// The identifier as given.
         id: String,

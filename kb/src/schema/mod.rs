@@ -47,6 +47,11 @@ fn check_not_negative(field: impl Fn() -> String, value: f64) -> Result<(), Sche
     if value >= 0.0 { Ok(()) } else { Err(SchemaError::Negative { field: field(), value }) }
 }
 
+/// Refuses a number without a name.
+fn check_named(what: &'static str, name: &Name) -> Result<(), SchemaError> {
+    if name.trim().is_empty() { Err(SchemaError::BadId { what, id: name.to_string() }) } else { Ok(()) }
+}
+
 /// Refuses a number that is not finite; JSON cannot say it, and a rank over it means nothing.
 fn check_finite(field: impl FnOnce() -> String, value: f64) -> Result<(), SchemaError> {
     if value.is_finite() { Ok(()) } else { Err(SchemaError::NotFinite { field: field(), value }) }

@@ -208,6 +208,9 @@ impl Range {
                 if !(hi - lo).is_finite() {
                     return Err(format!("bounds {lo}..={hi} are too far apart"));
                 }
+                if *log && *lo > 0.0 && !(hi / lo).is_finite() {
+                    return Err(format!("bounds {lo}..={hi} are too far apart for log"));
+                }
                 check_bounds(lo <= hi, !log || *lo > 0.0, &format!("{lo}..={hi}"), "log needs lo above 0")
             }
         }
@@ -321,6 +324,7 @@ mod tests {
         assert!(space(r#"{"kind":"real","lo":-8e307,"hi":8e307}"#).is_ok());
         for (range, words) in [
             (r#"{"kind":"real","lo":-1e308,"hi":1e308}"#, "too far apart"),
+            (r#"{"kind":"real","lo":1e-300,"hi":1e300,"log":true}"#, "too far apart for log"),
             (r#"{"kind":"real","lo":2.0,"hi":1.0}"#, "hold no value"),
             (r#"{"kind":"real","lo":0.0,"hi":1.0,"log":true}"#, "log needs lo above 0"),
             (r#"{"kind":"int","lo":0,"hi":9,"log":true}"#, "log needs lo of at least 1"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Json, Name, SchemaError, check_finite, check_id};
+use super::{Json, Name, SchemaError, check_finite, check_id, check_named};
 
 /// What the data of a task are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +104,7 @@ impl Task {
         check_id("task", &self.id)?;
         check_id("metric", &self.metric)?;
         for (name, value) in &self.meta_features {
+            check_named("meta-feature", name)?;
             check_finite(|| format!("meta_features.{name}"), *value)?;
         }
         let mut normal = self.clone();

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, Json, Name, SchemaError, SearchSpace, TrialId, check_finite, check_id, check_not_negative,
+    Architecture, Json, Name, SchemaError, SearchSpace, TrialId, check_finite, check_id, check_named,
+    check_not_negative,
 };
 
 /// Which part of the data a score was measured on. There is no default: a validation score is never
@@ -162,9 +163,11 @@ impl Trial {
             check_finite(|| "score".into(), score)?;
         }
         for (name, value) in &self.fidelity {
+            check_named("fidelity", name)?;
             check_not_negative(|| format!("fidelity.{name}"), *value)?;
         }
         for (name, value) in &self.costs {
+            check_named("cost", name)?;
             check_not_negative(|| format!("costs.{name}"), *value)?;
         }
         for (at, (step, score)) in self.curve.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `SchedulerSetup`: which rule stops trials early, and when it looks.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::SearchError;
 
@@ -93,7 +93,7 @@ pub struct SchedulerSetup {
     /// Epochs of a trial that is never stopped.
     pub max_epochs: u32,
     /// Epochs that every trial gets.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "or_one")]
     pub min_epochs: u32,
     /// The reduction factor; absent, 3. The one-epoch rule has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +102,11 @@ pub struct SchedulerSetup {
 
 fn one() -> u32 {
     1
+}
+
+/// One where `null` stands.
+fn or_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(one))
 }
 
 /// The reduction factor unless another is asked for.

@@ -32,9 +32,10 @@ impl Study {
         let store = recommender.store();
         let setup = StudySetup::kept(&**store, id)?;
         let trials = setup.trials(&**store, id)?;
-        let before = Recommender::new(Arc::new(BeforeStudy::new(store, id)));
+        // Without trials the base is as it was, and what has been fitted over it serves.
+        let before = (!trials.is_empty()).then(|| Recommender::new(Arc::new(BeforeStudy::new(store, id))));
         let start = || {
-            let mut study = Study::start(&before, id.into(), setup.clone())?;
+            let mut study = Study::start(before.as_ref().unwrap_or(recommender), id.into(), setup.clone())?;
             study.store = Arc::clone(store);
             Ok::<_, SearchError>(study)
         };

@@ -19,6 +19,9 @@ impl Study {
         recommender: &Recommender,
         architectures: &[Architecture],
     ) -> Result<(), SearchError> {
+        if architectures.is_empty() {
+            return Ok(());
+        }
         let proposed = |architecture: &Architecture| {
             let key = self.key(architecture)?;
             self.under_way().iter().find(|other| self.key(other).as_ref() == Some(&key)).cloned()
