@@ -1,6 +1,6 @@
 //! `heirloom import`
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -88,6 +88,11 @@ fn rest(files: &[PathBuf]) -> Option<String> {
 }
 
 fn import(store: &dyn KnowledgeStore, file: &Path, args: &ImportArgs) -> anyhow::Result<ImportReport> {
+    if is_of_optuna(file) {
+        let message = "it is a storage of Optuna (or another SQLite database); scripts/optuna_history.py of the source makes a history of one: \
+                       python3 optuna_history.py STORAGE history.jsonl --space mine/1";
+        return Err(InputFault(message.into()).into());
+    }
     if is_nas_bench_graph(file) {
         return import_nas_bench_graph(store, file, &args.without_task);
     }
@@ -110,6 +115,16 @@ fn import(store: &dyn KnowledgeStore, file: &Path, args: &ImportArgs) -> anyhow:
     };
     bar.finish_and_clear();
     Ok(report?)
+}
+
+/// Whether a file is an SQLite database or a journal of Optuna.
+fn is_of_optuna(file: &Path) -> bool {
+    let mut head = [0; 15];
+    // A pipe would lose what is read of it.
+    let is_file = std::fs::metadata(file).is_ok_and(|found| found.is_file());
+    is_file
+        && std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && (head == *b"SQLite format 3" || head.starts_with(b"{\"op_code\""))
 }
 
 fn import_nas_bench_graph(
