@@ -223,7 +223,10 @@ fn bad_lines_are_named_and_the_rest_is_kept_unless_strict() {
     assert_eq!(program.trials(), 2);
     for head in ["SQLite format 3\0...", "{\"op_code\": 0, \"worker_id\": \"x\"}\n"] {
         let words = program.refusal(&["import", arg(&program.file("studies.db", head))]);
-        assert!(words.contains("it is a storage of Optuna") && words.contains("optuna_history.py"), "{words}");
+        assert!(
+            words.contains("it is a storage of Optuna") && words.contains("optuna_history.py"),
+            "{words}"
+        );
     }
     let words = program.refusal(&["import", arg(&program.file("no.csv", "a,b\n1,2\n"))]);
     assert!(words.contains("2 lines do not fit; nothing was imported"), "{words}");

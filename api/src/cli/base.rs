@@ -11,7 +11,7 @@ use heirloom_search::train::WeightStore;
 pub(super) struct BaseArgs {
     /// The base: a folder (path/to/folder or sled:///path/to/folder), or memory: for one that is gone at the end. Unless
     /// given, a folder among the user's data.
-    #[arg(long, global = true, env = "HEIRLOOM_BASE", value_name = "BASE")]
+    #[arg(long, global = true, env = "HEIRLOOM_BASE", value_name = "BASE", help_heading = super::EVERY_VERB)]
     base: Option<String>,
 }
 

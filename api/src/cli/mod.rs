@@ -47,6 +47,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use base::BaseArgs;
 
+/// What the help calls options that every verb takes.
+const EVERY_VERB: &str = "Options of every verb";
+
 /// Recommends neural architectures for a new task from what worked on past ones.
 #[derive(Debug, Parser)]
 #[command(name = "heirloom", version, max_term_width = 100)]
@@ -54,13 +57,13 @@ struct Cli {
     #[command(flatten)]
     base: BaseArgs,
     /// Print JSON instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY_VERB)]
     json: bool,
     /// Whether to use colours.
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", help_heading = EVERY_VERB)]
     color: Colour,
     /// Log what happens to standard error; twice for more. RUST_LOG overrides it.
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = EVERY_VERB)]
     verbose: u8,
     #[command(subcommand)]
     verb: Verb,

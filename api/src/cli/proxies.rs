@@ -20,7 +20,7 @@ const MOST_MEASURED: usize = 200;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ProxyArgs {
-    /// The data set, which names the task too: digits, wine, breast_cancer, iris, mnist, …
+    /// The data set, which names the task too: digits, wine, breast_cancer, iris, mnist, …, or the data that --from gives
     #[arg(long)]
     task: Name,
     /// The search space.

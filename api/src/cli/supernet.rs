@@ -24,7 +24,7 @@ const WHOLE: u64 = 20_000;
 #[command(mut_arg("epochs", |epochs| epochs.default_value("50").help("Passes over the training data of the shared weights")))]
 #[command(mut_arg("data_fraction", |share| share.help("The share of the training data for what is trained on its own")))]
 pub(super) struct SupernetArgs {
-    /// The data set, which names the task too: digits, mnist, cifar10, …
+    /// The data set, which names the task too: digits, mnist, cifar10, …, or the data that --from gives
     #[arg(long)]
     task: Name,
     /// The search space, one of cells.
