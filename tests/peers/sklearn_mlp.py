@@ -2,7 +2,7 @@
 
     python sklearn_mlp.py out/sklearn-mlp.jsonl [--architectures 114] [--epochs 40] [--seed 0]
 
-It needs scikit-learn and numpy, and takes about half an hour on one core. The tables are scikit-learn's own (iris, wine, breast cancer, digits and
+It needs scikit-learn and numpy, and takes about twenty minutes on one core. The tables are scikit-learn's own (iris, wine, breast cancer, digits and
 parts of them) and made-up ones (`make_classification`, `make_moons` and the like); every task trains the same random architectures, and a
 trial's curve has the validation accuracy after each epoch.
 """
