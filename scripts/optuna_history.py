@@ -73,9 +73,8 @@ def value_of(kind: str, value):
     return str(value) if kind == "choice" else value
 
 
-def condition(name: str, params: dict, ranges: dict) -> list | None:
+def condition(name: str, rows: list, ranges: dict) -> list | None:
     """The condition under which trials have a parameter; nothing where all have it, `None` where no other parameter tells."""
-    rows = [row for rows in params.values() for row in rows]
     having = [row for row in rows if name in row]
     lacking = [row for row in rows if name not in row]
     if not lacking:
@@ -120,8 +119,7 @@ def line_of(trial: FrozenTrial, study: str, task: str, args, metric: str, ranges
 def lines(args) -> list[dict]:
     storage = opened(args.storage)
     names = args.study or optuna.study.get_all_study_names(storage)
-    tasks, rows, ranges_of, params = [], [], {}, {}
-    studies = []
+    tasks, rows, studies, params, ranges_of = [], [], [], [], {}
     for name in names:
         study = optuna.load_study(study_name=name, storage=storage)
         if len(study.directions) > 1:
@@ -129,7 +127,7 @@ def lines(args) -> list[dict]:
             continue
         trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in STATUS and trial.params]
         studies.append((name, study, trials))
-        params[name] = [trial.params for trial in trials]
+        params += [trial.params for trial in trials]
         for trial in trials:
             for param, distribution in trial.distributions.items():
                 if param not in args.without:

@@ -79,17 +79,16 @@ impl<'a> Plane<'a> {
         let better = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
         left.sort_by(better);
         let mut chosen: Vec<usize> = Vec::new();
-        while chosen.len() < k.min(able.len()) {
-            if (1..SPREAD).contains(&chosen.len()) {
+        while chosen.len() < k.min(able.len()).min(SPREAD) {
+            if !chosen.is_empty() {
                 let boxes = NonDominatedBoxes::new(front.view(), &self.reference)?;
                 refresh(&mut left, |at| weight(at) * self.improvement(&boxes, at));
             }
             let (_, at) = left.remove(0);
             chosen.push(at);
-            if chosen.len() < SPREAD {
-                front = joined(&front, self.mean.row(at).insert_axis(Axis(0)));
-            }
+            front = joined(&front, self.mean.row(at).insert_axis(Axis(0)));
         }
+        chosen.extend(left.iter().map(|(_, at)| *at).take(k - chosen.len()));
         Ok(chosen)
     }
 

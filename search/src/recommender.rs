@@ -183,7 +183,9 @@ impl Recommender {
         let ranking = match &goals {
             None => Ranking::by_score(&list, request.k),
             Some(goals) => {
-                goals.rank(&list.open, &list.prediction, &scored, request.k)?.after_first(&list, request.k)
+                // None has to follow where enough were picked, and to choose them beside each other takes long.
+                let ranked = if list.first.len() < request.k { request.k } else { 0 };
+                goals.rank(&list.open, &list.prediction, &scored, ranked)?.after_first(&list, request.k)
             }
         };
         let ranked = list.ranked(history, &past, own_column, &ranking, (book, &target))?;

@@ -62,23 +62,22 @@ impl StudySetup {
     /// # Errors
     /// [`SearchError::UnknownStudy`], [`SearchError::DamagedStudy`], and of the store.
     pub fn kept(store: &dyn KnowledgeStore, study: &str) -> Result<Self, SearchError> {
-        // What else belongs to a study is called like it and goes on behind a space.
-        let document = match study.contains(' ') {
-            true => None,
-            false => store.document(DocumentKind::Study, study)?,
+        let document = match names_a_study(study) {
+            true => store.document(DocumentKind::Study, study)?,
+            false => None,
         };
         let document = document.ok_or_else(|| SearchError::UnknownStudy { study: study.into() })?;
         serde_json::from_slice(&document.bytes)
             .map_err(|source| SearchError::DamagedStudy { study: study.into(), source })
     }
 
-    /// The studies that a base keeps. What else belongs to one is called like it and goes on behind a space.
+    /// The studies that a base keeps.
     ///
     /// # Errors
     /// Of the store.
     pub fn ids(store: &dyn KnowledgeStore) -> Result<Vec<String>, SearchError> {
         let names = store.document_names(DocumentKind::Study)?.into_iter();
-        Ok(names.filter(|name| !name.contains(' ')).collect())
+        Ok(names.filter(|name| names_a_study(name)).collect())
     }
 
     /// The trials that were told to the study of this id, in the order of the base.
@@ -125,6 +124,11 @@ impl StudySetup {
         exclude.push(self.task.clone());
         Ok(Some(opinion.judged(store, &self.space, &exclude)?))
     }
+}
+
+/// Whether a document is a study's set-up: what else belongs to a study is called like it and goes on behind a space.
+fn names_a_study(name: &str) -> bool {
+    !name.contains(' ')
 }
 
 /// A field that says `null` where it might be left out, as programs write it that know no absence.

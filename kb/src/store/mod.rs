@@ -196,10 +196,8 @@ pub fn open(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
 /// # Errors
 /// As [`open`], and [`StoreError::NoBase`].
 pub fn open_existing(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
-    match folder(url)? {
-        Some(folder) if !SledStore::is_at(folder) => Err(no_base(folder)),
-        _ => open(url),
-    }
+    existing_folder(url)?;
+    open(url)
 }
 
 /// The same for those who only read, see [`SledStore::open_to_read`].
@@ -207,8 +205,7 @@ pub fn open_existing(url: &str) -> Result<Arc<dyn KnowledgeStore>, StoreError> {
 /// # Errors
 /// As [`open_existing`].
 pub fn open_to_read(url: &str) -> Result<(Arc<dyn KnowledgeStore>, Option<CopiedAs>), StoreError> {
-    match folder(url)? {
-        Some(folder) if !SledStore::is_at(folder) => Err(no_base(folder)),
+    match existing_folder(url)? {
         Some(folder) => {
             let (store, copied) = SledStore::open_to_read(folder)?;
             Ok((Arc::new(store), copied))
@@ -217,8 +214,14 @@ pub fn open_to_read(url: &str) -> Result<(Arc<dyn KnowledgeStore>, Option<Copied
     }
 }
 
-fn no_base(folder: &Path) -> StoreError {
-    StoreError::NoBase { path: folder.display().to_string() }
+/// The folder that a URL names, with a base in it; none for a base in memory.
+fn existing_folder(url: &str) -> Result<Option<&Path>, StoreError> {
+    match folder(url)? {
+        Some(folder) if !SledStore::is_at(folder) => {
+            Err(StoreError::NoBase { path: folder.display().to_string() })
+        }
+        found => Ok(found),
+    }
 }
 
 /// The folder that a URL names; none for a base in memory.

@@ -169,6 +169,15 @@ impl Files {
     }
 }
 
+/// What is read of each file; the first bad one is named, whichever thread met one first.
+fn all_of<T: Send>(
+    paths: &[PathBuf],
+    read: fn(&Path) -> Result<T, DatasetError>,
+) -> Result<Vec<T>, DatasetError> {
+    let each: Vec<Result<T, DatasetError>> = paths.par_iter().map(|path| read(path)).collect();
+    each.into_iter().collect()
+}
+
 /// Reads the heads of all images, so that what is none is found before the first is predicted; says how many are stretched where
 /// none was in training.
 fn look_at(
@@ -176,8 +185,7 @@ fn look_at(
     [_, height, width]: [usize; 3],
     were_of_one_size: bool,
 ) -> Result<Option<String>, DatasetError> {
-    let heads: Vec<Result<Head, DatasetError>> = paths.par_iter().map(|path| Head::read(path)).collect();
-    let heads: Vec<Head> = heads.into_iter().collect::<Result<_, _>>()?;
+    let heads = all_of(paths, Head::read)?;
     let others = heads.iter().filter(|head| head.size != [height, width]).count();
     Ok((were_of_one_size && others > 0).then(|| {
         format!(
@@ -190,9 +198,7 @@ fn look_at(
 /// Reads the heads of all sounds, so that what is none is found before the first is predicted; says how many lack what a sound of the
 /// training's rate has.
 fn listen_to(paths: &[PathBuf], rate: u32) -> Result<Option<String>, DatasetError> {
-    let heads: Vec<Result<WavHead, DatasetError>> =
-        paths.par_iter().map(|path| WavHead::read(path)).collect();
-    let heads: Vec<WavHead> = heads.into_iter().collect::<Result<_, _>>()?;
+    let heads = all_of(paths, WavHead::read)?;
     let lower: Vec<u32> = heads.iter().map(|head| head.rate).filter(|own| *own < rate).collect();
     Ok(lower.iter().min().map(|least| {
         let n = counted(lower.len(), "sound");

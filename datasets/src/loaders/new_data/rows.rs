@@ -202,8 +202,9 @@ impl NewTable {
             }
             Kind::Csv => texts(path, wanted, label)?,
         };
-        let namesakes = namesakes(&names);
-        let names = unique(&names);
+        let given = names;
+        let names = unique(&given);
+        let namesakes = namesakes(&given, &names);
         let gone = |column: &&WantedColumn| !names.iter().any(|name| name == column.name);
         let gone: Vec<String> =
             wanted.iter().filter(gone).map(|column| format!("{:?}", column.name)).collect();
@@ -251,11 +252,11 @@ impl NewTable {
     }
 }
 
-/// A note about names that several columns have.
-fn namesakes(names: &[String]) -> Option<String> {
-    let again = |(at, name): &(usize, &String)| names[..*at].contains(name);
-    let again: BTreeSet<&String> = names.iter().enumerate().filter(again).map(|(_, name)| name).collect();
-    let again: Vec<String> = again.into_iter().map(|name| format!("{name:?}")).collect();
+/// A note about names that several columns have, and so are others once each has its own.
+fn namesakes(given: &[String], unique: &[String]) -> Option<String> {
+    let again = given.iter().zip(unique).filter(|(given, unique)| given != unique);
+    let again: BTreeSet<String> = again.map(|(given, _)| format!("{given:?}")).collect();
+    let again: Vec<String> = again.into_iter().collect();
     (!again.is_empty()).then(|| {
         format!(
             "several columns are called {}: they are told apart by their order, as in training",

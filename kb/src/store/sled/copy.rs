@@ -1,6 +1,5 @@
 //! `BaseCopy`: a base as it is now, in a folder of its own, for those who read while another process writes, or where nothing can be written.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use tempfile::TempDir;
 
 use super::super::StoreError;
 use super::files::{self, PATIENCE, PAUSE};
-use super::receipt::{self, BLOBS, Receipt};
+use super::receipt::{self, Receipt};
 
 /// Copies are tried for as long as a base that is in use is waited for.
 const TRIES: u32 = (PATIENCE.as_millis() / PAUSE.as_millis()) as u32;
@@ -52,14 +51,8 @@ impl BaseCopy {
         if let Some(receipt) = Receipt::of(dir) {
             receipt.put(copy.path())?;
         }
-        let before = receipt::sums(dir)?;
-        fs::create_dir(copy.path().join(BLOBS))?;
-        for path in before.keys() {
-            // Not the permissions, which may forbid what sled wants to do.
-            fs::write(copy.path().join(path), fs::read(dir.join(path))?)?;
-        }
-        let held_still = receipt::sums(copy.path())? == before && receipt::sums(dir)? == before;
-        Ok(held_still.then_some(BaseCopy(copy)))
+        let copied = receipt::copy_to(dir, copy.path())?;
+        Ok((receipt::sums(dir)? == copied).then_some(BaseCopy(copy)))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -87,6 +80,8 @@ pub(super) fn is_read_only(dir: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::SledStore;
     use super::*;
     use crate::schema::{Split, Trial};

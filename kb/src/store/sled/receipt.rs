@@ -13,10 +13,10 @@ use super::files::{CONFIG, LOG};
 pub(super) const RECEIPT: &str = "receipt.json";
 /// The folder, in that of the base, of the files as they were found; numbered from 2 on where one is there.
 const ASIDE: &str = "unopened";
-pub(super) const BLOBS: &str = "blobs";
+const BLOBS: &str = "blobs";
 
 /// Length and CRC-32 of files, by their path in the folder.
-pub(super) type Sums = BTreeMap<String, (u64, u32)>;
+type Sums = BTreeMap<String, (u64, u32)>;
 
 /// How many writes were acknowledged and, once the base was closed, what its files were then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,12 +48,25 @@ impl Receipt {
 
 /// The sums of what sled keeps results in. Its snapshots only save it work.
 pub(super) fn sums(dir: &Path) -> io::Result<Sums> {
+    sums_with(dir, |_, _| Ok(()))
+}
+
+/// The same, each file given out as it is read.
+fn sums_with(dir: &Path, take: impl Fn(&Path, &[u8]) -> io::Result<()>) -> io::Result<Sums> {
     let mut sums = Sums::new();
     for path in files(dir)?.into_iter().filter(|path| !is_snapshot(path)) {
         let bytes = fs::read(dir.join(&path))?;
+        take(&path, &bytes)?;
         sums.insert(path.to_string_lossy().into_owned(), (bytes.len() as u64, crc32fast::hash(&bytes)));
     }
     Ok(sums)
+}
+
+/// Writes what sled keeps results in into another folder, without its permissions, which may forbid what sled wants to do, and gives the sums of what was
+/// written.
+pub(super) fn copy_to(dir: &Path, copy: &Path) -> io::Result<Sums> {
+    fs::create_dir(copy.join(BLOBS))?;
+    sums_with(dir, |path, bytes| fs::write(copy.join(path), bytes))
 }
 
 /// A copy of sled's files as they were found, which are cut and rewritten as it opens them.
